@@ -1,0 +1,79 @@
+# Everything that is done to this repo. `make` alone says what there is.
+#
+# A machine needs make and Python 3.11 or newer (with venv and pip), nothing else: the environment in .venv is made
+# by Python itself, uv is put into it, and uv installs exactly what uv.lock says.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+BIN        := .venv/bin
+READY      := .venv/.installed
+UV_VERSION := uv>=0.13.9,<0.14
+# uv trusts whom the machine trusts, where the machine keeps a list (behind a company's proxy it has to).
+CERTS      := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),UV_SYSTEM_CERTS=1)
+UV         := env -u VIRTUAL_ENV UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(CERTS) $(BIN)/uv
+
+# The first Python that is new enough and can make environments; `make PYTHON=python3.12 …` chooses another.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
+	done)
+
+.PHONY: help
+help: ## say what can be made
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## install everything into .venv, exactly as uv.lock has it
+
+.PHONY: demo
+demo: $(READY) ## the main job, end to end, on real flights: features, training set, model, predictions
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
+
+.PHONY: test
+test: lint ## lint, then all tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## style, formatting, types, and the layers of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: typecheck
+typecheck: $(READY) ## types alone
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(READY) ## write all Python as ruff wants it
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+.PHONY: wheel
+wheel: $(READY) ## the package as it is published, into dist/
+	$(BIN)/python -m hatchling build -t wheel -t sdist
+
+.PHONY: lock
+lock: $(BIN)/uv ## resolve uv.lock anew after a change of dependencies in pyproject.toml
+	$(UV) lock --default-index https://pypi.org/simple
+
+.PHONY: clean
+clean: ## delete all that was made here, the environment included
+	rm -rf .venv .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): $(BIN)/uv uv.lock pyproject.toml
+	@echo "Installing what uv.lock names into .venv"
+	@$(UV) sync --locked --quiet
+	@touch $@
+
+$(BIN)/uv:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "sqlfeat needs Python 3.11 or newer with venv and pip. Here is: $$(python3 --version 2>&1 || echo no python3)."; \
+		echo "On Debian or Ubuntu: apt install python3-venv. Another Python: make PYTHON=/path/to/python3.12 …"; \
+		exit 1; \
+	fi
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(UV_VERSION)"

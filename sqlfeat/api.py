@@ -1,0 +1,164 @@
+"""``Project``: the whole of sqlfeat as Python, the same verbs that the command line has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from sqlfeat.base.clock import Clock
+from sqlfeat.compiler.manifest import Manifest
+from sqlfeat.ops import data_tests, inspect, run, train, training_set
+from sqlfeat.ops import predict as prediction
+from sqlfeat.ops.inspect import CompiledFile, NodeInfo
+from sqlfeat.ops.predict import Prediction
+from sqlfeat.ops.results import Listener, RunResult, silent
+from sqlfeat.ops.session import Session
+from sqlfeat.spec.load import load_project
+from sqlfeat.spec.project import ProjectSpec, TargetSpec
+from sqlfeat.store import registry
+from sqlfeat.store.registry import ModelVersion, RegisteredModel
+from sqlfeat.store.training_set import TrainingSet
+
+
+class Project:
+    """A project's folder, ready to work with; close it, or use it as a context manager.
+
+    Every method raises :class:`sqlfeat.SqlfeatError`; what fails inside a run or a test is in its result.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path = ".",
+        *,
+        target: str | None = None,
+        vars: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+        listener: Listener = silent,
+        clock: Clock | None = None,
+    ) -> Project:
+        """Read the project in a folder.
+
+        ``target`` is a name under ``targets:``, ``vars`` override those of the project, ``threads`` those of the target;
+        ``listener`` is told what happens while it happens.
+        """
+        spec = load_project(Path(path))
+        return cls(Session(spec, target=target, variables=vars, threads=threads, listener=listener, clock=clock))
+
+    @property
+    def spec(self) -> ProjectSpec:
+        """What the repo says."""
+        return self._session.spec
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it means: compiled models with columns, time facts and fingerprints."""
+        return self._session.manifest
+
+    @property
+    def target(self) -> TargetSpec:
+        """Where things are made."""
+        return self._session.target
+
+    def nodes(self, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[NodeInfo]:
+        """The selected nodes, parents first."""
+        return inspect.nodes(self._session, select, exclude)
+
+    def compile(self, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[CompiledFile]:
+        """Write the compiled SQL of the selected models under ``target/compiled``."""
+        return inspect.compile_files(self._session, select, exclude)
+
+    def run(self, select: Sequence[str] = (), exclude: Sequence[str] = (), *, full_refresh: bool = False) -> RunResult:
+        """Make the selected models, as far as they are missing or changed."""
+        return run.run(self._session, select, exclude, full_refresh=full_refresh)
+
+    def test(self, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> RunResult:
+        """Run data tests."""
+        return data_tests.test(self._session, select, exclude)
+
+    def build(
+        self, select: Sequence[str] = (), exclude: Sequence[str] = (), *, full_refresh: bool = False
+    ) -> RunResult:
+        """Make seeds and models and run their tests, stopping below a failure."""
+        return run.build(self._session, select, exclude, full_refresh=full_refresh)
+
+    def show(
+        self, model: str, *, limit: int | None = 10, at: datetime | None = None, out: Path | None = None
+    ) -> pa.Table:
+        """Rows of a model; of a feature view ``at`` an instant (zone-less is UTC) one row per entity."""
+        table = inspect.show(self._session, model, limit=limit, at=training_set.in_utc(at))
+        if out is not None:
+            training_set.write_table(table, out)
+        return table
+
+    def table(self, name: str) -> pa.Table:
+        """All rows of a model or seed as it was built."""
+        return inspect.table(self._session, name)
+
+    def build_training_set(
+        self,
+        name: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        known_at: datetime | None = None,
+        out: Path | None = None,
+        run_upstream: bool = True,
+    ) -> TrainingSet:
+        """Build a training set and what is missing above it; the same thing twice is built once."""
+        return training_set.build_training_set(
+            self._session, name, start=start, end=end, known_at=known_at, out=out, run_upstream=run_upstream
+        )
+
+    def train(self, hook: str, *, params: Mapping[str, Any] | None = None) -> ModelVersion:
+        """Run a trainer hook on its training set and register what it returns."""
+        return train.train(self._session, hook, params=params)
+
+    def predict(
+        self,
+        reference: str,
+        *,
+        at: datetime | None = None,
+        rows: Path | pa.Table | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        out: Path | None = None,
+    ) -> Prediction:
+        """Score label rows, or given rows, with a registered version (``name``, ``name@3``, ``name@alias``)."""
+        return prediction.predict(self._session, reference, at=at, rows=rows, start=start, end=end, out=out)
+
+    def registered_models(self) -> list[RegisteredModel]:
+        """The registered models with their versions."""
+        return registry.registered_models(self.spec.registry)
+
+    def registered_model(self, reference: str) -> ModelVersion:
+        """One version of a registered model."""
+        return registry.resolve(self.spec.registry, reference)
+
+    def debug(self) -> Mapping[str, Any]:
+        """Where everything is, which versions, and whether the target can be reached."""
+        return inspect.debug(self._session)
+
+    def clean(self) -> list[Path]:
+        """Delete what is generated, but for data, registered models and the online store; gives what was deleted."""
+        return inspect.clean(self._session)
+
+    def close(self) -> None:
+        """Let go of the target."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

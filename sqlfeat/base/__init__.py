@@ -1,0 +1,1 @@
+"""The lowest layer: time, names, files, YAML, child processes. It knows nothing of features."""

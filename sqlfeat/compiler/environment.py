@@ -1,0 +1,203 @@
+"""The Jinja sandbox that templates are rendered in.
+
+It differs from Jinja's own in four ways. Every node of a template knows its offset in the file rather than its line,
+every piece of output its origin (``source_map``). Objects of ours are facades: only the names that they list can be
+read. Loops are bounded by time, and nothing multiplies into gigabytes. What it renders is ordinary text.
+
+The trick behind the first: the lexer's line numbers are replaced by offsets before Jinja's parser sees them.
+"""
+
+from __future__ import annotations
+
+import bisect
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, cast
+
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
+from jinja2.lexer import TokenStream
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import SandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+from sqlfeat.compiler.source_map import Fragment, Origin, Span, called_from, concatenate
+
+RENDER_SECONDS = 20.0
+LARGEST_REPEAT = 1_000_000
+
+
+class Facade:
+    """An object of ours in a template's hands: only the attributes named in ``allowed`` can be read."""
+
+    allowed: frozenset[str] = frozenset()
+
+
+class TemplateEnvironment(SandboxedEnvironment):
+    """One project's sandbox. ``sources`` holds every template's text by its path."""
+
+    intercepted_binops = frozenset({"*", "**"})
+    concat = staticmethod(concatenate)
+
+    def __init__(self) -> None:
+        super().__init__(
+            undefined=StrictUndefined,
+            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
+            autoescape=False,
+            keep_trailing_newline=True,
+            cache_size=0,
+        )
+        self.sources: dict[str, str] = {}
+        self.deadline = float("inf")
+        self._expressions: dict[str, list[tuple[int, int]]] = {}
+
+    def load(self, path: str, text: str) -> Template:
+        """Compile a template; raises :class:`TemplateSyntaxError` whose ``lineno`` is an *offset*."""
+        source = "\n".join(text.splitlines()) + ("\n" if text.endswith("\n") else "")
+        self.sources[path] = source
+        code = super().compile(source, name=path, filename=path)
+        return self.template_class.from_code(self, code, {}, None)
+
+    def render(self, template: Template, namespace: dict[str, Any]) -> Fragment:
+        """Render with ``namespace`` as the live globals: macros see later changes of it."""
+        self.deadline = time.monotonic() + RENDER_SECONDS
+        context = template.new_context(namespace, shared=True)
+        return concatenate(template.root_render_func(context))
+
+    def module(self, template: Template, namespace: dict[str, Any]) -> Mapping[str, Any]:
+        """The macros and variables that a file defines."""
+        self.deadline = time.monotonic() + RENDER_SECONDS
+        context = template.new_context(namespace, shared=True)
+        concatenate(template.root_render_func(context))
+        return context.get_exported()
+
+    def offset_of(self, traceback: TracebackType | None) -> list[tuple[str, int]]:
+        """The (template, offset) of every template frame of a traceback, innermost first."""
+        found = []
+        while traceback is not None:
+            template = traceback.tb_frame.f_globals.get("__jinja_template__")
+            if isinstance(template, Template) and template.name in self.sources:
+                found.append((template.name, template.get_corresponding_lineno(traceback.tb_lineno)))
+            traceback = traceback.tb_next
+        return found[::-1]
+
+    def expression_at(self, template: str, offset: int) -> tuple[int, int]:
+        """The extent of the ``{{ … }}`` or ``{% … %}`` that holds an offset."""
+        extents = self._expressions.get(template, [])
+        index = bisect.bisect_right(extents, (offset, len(self.sources[template]) + 1)) - 1
+        if index < 0 or extents[index][1] <= offset:
+            return offset, offset + 1
+        return extents[index]
+
+    # -- what Jinja calls ------------------------------------------------------------------------------------------
+
+    def _tokenize(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> TokenStream:
+        positioned = self._positioned(source, name, filename, state)
+        stream = TokenStream(self.lexer.wrap(positioned, name, filename), name, filename)
+        for extension in self.iter_extensions():
+            filtered = extension.filter_stream(stream)
+            stream = filtered if isinstance(filtered, TokenStream) else TokenStream(filtered, name, filename)
+        return stream
+
+    def _positioned(
+        self, source: str, name: str | None, filename: str | None, state: str | None
+    ) -> Iterator[tuple[int, str, str]]:
+        """The lexer's tokens, each with its offset where its line number was."""
+        position, begin = 0, 0
+        extents = self._expressions.setdefault(name or "", [])
+        extents.clear()
+        try:
+            for _, token, text in self.lexer.tokeniter(source, name, filename, state):
+                found = source.find(text, position)
+                position = found if found >= 0 else position
+                if token in ("variable_begin", "block_begin"):
+                    begin = position
+                elif token in ("variable_end", "block_end"):
+                    extents.append((begin, position + len(text.rstrip())))
+                yield position, token, text
+                position += len(text)
+        except TemplateSyntaxError as error:
+            lines = source.split("\n")
+            raise TemplateSyntaxError(
+                error.message or "", sum(len(line) + 1 for line in lines[: error.lineno - 1]), name, filename
+            ) from error
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        return _Marker(self, name or "").visit(tree)  # type: ignore[no-any-return]
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if isinstance(obj, Facade):
+            return attr in obj.allowed
+        return super().is_safe_attribute(obj, attr, value)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**" and isinstance(right, int | float) and (abs(right) > 64 or abs(left) > 2**64):
+            raise SecurityError("this power is too large for a template")
+        if operator == "*":
+            for sized, times in ((left, right), (right, left)):
+                repeats = isinstance(sized, str | list | tuple) and isinstance(times, int)
+                if repeats and len(sized) * times > LARGEST_REPEAT:
+                    raise SecurityError("this repetition is too large for a template")
+        return super().call_binop(context, operator, left, right)
+
+    # -- what marked templates call --------------------------------------------------------------------------------
+
+    def mark_data(self, template: str, offset: int, text: str) -> Fragment:
+        origin = Origin(template, offset, offset + len(text), verbatim=True)
+        return Fragment(text, (Span(0, len(text), origin),) if text else ())
+
+    def mark_value(self, template: str, offset: int, value: Any) -> Fragment:
+        self.check_time()
+        start, end = self.expression_at(template, offset)
+        site = Origin(template, start, end, verbatim=False)
+        if isinstance(value, Fragment):
+            return called_from(value, site)
+        text = str(value)
+        return Fragment(text, (Span(0, len(text), site),) if text else ())
+
+    def bounded(self, values: Iterable[Any]) -> Iterator[Any]:
+        """A loop's values, for as long as the render may take."""
+        for value in values:
+            self.check_time()
+            yield value
+
+    def check_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise SecurityError(f"this template has been rendering for {RENDER_SECONDS:.0f} seconds")
+
+
+class _Marker(NodeTransformer):
+    """Wraps every piece of output so that it knows its origin, and every loop so that it ends."""
+
+    def __init__(self, environment: TemplateEnvironment, template: str) -> None:
+        self.environment = environment
+        self.template = template
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Output:  # noqa: N802  # Jinja's name
+        marked: list[nodes.Expr] = []
+        for child in node.nodes:
+            offset = child.lineno
+            if isinstance(child, nodes.TemplateData):
+                arguments: list[nodes.Expr] = [nodes.Const(child.data, lineno=offset)]
+                marked.append(self._call("mark_data", offset, arguments))
+            else:
+                marked.append(self._call("mark_value", offset, [cast(nodes.Expr, self.visit(child))]))
+        return nodes.Output(marked, lineno=node.lineno)
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802  # Jinja's name
+        self.generic_visit(node)
+        if not node.recursive:
+            node.iter = self._method("bounded", node.iter.lineno, [node.iter])
+        return node
+
+    def _call(self, method: str, offset: int, arguments: list[nodes.Expr]) -> nodes.Expr:
+        constants: list[nodes.Expr] = [nodes.Const(self.template, lineno=offset), nodes.Const(offset, lineno=offset)]
+        return self._method(method, offset, constants + arguments)
+
+    def _method(self, method: str, offset: int, arguments: list[nodes.Expr]) -> nodes.Expr:
+        target = nodes.EnvironmentAttribute(method, lineno=offset)
+        call = nodes.Call(target, arguments, [], None, None, lineno=offset)
+        return cast(nodes.Expr, call.set_environment(self.environment))

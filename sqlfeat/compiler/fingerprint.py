@@ -1,0 +1,70 @@
+"""What a model is, as a hash: its text, its config, its time facts and its ancestry.
+
+Target, environment and paths are left out, so the same definition is the same thing everywhere. What the data are is
+another hash (``ops.plan``), made of this one and the versions of the sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlfeat.base.files import canonical_json, sha256_text
+from sqlfeat.compiler.manifest import CompiledModel, TimeFacts
+from sqlfeat.spec.config import config_identity
+from sqlfeat.spec.project import SeedFile, SourceTable
+
+LENGTH = 16
+DEFINITION_VERSION = 1
+"""Raised when the same text comes to mean other data."""
+
+
+def of_source(table: SourceTable, time: TimeFacts) -> str:
+    """A source's definition: its name and its time; where it lies is no part of it."""
+    return _hash({"source": table.id, "time": _plain(asdict(time)), "format": table.format})
+
+
+def of_seed(seed: SeedFile) -> str:
+    """A seed's definition: its name and declared types."""
+    config = dict(seed.properties.config) if seed.properties else {}
+    return _hash({"seed": seed.name, "config": _plain(config)})
+
+
+def of_model(model: CompiledModel, parents: Mapping[str, str], entity_keys: tuple[str, ...]) -> str:
+    """A model's definition; ``parents`` are the fingerprints of what it reads, by id."""
+    return _hash(
+        {
+            "sql": model.sql.strip(),
+            "config": _plain(config_identity(model.config)),
+            "keys": list(entity_keys),
+            "time": _plain(asdict(model.time)),
+            "windows": [_plain(asdict(call)) for call in model.windows],
+            "features": [_plain(asdict(call)) for call in model.features],
+            "parents": dict(sorted(parents.items())),
+        }
+    )
+
+
+def of_feature(view: CompiledModel, column: str) -> str:
+    """A feature's definition: its view's, and its column."""
+    return _hash({"view": view.fingerprint, "column": column})
+
+
+def of_training_set(model: CompiledModel, parents: Mapping[str, str]) -> str:
+    """What a training set's rows are, however they are split: the SELECT, its lookups and the ancestry of both."""
+    roles = {"keys": list(model.config.keys), "label": model.config.label, "weight": model.config.weight}
+    features = [_plain(asdict(call)) for call in model.features]
+    return _hash({"sql": model.sql.strip(), "features": features, "roles": roles, "parents": dict(parents)})
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    return sha256_text(canonical_json({"version": DEFINITION_VERSION, **value}))[:LENGTH]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

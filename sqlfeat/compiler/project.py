@@ -1,0 +1,399 @@
+"""A project's texts to its :class:`Manifest`: render, order, bind, plan, fingerprint.
+
+Pure: what must be known of the world comes through a ``Catalog``. Errors are collected; those of a template end the
+compilation (without its references there is no graph), those of a model's SQL stop only whoever needs that model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlfeat.base.names import did_you_mean
+from sqlfeat.compiler import fingerprint
+from sqlfeat.compiler.bind import Binder
+from sqlfeat.compiler.catalog import Catalog, SqlProblem
+from sqlfeat.compiler.data_tests import generic_test
+from sqlfeat.compiler.graph import Graph, Node
+from sqlfeat.compiler.manifest import Column, CompiledModel, CompiledTest, Manifest, TimeFacts
+from sqlfeat.compiler.rewriting import ref_token, source_token
+from sqlfeat.compiler.source_map import SourceMap, place_in
+from sqlfeat.compiler.template import Renderer, Rendering
+from sqlfeat.compiler.time import facts_of_source
+from sqlfeat.errors import Place, ProjectError, ProjectErrors, SqlfeatError
+from sqlfeat.spec.config import Layer, ModelConfig, merge_config
+from sqlfeat.spec.project import ColumnSpec, ModelFile, ProjectSpec, TestSpec
+
+
+@dataclass(frozen=True)
+class World:
+    """What a compilation is told from outside: variables, the environment, the target as templates see it."""
+
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    target: Mapping[str, Any] = field(default_factory=dict)
+    log: Callable[[str], None] = lambda text: None
+
+
+def compile_project(spec: ProjectSpec, world: World, catalog: Catalog | None) -> Manifest:
+    """Compile a whole project; without a catalog only as far as text goes (names, order, config).
+
+    Raises:
+        ProjectError, ProjectErrors: templates, references or config that cannot be meant.
+    """
+    return _Compilation(spec, world, catalog).manifest()
+
+
+class _Compilation:
+    """One pass over a project; lives as long as :func:`compile_project` runs."""
+
+    def __init__(self, spec: ProjectSpec, world: World, catalog: Catalog | None) -> None:
+        self.spec = spec
+        self.catalog = catalog
+        self.renderer = Renderer(
+            spec.macros,
+            variables=world.variables,
+            environment=world.environment,
+            target=world.target,
+            project=spec.name,
+            log=world.log,
+        )
+        self.renderings: dict[str, Rendering] = {}
+        self.models: dict[str, CompiledModel] = {}
+        self.tests: dict[str, CompiledTest] = {}
+        self.columns: dict[str, tuple[Column, ...]] = {}
+        self.source_time: dict[str, TimeFacts] = {}
+        self.fingerprints: dict[str, str] = {}
+        self.errors: dict[str, SqlfeatError] = {}
+        self.warnings: dict[str, str] = {}
+        self.sources = {table.id: table for table in spec.sources.values()}
+
+    def manifest(self) -> Manifest:
+        self._render_all()
+        self._compile_tests()
+        graph = Graph(self._nodes())
+        self._refuse_cycles(graph)
+        for node in graph.order():
+            if not any(parent in self.errors for parent in self._parents(node)):
+                self._bind(node)
+            elif node.startswith("model."):
+                self.errors.setdefault(node, self.errors[next(p for p in self._parents(node) if p in self.errors)])
+        return Manifest(
+            project=self.spec.name,
+            models=self.models,
+            sources=self.sources,
+            source_time=self.source_time,
+            columns=self.columns,
+            seeds={seed.id: seed for seed in self.spec.seeds.values()},
+            tests=self.tests,
+            graph=graph,
+            templates=self.renderer.templates,
+            fingerprints=self.fingerprints,
+            errors=self.errors,
+            warnings=self.warnings,
+        )
+
+    # -- templates -------------------------------------------------------------------------------------------------
+
+    def _render_all(self) -> None:
+        problems: list[ProjectError] = []
+        for file in self.spec.models.values():
+            try:
+                rendering = self.renderer.render(file.path, file.text, name=file.name)
+                config, places = self._config(file, rendering)
+                if config.enabled:
+                    self.renderings[file.name] = rendering
+                    self.models[file.name] = self._compiled(file, rendering, config, places)
+            except ProjectErrors as error:
+                problems += error.errors
+            except ProjectError as error:
+                problems.append(error)
+        _raise(problems)
+        for name, model in self.models.items():
+            try:
+                parents = self._resolve(self.renderings[name])
+                self.models[name] = replace(model, parents=parents)
+            except ProjectError as error:
+                problems.append(error)
+        _raise(problems)
+
+    def _config(self, file: ModelFile, rendering: Rendering) -> tuple[ModelConfig, Mapping[str, Place]]:
+        first = place_in(self.renderer.templates[file.path], file.path, 0)
+        written = _config_places(self.renderer.templates[file.path], file.path, rendering.config)
+        layers = [Layer(file.folder_config, file.folder_places, first)]
+        if file.properties:
+            layers.append(Layer(file.properties.config, file.properties.config_places, file.properties.place))
+        layers.append(Layer(rendering.config, written, written.get("", first)))
+        config = merge_config(layers, lenient=self.spec.is_dbt)
+        places: dict[str, Place] = {}
+        for layer in layers:
+            places |= {key.removeprefix("+"): place for key, place in layer.places.items()}
+        return config, places
+
+    def _compiled(
+        self, file: ModelFile, rendering: Rendering, config: ModelConfig, places: Mapping[str, Place]
+    ) -> CompiledModel:
+        if file.properties and file.properties.description and not config.description:
+            config = replace(config, description=file.properties.description)
+        return CompiledModel(
+            name=file.name,
+            path=file.path,
+            config=config,
+            places=places,
+            sql=str.__str__(rendering.text),
+            source_map=rendering.source_map(self.renderer.templates),
+            parents=(),
+            keys=self._entity_keys(file, config, places),
+            windows=tuple(rendering.windows),
+            features=tuple(rendering.features),
+            deferred=rendering.asked,
+        )
+
+    def _entity_keys(self, file: ModelFile, config: ModelConfig, places: Mapping[str, Place]) -> tuple[str, ...]:
+        if config.entity is None:
+            return ()
+        if config.entity not in self.spec.entities:
+            hint = did_you_mean(config.entity, self.spec.entities) or "declare it under `entities:` with its keys."
+            where = places.get("entity") or Place(file.path)
+            raise ProjectError("unknown-entity", f"There is no entity {config.entity!r}.", where, hint)
+        return self.spec.entities[config.entity].keys
+
+    def _resolve(self, rendering: Rendering) -> tuple[str, ...]:
+        """The ids of what a rendering refers to; an unknown name is an error at the place of its call."""
+        source_map = rendering.source_map(self.renderer.templates)
+        parents = []
+        for name in rendering.refs:
+            if name in self.models:
+                parents.append(f"model.{name}")
+            elif name in self.spec.seeds:
+                parents.append(f"seed.{name}")
+            else:
+                raise self._unknown_ref(name, rendering, source_map)
+        for source, table in rendering.sources:
+            if (source, table) not in self.spec.sources:
+                known = [f"{s}.{t}" for s, t in self.spec.sources]
+                where = self._call_place(rendering, source_map, source_token(source, table), table)
+                hint = did_you_mean(f"{source}.{table}", known) or "declare it under `sources:` in a .yml file."
+                raise ProjectError("unknown-source", f"There is no source {source}.{table}.", where, hint)
+            parents.append(f"source.{source}.{table}")
+        return tuple(parents)
+
+    def _unknown_ref(self, name: str, rendering: Rendering, source_map: SourceMap) -> ProjectError:
+        where = self._call_place(rendering, source_map, ref_token(name), name)
+        for call in rendering.features:
+            if call.view == name:
+                found = source_map.place(max(0, rendering.text.find(call.token)), len(call.token), name)
+                hint = did_you_mean(name, self.models)
+                return ProjectError("unknown-feature-view", f"There is no feature view {name!r}.", found, hint)
+        if name in self.spec.models:
+            return ProjectError("disabled-ref", f"The model {name!r} is disabled.", where, "enable it, or ask another.")
+        hint = did_you_mean(name, [*self.models, *self.spec.seeds])
+        return ProjectError("unknown-ref", f"There is no model {name!r}.", where, hint)
+
+    def _call_place(self, rendering: Rendering, source_map: SourceMap, token: str, word: str) -> Place:
+        offset = rendering.text.find(token)
+        text = self.renderer.templates[rendering.path]
+        place = source_map.place(offset, len(token), word) if offset >= 0 else None
+        return place or place_in(text, rendering.path, max(0, text.find(word)), len(word))
+
+    # -- tests -----------------------------------------------------------------------------------------------------
+
+    def _compile_tests(self) -> None:
+        problems: list[ProjectError] = []
+        for owner, token, columns, tests in self._tested():
+            for spec in (*tests, *(test for column in columns for test in column.tests)):
+                try:
+                    self._generic(spec, owner, token)
+                except ProjectError as error:
+                    problems.append(error)
+        for file in self.spec.singular_tests:
+            try:
+                rendering = self.renderer.render(file.path, file.text, name=file.name)
+                config = merge_config([Layer({k: v for k, v in rendering.config.items() if k not in ("severity",)})])
+                spec = TestSpec(
+                    file.name,
+                    None,
+                    Place(file.path),
+                    {},
+                    str(rendering.config.get("severity", "error")),
+                    None,
+                    config.tags,
+                )
+                self.tests[file.name] = CompiledTest(
+                    file.name,
+                    str.__str__(rendering.text),
+                    self._resolve(rendering),
+                    spec,
+                    file.path,
+                    rendering.source_map(self.renderer.templates),
+                )
+            except ProjectError as error:
+                problems.append(error)
+        _raise(problems)
+
+    def _tested(self) -> list[tuple[str, str, tuple[ColumnSpec, ...], tuple[TestSpec, ...]]]:
+        tested = []
+        for name in self.models:
+            properties = self.spec.models[name].properties
+            if properties:
+                tested.append((f"model.{name}", ref_token(name), properties.columns, properties.tests))
+        for seed in self.spec.seeds.values():
+            if seed.properties:
+                tested.append((seed.id, ref_token(seed.name), seed.properties.columns, seed.properties.tests))
+        for table in self.sources.values():
+            tested.append((table.id, source_token(table.source, table.name), table.columns, table.tests))
+        return tested
+
+    def _generic(self, spec: TestSpec, owner: str, token: str) -> None:
+        short = owner.split(".", 1)[1].replace(".", "_")
+        name, sql, others = generic_test(spec, short, token)
+        parents = [owner]
+        for other in others:
+            node = other if other in self.sources else self._node_of_ref(other, spec)
+            parents.append(node)
+        self.tests[name] = CompiledTest(name, sql, tuple(parents), spec, spec.place.file)
+
+    def _node_of_ref(self, other: str, spec: TestSpec) -> str:
+        name = other.split(".", 1)[1]
+        for node, known in ((f"model.{name}", self.models), (f"seed.{name}", self.spec.seeds)):
+            if name in known:
+                return node
+        hint = did_you_mean(name, [*self.models, *self.spec.seeds])
+        raise ProjectError("unknown-ref", f"There is no model {name!r}.", spec.place, hint)
+
+    # -- the graph -------------------------------------------------------------------------------------------------
+
+    def _nodes(self) -> list[Node]:
+        nodes = [
+            Node(table.id, f"{table.source}.{table.name}", "source", (), table.place.file, table.tags)
+            for table in self.sources.values()
+        ]
+        nodes += [Node(seed.id, seed.name, "seed", (), seed.path) for seed in self.spec.seeds.values()]
+        for model in self.models.values():
+            config = model.config
+            kind = "training_set" if config.materialized == "training_set" else "model"
+            nodes.append(
+                Node(
+                    model.id, model.name, kind, model.parents, model.path, config.tags, config.materialized,
+                    config.entity or "",
+                )
+            )  # fmt: skip
+        nodes += [
+            Node(test.id, test.name, "test", test.parents, test.path, test.spec.tags if test.spec else ())
+            for test in self.tests.values()
+        ]
+        return nodes
+
+    def _refuse_cycles(self, graph: Graph) -> None:
+        cycle = graph.cycle()
+        if not cycle:
+            return
+        names = [node.split(".", 1)[1] for node in cycle]
+        first, second = self.renderings[names[0]], names[1 % len(names)]
+        where = self._call_place(first, first.source_map(self.renderer.templates), ref_token(second), second)
+        around = " → ".join([*names, names[0]])
+        raise ProjectError("cyclic-refs", f"These models refer to each other in a circle: {around}.", where)
+
+    def _parents(self, node: str) -> tuple[str, ...]:
+        if node.startswith("model."):
+            return self.models[node.removeprefix("model.")].parents
+        if node.startswith("test."):
+            return self.tests[node.removeprefix("test.")].parents
+        return ()
+
+    # -- columns, plans, fingerprints ------------------------------------------------------------------------------
+
+    def _bind(self, node: str) -> None:
+        kind, name = node.split(".", 1)
+        try:
+            if kind == "source":
+                self._bind_source(node)
+            elif kind == "seed":
+                self._bind_seed(name)
+            elif kind == "model":
+                self._bind_model(self.models[name])
+        except SqlfeatError as error:
+            self.errors[node] = error
+
+    def _bind_source(self, node: str) -> None:
+        table = self.sources[node]
+        if self.catalog is None:
+            time = TimeFacts(table.event_time, table.available_at, table.available_after, immutable=table.immutable)
+        else:
+            self.columns[node] = self.catalog.source_columns(table)
+            self.catalog.declare(node, self.columns[node])
+            time = facts_of_source(table, self.columns[node])
+            _check_described(table.columns, self.columns[node], node)
+        self.source_time[node] = time
+        self.fingerprints[node] = fingerprint.of_source(table, time)
+
+    def _bind_seed(self, name: str) -> None:
+        seed = self.spec.seeds[name]
+        if self.catalog is not None:
+            self.columns[seed.id] = self.catalog.seed_columns(seed)
+            self.catalog.declare(f"ref.{name}", self.columns[seed.id])
+        self.fingerprints[seed.id] = fingerprint.of_seed(seed)
+
+    def _bind_model(self, model: CompiledModel) -> None:
+        if self.catalog is not None:
+            binder = Binder(self.catalog, self.models, self.source_time, self.columns)
+            model = self._second_pass(model, self.catalog)
+            model, warning = binder.bind(model)
+            self.columns[model.id] = model.columns
+            self.catalog.declare(f"ref.{model.name}", model.columns)
+            properties = self.spec.models[model.name].properties
+            if properties:
+                _check_described(properties.columns, model.columns, model.id)
+            if warning:
+                self.warnings[model.id] = warning
+        parents = {parent: self.fingerprints.get(parent, "") for parent in model.parents}
+        mark = fingerprint.of_model(model, parents, model.keys)
+        self.models[model.name] = replace(model, fingerprint=mark)
+        self.fingerprints[model.id] = mark
+
+    def _second_pass(self, model: CompiledModel, catalog: Catalog) -> CompiledModel:
+        """Render again with ``execute`` true; as long as an asked relation is not there, the first text stands."""
+        if not model.deferred:
+            return model
+        file = self.spec.models[model.name]
+        try:
+            rendering = self.renderer.render(file.path, file.text, name=file.name, query=catalog.query)
+        except SqlProblem as problem:
+            if problem.kind == "table":
+                return model
+            raise ProjectError("run-query-failed", problem.what, Place(file.path)) from problem
+        config, places = self._config(file, rendering)
+        return replace(self._compiled(file, rendering, config, places), parents=self._resolve(rendering), deferred=True)
+
+
+def _check_described(described: tuple[ColumnSpec, ...], columns: tuple[Column, ...], node: str) -> None:
+    """A column that a .yml tests must be there: otherwise its test would fail for the wrong reason."""
+    known = {column.name.casefold() for column in columns}
+    for column in described:
+        if column.tests and column.name.casefold() not in known:
+            hint = did_you_mean(column.name, [c.name for c in columns])
+            owner = node.split(".", 1)[1]
+            raise ProjectError("missing-column", f"{owner} has no column {column.name!r}.", column.place, hint)
+
+
+def _config_places(text: str, path: str, config: Mapping[str, Any]) -> dict[str, Place]:
+    """Where each key stands in the template's ``config()``; '' for the call itself."""
+    start = text.find("config(")
+    if start < 0:
+        return {}
+    places = {"": place_in(text, path, start, len("config"))}
+    for key in config:
+        for spelled in (f"{key}=", f"{key} =", f"'{key}'", f'"{key}"'):
+            found = text.find(spelled, start)
+            if found >= 0:
+                places[key] = place_in(text, path, found, len(key))
+                break
+    return places
+
+
+def _raise(problems: list[ProjectError]) -> None:
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise ProjectErrors(problems)

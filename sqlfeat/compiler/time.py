@@ -1,0 +1,150 @@
+"""The time facts of every relation: what is declared, checked against its columns, and what is inherited.
+
+TIME semantics, section 1: ``available_at`` passes from a timed parent to its child under its own name or a plain
+alias; a child that drops it has to declare it anew, and until it does its rows count as known at their event time,
+which is told as a warning. The proof that nothing looks ahead is not made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlglot import exp
+
+from sqlfeat.base.names import did_you_mean
+from sqlfeat.compiler.manifest import Column, TimeFacts
+from sqlfeat.compiler.parse import UnreadableSql, last_select
+from sqlfeat.errors import Place, ProjectError
+from sqlfeat.spec.config import ModelConfig
+from sqlfeat.spec.duration import Duration
+from sqlfeat.spec.project import SourceTable
+
+TIME_TYPES = ("TIMESTAMP", "DATE")
+
+
+def is_time(type_name: str) -> bool:
+    """Whether a DuckDB type is an instant or a date."""
+    return type_name.startswith(TIME_TYPES)
+
+
+def facts_of_source(table: SourceTable, columns: Sequence[Column]) -> TimeFacts:
+    """A source's declared time, checked against its columns."""
+    facts = TimeFacts(
+        table.event_time, table.available_at, table.available_after, unique_key=(), immutable=table.immutable
+    )
+    for key, name in (("event_time", facts.event_time), ("available_at", facts.available_at)):
+        if name is not None:
+            _check_time(name, key, columns, table.place, f"source {table.source}.{table.name}")
+    for name in table.keys:
+        _check_column(name, "keys", columns, table.place, f"source {table.source}.{table.name}")
+    return facts
+
+
+def facts_of_model(
+    name: str,
+    config: ModelConfig,
+    columns: Sequence[Column],
+    parents: Mapping[str, TimeFacts],
+    sql: str,
+    places: Mapping[str, Place],
+    fallback: Place,
+) -> tuple[TimeFacts, str | None]:
+    """A model's time facts, and a warning where its parents' ``available_at`` is lost on the way.
+
+    Raises:
+        ProjectError: a declared column is missing or is no time.
+    """
+    owner = f"model {name}"
+    for key in ("event_time", "available_at"):
+        declared = getattr(config, key)
+        if declared is not None:
+            _check_time(declared, key, columns, places.get(key, fallback), owner)
+    for key in ("tie_breaker", "unique_key"):
+        for column in getattr(config, key):
+            _check_column(column, key, columns, places.get(key, fallback), owner)
+    event_time = config.event_time or _inherited_event_time(columns, parents)
+    available_at, after, warning = config.available_at, config.available_after, None
+    if event_time and available_at is None and after is None and config.role != "label":
+        available_at, after, warning = _inherited(name, event_time, columns, parents, sql)
+    facts = TimeFacts(
+        event_time=event_time,
+        available_at=available_at,
+        available_after=after,
+        tie_breaker=config.tie_breaker,
+        unique_key=config.unique_key,
+        ttl=config.ttl,
+        immutable=config.immutable,
+    )
+    return facts, warning
+
+
+def _inherited_event_time(columns: Sequence[Column], parents: Mapping[str, TimeFacts]) -> str | None:
+    names = {column.name for column in columns}
+    timed = [facts for facts in parents.values() if facts.event_time]
+    return timed[0].event_time if len(timed) == 1 and timed[0].event_time in names else None
+
+
+def _inherited(
+    name: str, event_time: str, columns: Sequence[Column], parents: Mapping[str, TimeFacts], sql: str
+) -> tuple[str | None, Duration | None, str | None]:
+    renamed = _plain_columns(sql)
+    names = {column.name for column in columns}
+    carried: dict[str, str] = {}
+    for parent, facts in parents.items():
+        if facts.available_at is not None:
+            outputs = [out for out, source in renamed.items() if source == facts.available_at and out in names]
+            outputs = outputs or ([facts.available_at] if facts.available_at in names else [])
+            if event_time in outputs:
+                continue
+            if not outputs:
+                return None, None, _lost(name, parent, f"its available_at {facts.available_at!r} is not in the output")
+            carried[parent] = outputs[0]
+        elif facts.available_after is not None:
+            source = renamed.get(event_time, event_time)
+            if source == facts.event_time:
+                return None, facts.available_after, None
+            return None, None, _lost(name, parent, f"it is known {facts.available_after} after {facts.event_time!r}")
+    if len(set(carried.values())) > 1:
+        listed = ", ".join(sorted(set(carried.values())))
+        return None, None, _lost(name, " and ".join(carried), f"there are several available_at: {listed}")
+    return next(iter(carried.values()), None), None, None
+
+
+def _lost(name: str, parent: str, why: str) -> str:
+    return (
+        f"{name} reads {parent.split('.', 1)[-1]}, and {why}: rows of {name} count as known at their event time. "
+        "Declare available_at or available_after."
+    )
+
+
+def _plain_columns(sql: str) -> dict[str, str]:
+    """Output name → column name, for the items of the last SELECT that are nothing but a column."""
+    try:
+        select = last_select(sql)
+    except UnreadableSql:
+        return {}
+    plain = {}
+    for item in select.items:
+        tree = item.tree.this if isinstance(item.tree, exp.Alias) else item.tree
+        if isinstance(tree, exp.Column) and item.name:
+            plain[item.name] = tree.name
+    return plain
+
+
+def _check_column(name: str, key: str, columns: Sequence[Column], place: Place, owner: str) -> Column:
+    for column in columns:
+        if column.name.casefold() == name.casefold():
+            return column
+    hint = did_you_mean(name, [column.name for column in columns])
+    raise ProjectError("missing-column", f"{owner} has no column {name!r}, which its {key} names.", place, hint)
+
+
+def _check_time(name: str, key: str, columns: Sequence[Column], place: Place, owner: str) -> None:
+    column = _check_column(name, key, columns, place, owner)
+    if not is_time(column.type):
+        raise ProjectError(
+            "not-a-time",
+            f"The {key} of {owner} is {name!r}, and that is {column.type}, not a time.",
+            place,
+            "cast it to TIMESTAMPTZ, TIMESTAMP or DATE in the model.",
+        )

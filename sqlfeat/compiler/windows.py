@@ -1,0 +1,200 @@
+"""Feature views with ``window()``: a SELECT taken apart into events, aggregates and expressions over them.
+
+The author's text is cut, never written anew: plain items stay as they are, and what an aggregate reads from an event
+becomes a column of its own. What a window means is TIME semantics, section 3; how it is computed is the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+from sqlglot.tokenizer_core import Token, TokenType
+
+from sqlfeat.compiler.manifest import WindowAggregate, WindowArgument, WindowCall, WindowItem, WindowView
+from sqlfeat.compiler.parse import Item, UnreadableSql, last_select, parse_query, split_arguments, tokenize
+from sqlfeat.compiler.rewriting import Edit, Rewritten
+
+_FORBIDDEN = {
+    "group": "GROUP BY", "distinct": "DISTINCT", "qualify": "QUALIFY", "limit": "LIMIT", "having": "HAVING",
+    "offset": "OFFSET", "order": "ORDER BY", "sample": "a SAMPLE",
+}  # fmt: skip
+_ORDER_WORDS = {"asc", "desc", "nulls", "first", "last"}
+
+
+class BadAggregate(Exception):  # becomes a ProjectError at the window()'s place
+    """The text in ``window()`` is not one aggregate; the sentence says what is wrong."""
+
+
+@dataclass
+class _Kept:
+    """What is kept of every event: each different text once."""
+
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def column(self, sql: str) -> str:
+        return self.columns.setdefault(sql, f"__sqlfeat_arg_{len(self.columns)}")
+
+
+def describable(sql: str, calls: Sequence[WindowCall]) -> Rewritten:
+    """The SELECT with every window's aggregate in its place as ``agg OVER ()``: for names, types and errors only."""
+    edits = []
+    for call in calls:
+        start = sql.find(call.token)
+        if start >= 0:
+            edits.append(Edit(start, start + len(call.token), f"{call.aggregate} over ()"))
+    return Rewritten.apply(sql, edits)
+
+
+def take_apart(sql: str, calls: Sequence[WindowCall]) -> WindowView:
+    """Cut a SELECT with windows into its parts.
+
+    Raises:
+        UnreadableSql: the SELECT has a clause that windows forbid, or windows stand elsewhere than in its list.
+        BadAggregate: a window's text is not one aggregate.
+    """
+    select = last_select(sql)
+    _refuse_clauses(sql, select.tree)
+    tokens = [call.token for call in calls]
+    windowed = [item for item in select.items if any(token in item.text for token in tokens)]
+    for token in tokens:
+        if not any(token in item.text for item in windowed):
+            raise UnreadableSql("window() belongs into the list of the last SELECT", sql.find(token), len(token))
+    items = tuple(_window_item(item, tokens, windowed) for item in windowed)
+    _refuse_aliases(select.items, windowed)
+    kept = _Kept()
+    aggregates = tuple(_aggregate(call, kept) for call in calls)
+    arguments = tuple(WindowArgument(column, text) for text, column in kept.columns.items())
+    plain = [item for item in select.items if item not in windowed]
+    events = [item.text for item in plain] + [f"{argument.sql} as {argument.column}" for argument in arguments]
+    cut = Edit(select.start, select.end, ",\n    ".join(events))
+    return WindowView(
+        events=Rewritten.apply(sql, [cut]).text,
+        plain=(),
+        arguments=arguments,
+        aggregates=aggregates,
+        items=items,
+        order=(),
+    )
+
+
+def _refuse_clauses(sql: str, tree: exp.Select) -> None:
+    for clause, spelled in _FORBIDDEN.items():
+        if tree.args.get(clause):
+            word = spelled.split()[0].lower()
+            offset = max(0, sql.lower().rfind(word))
+            raise UnreadableSql(
+                f"a SELECT with window() has no {spelled}", offset, len(word), "do that in a CTE before it."
+            )
+
+
+def _window_item(item: Item, tokens: Sequence[str], windowed: Sequence[Item]) -> WindowItem:
+    used = tuple(token for token in tokens if token in item.text)
+    if not item.aliased:
+        raise UnreadableSql("this window has no name", item.start, len(item.text), "write `… as name` after it.")
+    for column in item.tree.find_all(exp.Column):
+        if column.name not in used:
+            raise UnreadableSql(
+                f"besides windows an expression may use constants only, and {column.name!r} is a column",
+                item.start + max(0, item.text.find(column.name)),
+                len(column.name),
+                "put the column into the aggregate, or into an item of its own.",
+            )
+    return WindowItem(item.name, item.expression, used)
+
+
+def _refuse_aliases(items: Sequence[Item], windowed: Sequence[Item]) -> None:
+    """A plain item cannot be computed from a window: it is stored with the event, and windows are not."""
+    names = {item.name.casefold() for item in windowed}
+    for item in items:
+        if item in windowed:
+            continue
+        for column in item.tree.find_all(exp.Column):
+            if not column.table and column.name.casefold() in names and column.name.casefold() != item.name.casefold():
+                raise UnreadableSql(
+                    f"{column.name!r} is a window, and an item without window() cannot use it",
+                    item.start,
+                    len(item.text),
+                    "repeat the window() in this expression.",
+                )
+
+
+# -- the text of one aggregate -----------------------------------------------------------------------------------------
+
+
+def _aggregate(call: WindowCall, kept: _Kept) -> WindowAggregate:
+    """``name([distinct] arguments [order by …]) [filter (where …)]`` taken apart."""
+    text = call.aggregate.strip()
+    try:
+        tokens = list(tokenize(text))
+    except UnreadableSql as error:
+        raise BadAggregate(error.what) from error
+    if len(tokens) < 3 or tokens[1].token_type != TokenType.L_PAREN:
+        raise BadAggregate(f"{text!r} is not an aggregate: write, for instance, 'sum(amount)'")
+    close = _closing(tokens, 1)
+    inside, rest = tokens[2:close], tokens[close + 1 :]
+    condition = _filter(rest, text)
+    distinct = bool(inside) and inside[0].text.lower() == "distinct"
+    inside = inside[1:] if distinct else inside
+    arguments, ordering = _before_and_after(inside, "order by")
+    values = split_arguments(arguments, text)
+    return WindowAggregate(
+        call=call,
+        function=tokens[0].text.lower(),
+        arguments=tuple(value if _constant(value) else kept.column(value) for value in values),
+        distinct=distinct,
+        order_by=", ".join(_kept_order(part, kept) for part in split_arguments(ordering, text)) or None,
+        filter=kept.column(f"coalesce(({condition}), false)") if condition else None,
+    )
+
+
+def _closing(tokens: Sequence[Token], opening: int) -> int:
+    depth = 0
+    for index in range(opening, len(tokens)):
+        kind = tokens[index].token_type
+        depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)
+        if depth == 0:
+            return index
+    raise BadAggregate("a parenthesis is not closed")
+
+
+def _filter(rest: Sequence[Token], text: str) -> str | None:
+    if not rest:
+        return None
+    words = [token.text.lower() for token in rest[:3]]
+    if words != ["filter", "(", "where"] or _closing(rest, 1) != len(rest) - 1 or len(rest) < 5:
+        raise BadAggregate(
+            f"after the aggregate only `filter (where …)` may follow, not {text[rest[0].start :]!r}; expressions go "
+            "around window(), not into it"
+        )
+    return text[rest[3].start : rest[-2].end + 1]
+
+
+def _before_and_after(tokens: Sequence[Token], words: str) -> tuple[Sequence[Token], Sequence[Token]]:
+    depth = 0
+    for index, token in enumerate(tokens):
+        if depth == 0 and " ".join(token.text.lower().split()) == words:
+            return tokens[:index], tokens[index + 1 :]
+        kind = token.token_type
+        depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)
+    return tokens, ()
+
+
+def _kept_order(part: str, kept: _Kept) -> str:
+    tokens = list(tokenize(part))
+    end = len(tokens)
+    while end > 1 and tokens[end - 1].text.lower() in _ORDER_WORDS:
+        end -= 1
+    expression = part[: tokens[end - 1].end + 1]
+    return f"{kept.column(expression)}{part[len(expression) :]}"
+
+
+def _constant(value: str) -> bool:
+    if value == "*":
+        return True
+    try:
+        tree = parse_query(f"select {value}")
+    except UnreadableSql as error:
+        raise BadAggregate(f"{value!r} cannot be read: {error.what}") from error
+    return next(iter(tree.find_all(exp.Column, exp.Star)), None) is None

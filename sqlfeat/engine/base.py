@@ -1,0 +1,131 @@
+"""What every engine can do: build a node, answer a query, look features up. The only words that ``ops`` uses.
+
+An engine keeps a state beside the data: one :class:`Record` a node, written in the same transaction as what it tells
+of, so that they never disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from sqlfeat.compiler.manifest import Column, CompiledModel, Manifest
+from sqlfeat.compiler.template import Answer
+from sqlfeat.spec.project import SeedFile, SourceTable
+
+STATE_VERSION = 1
+"""The version of what an engine keeps of its state; another one is refused with words."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a node that was built: of which definition, from which data, and how much came out."""
+
+    node: str
+    fingerprint: str
+    data_version: str
+    rows: int | None
+    built_at: datetime
+    seconds: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RowsRequest:
+    """Which rows a training set is assembled for.
+
+    ``rows`` are request rows instead of label rows; ``at`` replaces every as-of time; ``start`` and ``end`` keep
+    as-of times in ``[start, end)``; ``known_at`` hides what became known later.
+    """
+
+    rows: pa.Table | None = None
+    at: datetime | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    known_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LookupReport:
+    """How a lookup went: of ``rows`` label rows, ``found`` got a row and ``expired`` got none because of the ttl."""
+
+    name: str
+    view: str
+    rows: int
+    found: int
+    expired: int
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A training set's rows, held by the engine until they are read: ``relation`` names them for :meth:`Engine.read`.
+
+    Row order is (as-of time, keys, remaining label columns); there is one row for each label row, which is asserted.
+    """
+
+    relation: str
+    rows: int
+    columns: tuple[Column, ...]
+    reports: tuple[LookupReport, ...] = ()
+
+
+class Engine(Protocol):
+    """One target, open. Every method may raise ``EngineError`` and ``RunError``; after one nothing is half done."""
+
+    def records(self) -> Mapping[str, Record]:
+        """What has been built and is still there, by node id."""
+
+    def source_version(self, table: SourceTable) -> str:
+        """The version of a source's data: a hash of its content, equal for equal content wherever it lies."""
+
+    def seed_version(self, seed: SeedFile) -> str:
+        """The version of a seed's data."""
+
+    def prepare(self, manifest: Manifest) -> None:
+        """Say which definitions the names of a manifest mean, and make its sources readable."""
+
+    def build_model(self, model: CompiledModel, record: Record) -> Record:
+        """Make a model and its record, all or nothing; gives the record with the rows that came out."""
+
+    def build_seed(self, seed: SeedFile, record: Record) -> Record:
+        """Load a seed and keep its record, all or nothing."""
+
+    def failures(self, sql: str, limit: int) -> tuple[int, Sequence[Mapping[str, Any]]]:
+        """How many rows a test's query gives, and the first of them."""
+
+    def arrow(self, sql: str) -> pa.Table:
+        """The rows of a query whose references are tokens."""
+
+    def ask(self, sql: str) -> Answer:
+        """The answer of a query for ``run_query``."""
+
+    def assemble(self, model: CompiledModel, manifest: Manifest, request: RowsRequest) -> Assembled:
+        """Look the features up for the label rows and run the training set's SELECT over both."""
+
+    def read(self, assembled: Assembled, where: str = "true") -> pa.RecordBatchReader:
+        """The assembled rows in their order, as batches of Arrow."""
+
+    def scalars(self, assembled: Assembled, expressions: Sequence[str], where: str = "true") -> tuple[Any, ...]:
+        """Aggregates over the assembled rows."""
+
+    def state_at(self, model: CompiledModel, at: datetime, limit: int | None) -> pa.Table:
+        """A feature view as it stands at an instant: one row per entity."""
+
+    def interrupt(self) -> None:
+        """Stop what is running; it ends with an error."""
+
+    def close(self) -> None:
+        """Let go of the target."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a project's data may lie: what an engine is allowed to touch."""
+
+    root: Path
+    folders: tuple[Path, ...]

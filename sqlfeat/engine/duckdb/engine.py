@@ -1,0 +1,197 @@
+"""The ``Engine`` of a DuckDB file: a connection, its state, and the builders over both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from sqlfeat.base.names import quote
+from sqlfeat.compiler.catalog import SqlProblem
+from sqlfeat.compiler.manifest import CompiledModel, Manifest
+from sqlfeat.compiler.rewriting import with_relations
+from sqlfeat.compiler.template import Answer
+from sqlfeat.engine.base import Assembled, Record, RowsRequest
+from sqlfeat.engine.duckdb import sources, standing
+from sqlfeat.engine.duckdb.build import Builder
+from sqlfeat.engine.duckdb.connection import Connection
+from sqlfeat.engine.duckdb.exact import rounded_sums
+from sqlfeat.engine.duckdb.lookup import Assembly
+from sqlfeat.engine.duckdb.naming import names_of, physical, schema_of, source_name, source_schema
+from sqlfeat.engine.duckdb.state import State
+from sqlfeat.engine.duckdb.windows import FSUM
+from sqlfeat.errors import EngineError, ProjectError, RunError, SqlfeatError
+from sqlfeat.spec.project import SeedFile, SourceTable, TargetSpec
+
+BATCH_ROWS = 122_880
+Result = TypeVar("Result")
+
+
+class DuckDBEngine:
+    """One DuckDB file, open for writing.
+
+    Raises:
+        EngineError: the file is locked by another process, unreadable, or of another state version.
+    """
+
+    def __init__(self, target: TargetSpec, root: Path, folders: Sequence[Path], threads: int | None = None) -> None:
+        if target.path is None:
+            raise EngineError("bad-target", f"The target {target.name!r} has no path.", target.place)
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+        self._root = root
+        self._schema = target.schema
+        self._path = target.path
+        self._connection = Connection(
+            target.path,
+            folders=[*folders, target.path.parent],
+            threads=threads or target.threads,
+            memory_limit=target.memory_limit,
+            temporary=target.path.with_suffix(".tmp"),
+        )
+        try:
+            self._state = State(self._connection, target.path)
+            self._connection.function(FSUM, rounded_sums, "DOUBLE[]", "DOUBLE")
+            self._hashes = sources.Hashes(self._state.file_facts())
+        except BaseException:
+            self._connection.close()
+            raise
+        self._names: Callable[[str], str] = _unprepared
+        self._seeds: dict[str, str] = {}
+
+    def records(self) -> Mapping[str, Record]:
+        return self._state.records()
+
+    def source_version(self, table: SourceTable) -> str:
+        return sources.version_of(table, self._root, self._hashes)
+
+    def seed_version(self, seed: SeedFile) -> str:
+        return sources.seed_version(seed, self._root, self._hashes)
+
+    def prepare(self, manifest: Manifest) -> None:
+        self._seeds = {
+            seed.name: mark for seed in manifest.seeds.values() if (mark := manifest.fingerprints.get(seed.id))
+        }
+        self._names = names_of(manifest, self._seeds)
+        if self._hashes.changed:
+            self._state.keep_files(self._hashes.known.items())
+            self._hashes.changed = False
+        known = {
+            (schema, name): sql
+            for schema, name, sql in self._connection.execute(
+                "select schema_name, view_name, comment from duckdb_views() where schema_name like 'sqlfeat_source_%'"
+            )
+        }
+        for table in manifest.sources.values():
+            with suppress(ProjectError):  # a source that nothing selected reads may be missing
+                self._prepare_source(table, known)
+
+    def _prepare_source(self, table: SourceTable, known: Mapping[tuple[str, str], str | None]) -> None:
+        text = sources.reader(table, self._root)
+        if known.get((source_schema(table.source), table.name)) == text:
+            return
+        name = source_name(table.source, table.name)
+        with self._connection.transaction():
+            self._connection.execute(f"create schema if not exists {quote(source_schema(table.source))}")
+            self._connection.execute(f"create or replace view {name} as select * from {text}")
+            escaped = text.replace("'", "''")
+            self._connection.execute(f"comment on view {name} is '{escaped}'")
+
+    def build_model(self, model: CompiledModel, record: Record) -> Record:
+        builder = Builder(self._connection, self._names, self._schema)
+
+        def build() -> tuple[int | None, dict[str, Any]]:
+            return builder.build(model)
+
+        return self._commit(record, build, model)
+
+    def build_seed(self, seed: SeedFile, record: Record) -> Record:
+        name = physical(seed.name, record.fingerprint)
+
+        def build() -> tuple[int | None, dict[str, Any]]:
+            self._connection.execute(f"create schema if not exists {quote(schema_of(record.fingerprint))}")
+            reader = sources.seed_reader(seed, self._root)
+            self._connection.execute(f"create or replace table {name} as select * from {reader}")
+            public = f"{quote(self._schema)}.{quote(seed.name)}"
+            self._connection.execute(f"create schema if not exists {quote(self._schema)}")
+            self._connection.execute(f"create or replace view {public} as select * from {name}")
+            return int(self._connection.value(f"select count(*) from {name}")), {}
+
+        return self._commit(record, build, None)
+
+    def _commit(
+        self, record: Record, build: Callable[[], tuple[int | None, dict[str, Any]]], model: CompiledModel | None
+    ) -> Record:
+        started = time.monotonic()
+        try:
+            with self._connection.transaction():
+                rows, facts = build()
+                record = replace(record, rows=rows, facts=facts, seconds=time.monotonic() - started)
+                self._state.keep(record)
+        except SqlProblem as problem:
+            raise _failed(problem, model) from problem
+        self._state.check_kept(record)
+        return record
+
+    def failures(self, sql: str, limit: int) -> tuple[int, Sequence[Mapping[str, Any]]]:
+        text = with_relations(sql, self._names).text
+        count = int(self._guarded(lambda: self._connection.value(f"select count(*) from (\n{text}\n)")))
+        if not count:
+            return 0, ()
+        names, rows = self._guarded(lambda: self._connection.answer(f"select * from (\n{text}\n) limit {int(limit)}"))
+        return count, [dict(zip(names, row, strict=True)) for row in rows]
+
+    def arrow(self, sql: str) -> pa.Table:
+        return self._guarded(lambda: self._connection.arrow(with_relations(sql, self._names).text))
+
+    def ask(self, sql: str) -> Answer:
+        names, rows = self._connection.answer(with_relations(sql, self._names).text)
+        return Answer(tuple(names), tuple(rows))
+
+    def assemble(self, model: CompiledModel, manifest: Manifest, request: RowsRequest) -> Assembled:
+        try:
+            return Assembly(self._connection, self._names, manifest, model, request).run()
+        except SqlProblem as problem:
+            raise _failed(problem, model) from problem
+
+    def read(self, assembled: Assembled, where: str = "true") -> pa.RecordBatchReader:
+        items = ", ".join(f"cast({quote(c.name)} as {c.type}) as {quote(c.name)}" for c in assembled.columns)
+        sql = f"select {items} from temp.{assembled.relation} where {where}"
+        return self._guarded(lambda: self._connection.batches(sql, BATCH_ROWS))
+
+    def scalars(self, assembled: Assembled, expressions: Sequence[str], where: str = "true") -> tuple[Any, ...]:
+        sql = f"select {', '.join(expressions)} from temp.{assembled.relation} where {where}"
+        return self._guarded(lambda: self._connection.execute(sql))[0]
+
+    def state_at(self, model: CompiledModel, at: datetime, limit: int | None) -> pa.Table:
+        return self._guarded(lambda: standing.state_at(self._connection, model, at, limit))
+
+    def interrupt(self) -> None:
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _guarded(self, ask: Callable[[], Result]) -> Result:
+        try:
+            return ask()
+        except SqlProblem as problem:
+            raise _failed(problem, None) from problem
+
+
+def _unprepared(node: str) -> str:
+    raise EngineError("unknown-relation", f"{node} was asked for before the engine knew the project.")
+
+
+def _failed(problem: SqlProblem, model: CompiledModel | None) -> SqlfeatError:
+    """What went wrong while a statement ran; conversion errors and the like have no place in the author's text."""
+    hint = None
+    if "memory" in problem.what.lower():
+        hint = "raise memory_limit in the target, or lower its threads."
+    what = problem.what if problem.what.endswith(".") else f"{problem.what}."
+    return RunError("run-failed", what, model.place() if model else None, hint)

@@ -1,0 +1,121 @@
+"""How a feature view lies in a DuckDB file, as SQL: the rows that lookups can use, and the events that windows read.
+
+**Lookup layout** (TIME semantics, section 2): of each key's rows, ordered by when they become usable, only those that
+are the current row from then on. It rises strictly in ``usable``, so one as-of join finds the row; the ttl is checked
+on what it finds.
+
+**Events** (section 3): every row with its normalized times, its place in the one order that aggregates use, and the
+instant at which a later version of the same event replaces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlfeat.base.names import quote
+from sqlfeat.compiler.manifest import TimeFacts
+
+USABLE = "__sqlfeat_usable"
+EVENT = "__sqlfeat_event"
+AVAILABLE = "__sqlfeat_available"
+UNTIL = "__sqlfeat_until"
+ROW = "__sqlfeat_row"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a layout must know of a relation: its keys, its time, and its columns in their order."""
+
+    keys: tuple[str, ...]
+    time: TimeFacts
+    columns: tuple[str, ...]
+
+    @property
+    def event(self) -> str:
+        """The event time as an instant; a relation without one has always held."""
+        name = self.time.event_time
+        return instant(name) if name else "timestamptz '-infinity'"
+
+    @property
+    def available(self) -> str:
+        """When a row was known, as an instant."""
+        if self.time.available_at:
+            return instant(self.time.available_at)
+        if self.time.available_after:
+            return f"{self.event} + {self.time.available_after.sql()}"
+        return self.event
+
+    @property
+    def delayed(self) -> bool:
+        """Whether rows can be known later than they happened."""
+        return self.time.available_at is not None or self.time.available_after is not None
+
+    @property
+    def remaining(self) -> tuple[str, ...]:
+        """The columns that break ties when everything declared is equal."""
+        named = {*self.keys, self.time.event_time, self.time.available_at, *self.time.tie_breaker}
+        return tuple(column for column in self.columns if column not in named)
+
+    def ranking(self, *, ties: bool) -> str:
+        """ORDER BY of TIME's rule 2, the winner last; ``ties`` adds the remaining columns."""
+        columns = [*self.time.tie_breaker, *(self.remaining if ties else ())]
+        return ", ".join([EVENT, AVAILABLE, *(f"{quote(column)} asc nulls first" for column in columns)])
+
+
+def instant(column: str) -> str:
+    """A column as TIMESTAMPTZ: a TIMESTAMP is UTC, a DATE its midnight."""
+    return f"cast({quote(column)} as timestamptz)"
+
+
+def ties_sql(shape: Shape, relation: str) -> str:
+    """How many groups of rows are equal in key, times and tie breakers: there the remaining columns decide."""
+    groups = [*(quote(key) for key in shape.keys), shape.event, shape.available]
+    groups += [quote(column) for column in shape.time.tie_breaker]
+    by = ", ".join(groups)
+    return f"select count(*) from (select 1 from {relation} group by {by} having count(*) > 1)"
+
+
+def lookup_sql(shape: Shape, relation: str, *, ties: bool, where: str = "true") -> str:
+    """The lookup layout of a relation, sorted by key and usable time; ``where`` keeps some rows only."""
+    keys = ", ".join(quote(key) for key in shape.keys)
+    partition = f"partition by {keys}" if keys else ""
+    known = " and ".join(f"{quote(key)} is not null" for key in shape.keys) or "true"
+    within = f"partition by {keys}, {USABLE}" if keys else f"partition by {USABLE}"
+    earlier = f"({partition} order by {USABLE} rows between unbounded preceding and 1 preceding)"
+    current = f"qualify {ROW} > coalesce(max({ROW}) over {earlier}, 0)" if shape.delayed else ""
+    order = f"{keys}, {USABLE}" if keys else USABLE
+    return f"""with timed as (
+    select *, {shape.event} as {EVENT}, {shape.available} as {AVAILABLE} from {relation} where {where}
+),
+usable as (
+    select *, greatest({EVENT}, {AVAILABLE}) as {USABLE} from timed
+    where {known} and {EVENT} is not null and {AVAILABLE} is not null
+),
+ranked as (
+    select *, row_number() over ({partition} order by {shape.ranking(ties=ties)}) as {ROW} from usable
+),
+newest as (
+    select * from ranked qualify row_number() over ({within} order by {ROW} desc) = 1
+)
+select * exclude ({AVAILABLE}, {ROW}) from (select * from newest {current}) order by {order}"""
+
+
+def events_sql(shape: Shape, relation: str, arguments: Sequence[str]) -> str:
+    """The events of a view with windows, in their order; ``arguments`` are the kept columns that aggregates read."""
+    until = "cast(null as timestamptz)"
+    if shape.time.unique_key:
+        by = ", ".join(quote(column) for column in shape.time.unique_key)
+        known = " and ".join(f"{quote(column)} is not null" for column in shape.time.unique_key)
+        ties = ", ".join([AVAILABLE, *(f"{quote(c)} asc nulls first" for c in shape.time.tie_breaker), ROW])
+        until = f"case when {known} then lead({AVAILABLE}) over (partition by {by} order by {ties}) end"
+    kept = [*shape.remaining, *arguments]
+    ranking = ", ".join([shape.ranking(ties=False), *(f"{quote(c)} asc nulls first" for c in kept)])
+    order = ", ".join([*(quote(key) for key in shape.keys), ROW])
+    return f"""with timed as (
+    select *, {shape.event} as {EVENT}, {shape.available} as {AVAILABLE} from {relation}
+),
+ranked as (
+    select *, row_number() over (order by {ranking}) as {ROW} from timed
+)
+select *, {until} as {UNTIL} from ranked order by {order}"""

@@ -1,0 +1,76 @@
+"""DuckDB's errors in our words: what was wrong, where in the text, and what was probably meant."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import duckdb
+
+from sqlfeat.compiler.catalog import SqlProblem
+
+_KINDS = {"Parser": "syntax", "Catalog": "table", "Conversion": "type"}
+_SUBTYPES = {
+    "SYNTAX_ERROR": "syntax", "COLUMN_NOT_FOUND": "column", "MISSING_ENTRY": "table", "NO_MATCHING_FUNCTION": "type",
+}  # fmt: skip
+
+
+def problem_of(error: duckdb.Error, sql: str, shift: int = 0) -> SqlProblem:
+    """The error as a :class:`SqlProblem`; ``shift`` is where the asked text begins inside ``sql``.
+
+    Connections are opened with ``errors_as_json``; DuckDB counts positions in bytes.
+    """
+    facts = facts_of(error)
+    message = str(facts.get("exception_message") or error)
+    kind = _SUBTYPES.get(str(facts.get("error_subtype")), _KINDS.get(str(facts.get("exception_type")), "other"))
+    if kind == "table" and str(facts.get("type", "")).endswith("Function"):
+        kind = "function"
+    offset, length = _location(facts)
+    if offset is not None:
+        encoded = sql.encode()
+        start = len(encoded[:offset].decode(errors="ignore"))
+        length = max(1, len(encoded[offset : offset + length].decode(errors="ignore")))
+        offset = start - shift if start >= shift else None
+    candidates = [name.strip().strip('"') for name in str(facts.get("candidates") or "").split(",") if name.strip()]
+    name = str(facts["name"]) if facts.get("name") else None
+    return SqlProblem(
+        _sentence(message, kind, name), kind, offset=offset, length=length, name=name, candidates=candidates
+    )
+
+
+def facts_of(error: duckdb.Error) -> dict[str, Any]:
+    """The error's JSON, or nothing where DuckDB gave plain text."""
+    text = str(error)
+    start = text.find("{")
+    if start < 0:
+        return {}
+    try:
+        facts = json.loads(text[start:])
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def message_of(error: duckdb.Error) -> str:
+    """The error's first sentence, without JSON."""
+    return str(facts_of(error).get("exception_message") or error).split("\n")[0]
+
+
+def _location(facts: dict[str, Any]) -> tuple[int | None, int]:
+    try:
+        offset, length = json.loads(str(facts.get("location")))
+        return int(offset), int(length)
+    except (ValueError, TypeError):
+        pass
+    position = facts.get("position")
+    return (int(position), 1) if position is not None and str(position).isdigit() else (None, 1)
+
+
+def _sentence(message: str, kind: str, name: str | None) -> str:
+    """The first line says it; candidates are told in the hint."""
+    if kind == "column" and name:
+        return f"There is no column {name!r} here"
+    if kind == "table" and name:
+        return f"There is no table {name!r}"
+    first = message.split("\n")[0].split("You might need")[0].strip()
+    return first.rstrip(".")

@@ -1,0 +1,186 @@
+"""One project at work: its spec, its target, and, when they are first needed, its manifest and its engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlfeat.base.clock import Clock, SystemClock
+from sqlfeat.base.names import did_you_mean
+from sqlfeat.compiler.catalog import SqlProblem
+from sqlfeat.compiler.manifest import CompiledModel, Manifest
+from sqlfeat.compiler.project import World, compile_project
+from sqlfeat.compiler.rewriting import with_relations
+from sqlfeat.compiler.template import Answer
+from sqlfeat.engine.base import Engine
+from sqlfeat.engine.duckdb import sources
+from sqlfeat.engine.duckdb.catalog import ShadowCatalog
+from sqlfeat.engine.duckdb.engine import DuckDBEngine
+from sqlfeat.engine.duckdb.naming import physical, source_name
+from sqlfeat.errors import EngineError, ProjectError, UsageError
+from sqlfeat.ops.definition import definition_of, feature_fingerprints
+from sqlfeat.ops.results import Event, Listener, silent
+from sqlfeat.spec.project import ProjectSpec, TargetSpec
+
+
+class Session:
+    """What an operation works with. Close it when done: the target's file is held open for writing.
+
+    Raises:
+        UsageError: ``unknown-target``.
+    """
+
+    def __init__(
+        self,
+        spec: ProjectSpec,
+        *,
+        target: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+        listener: Listener = silent,
+        clock: Clock | None = None,
+    ) -> None:
+        self.spec = spec
+        self.target = _target(spec, target)
+        self.variables = {**spec.vars, **(variables or {})}
+        self.threads = threads
+        self.listener = listener
+        self.clock: Clock = clock or SystemClock()
+        self._manifest: Manifest | None = None
+        self._outline: Manifest | None = None
+        self._engine: DuckDBEngine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The target, open; raises :class:`EngineError` if it cannot be."""
+        return self._opened()
+
+    @property
+    def manifest(self) -> Manifest:
+        """The project compiled and bound: columns, time facts, plans, fingerprints."""
+        if self._manifest is None:
+            self._manifest = self._compile()
+        return self._manifest
+
+    @property
+    def outline(self) -> Manifest:
+        """The project compiled as far as text goes: names, order, config. Reads no source and opens no target."""
+        if self._manifest is not None:
+            return self._manifest
+        if self._outline is None:
+            self._outline = compile_project(self.spec, self._world(), None)
+        return self._outline
+
+    def recompile(self) -> Manifest:
+        """Compile again: what ``run_query`` answers may have changed."""
+        self._manifest = self._compile()
+        if self._engine is not None:
+            self._engine.prepare(self._manifest)
+        return self._manifest
+
+    def prepared(self, ids: Sequence[str]) -> Engine:
+        """The engine, ready for these nodes; raises what is wrong with them or with what they are made from."""
+        self.manifest.raise_errors(ids)
+        engine = self._opened()
+        engine.prepare(self.manifest)
+        return engine
+
+    def training_set(self, name: str) -> CompiledModel:
+        """A training set's model, without errors in it; raises :class:`UsageError` where the name means none."""
+        model = self.outline.models.get(name)
+        known = [m.name for m in self.outline.models.values() if m.materialized == "training_set"]
+        if model is None or model.name not in known:
+            what = "no model" if model is None else f"a {model.materialized}, not a training set"
+            hint = did_you_mean(name, known) or "a training set is a model with materialized='training_set'."
+            raise UsageError("unknown-training-set", f"{name!r} is {what}.", hint=hint)
+        self.manifest.raise_errors([model.id])
+        return self.manifest.models[name]
+
+    def training_set_definition(self, name: str) -> Mapping[str, Any]:
+        """A training set's ``definition`` (a fingerprint of SELECT and features, not of the split) and ``features``."""
+        model = self.training_set(name)
+        return {
+            "definition": definition_of(model, self.manifest),
+            "features": feature_fingerprints(model, self.manifest),
+        }
+
+    def log(self, text: str) -> None:
+        """A line for whoever watches."""
+        self.listener(Event("log", text=text))
+
+    def close(self) -> None:
+        """Let go of the target."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    # -- how they come to be ---------------------------------------------------------------------------------------
+
+    def _world(self) -> World:
+        target = {
+            "name": self.target.name,
+            "schema": self.target.schema,
+            "type": self.target.engine,
+            "threads": self.threads or self.target.threads or 1,
+            "database": self.target.path.stem if self.target.path else "",
+            "profile_name": self.spec.name,
+        }
+        return World(self.variables, dict(os.environ), target, self.log)
+
+    def _compile(self) -> Manifest:
+        catalog = ShadowCatalog(self.spec.root, self._folders(), self._ask)
+        try:
+            return compile_project(self.spec, self._world(), catalog)
+        finally:
+            catalog.close()
+
+    def _opened(self) -> DuckDBEngine:
+        if self._engine is None:
+            if self.target.engine != "duckdb":
+                raise EngineError(
+                    "engine-missing",
+                    f"The target {self.target.name!r} has the engine {self.target.engine!r}, "
+                    "which this sqlfeat does not run on.",
+                    self.target.place,
+                    "choose a duckdb target: --target NAME.",
+                )
+            self._engine = DuckDBEngine(self.target, self.spec.root, self._folders(), self.threads)
+        return self._engine
+
+    def _folders(self) -> list[Path]:
+        """What DuckDB may touch: the project, and where its sources lie."""
+        folders = [self.spec.root]
+        for table in self.spec.sources.values():
+            if "://" not in table.location:
+                folders.append(sources.folders_of(table, self.spec.root))
+        return list(dict.fromkeys(folder.resolve() for folder in folders if folder.is_dir()))
+
+    def _ask(self, sql: str) -> Answer:
+        """``run_query``: an answer of the target as it stands, before this run."""
+        engine = self._opened()
+        records = engine.records()
+
+        def name_of(node: str) -> str:
+            kind, name = node.split(".", 1)
+            if kind == "source":
+                source, table = name.split(".", 1)
+                found = self.spec.sources.get((source, table))
+                return f"(from {sources.reader(found, self.spec.root)})" if found else source_name(source, table)
+            record = records.get(f"model.{name}") or records.get(f"seed.{name}")
+            if record is None:
+                raise SqlProblem(f"{name} has not been built yet", "table", name=name)
+            return physical(name, record.fingerprint)
+
+        return engine.ask(with_relations(sql, name_of).text)
+
+
+def _target(spec: ProjectSpec, name: str | None) -> TargetSpec:
+    wanted = name or spec.default_target
+    if wanted not in spec.targets:
+        hint = did_you_mean(wanted, spec.targets)
+        if name is None:
+            raise ProjectError("unknown-target", f"default_target names {wanted!r}, which is no target.", None, hint)
+        raise UsageError("unknown-target", f"There is no target {wanted!r}.", hint=hint)
+    return spec.targets[wanted]

@@ -1,0 +1,84 @@
+"""A dbt project, read as one of sqlfeat's: what ``dbt_project.yml`` and a ``profiles.yml`` beside it say.
+
+Everything else of such a folder has the same shapes as in a project of sqlfeat, and is read by the same code,
+leniently: keys of other adapters are passed over. Only DuckDB outputs of the profile are targets, and only a
+profile inside the project is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlfeat.base.environment import expand_environment
+from sqlfeat.base.yaml import Node
+from sqlfeat.spec.problems import Problems
+from sqlfeat.spec.project_file import ProjectFile, first_target, inside, read_paths, read_targets
+from sqlfeat.spec.section import Section
+
+DBT_PROJECT_FILE = "dbt_project.yml"
+PROFILES_FILE = "profiles.yml"
+_PACKAGES = ("packages", "dbt_packages")
+
+
+def read_dbt_project(
+    root: Path, node: Node, profiles: Node | None, environment: Mapping[str, str], problems: Problems
+) -> ProjectFile:
+    """Read the project file of a dbt project in the folder ``root``; what is wrong is noted.
+
+    ``profiles`` is as written: what outputs that are left out take from the environment need not be there.
+    """
+    file = Section(node, "the project file", problems)
+    name = file.name("project") or "project"
+    target_path = inside(root, file.text("target-path") or "target")
+    profile = _profile(profiles, file.text("profile") or name, environment, problems)
+    outputs = profile.section("outputs", "the outputs") if profile else None
+    targets = read_targets(outputs, root, target_path / f"{name}.duckdb")
+    chosen = profile.text("target") if profile else None  # it may be one of those that are left out
+    return ProjectFile(
+        name=name,
+        version=file.text("version") or "0.0.0",
+        default_target=chosen if chosen is not None and chosen in targets else first_target(targets),
+        targets=targets,
+        entities={},
+        vars=_vars(file, name),
+        registry=inside(root, "registry"),
+        target_path=target_path,
+        online={},
+        model_config=file.get("models"),
+        seed_config=file.get("seeds"),
+        paths={**read_paths(file), "package-paths": (*_PACKAGES, *file.texts("packages-install-path"))},
+    )
+
+
+def _vars(file: Section, name: str) -> Mapping[str, Any]:
+    """The variables, those under the project's own name over the global ones."""
+    given = dict(file.mapping("vars"))
+    own = given.pop(name, {})
+    return {**given, **own} if isinstance(own, dict) else file.mapping("vars")
+
+
+def _profile(profiles: Node | None, name: str, environment: Mapping[str, str], problems: Problems) -> Section | None:
+    """The profile of that name, with those outputs only that sqlfeat can be asked to make."""
+    profile = profiles.entries.get(name) if profiles is not None else None
+    if profile is None or not profile.is_mapping:
+        return None
+    entries = dict(profile.entries)
+    if "outputs" in entries:
+        entries["outputs"] = _duckdb_outputs(entries["outputs"], problems)
+    expanded: dict[str, Node] = {
+        key: expand_environment(entries[key], environment) for key in ("target", "outputs") if key in entries
+    }
+    return Section(replace(profile, entries=expanded), f"the profile {name!r}", problems)
+
+
+def _duckdb_outputs(outputs: Node, problems: Problems) -> Node:
+    kept = {}
+    for name, entry in outputs.entries.items():
+        if entry.is_mapping and entry.value.get("type") == "duckdb":
+            kept[name] = entry
+        else:
+            problems.left_out.append(f"{outputs.keys[name]}: The output {name!r} is not of DuckDB.")
+    return replace(outputs, entries=kept)

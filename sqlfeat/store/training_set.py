@@ -1,0 +1,88 @@
+"""A training set as it is kept: immutable Parquet files, one a split, under a manifest.
+
+``target/training_sets/NAME/ID/`` holds ``manifest.json`` and one ``<split>.parquet`` for each split (``all.parquet``
+where there are no splits; rows of no split are in ``unsplit.parquet`` and reach no hook). The manifest is written
+last, so a folder without one is not a training set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FORMAT_VERSION = 1
+UNSPLIT = "unsplit"
+WHOLE = "all"
+
+
+@dataclass(frozen=True)
+class OutputColumn:
+    """One column of a training set.
+
+    ``role`` is ``key``, ``as_of``, ``label``, ``weight``, ``passthrough`` or ``input``. An input's ``kind`` is
+    ``numeric`` or ``categorical``; ``categories`` are the values that the train split holds, in binary order: a
+    model sees the position in that list, and null or any other value as missing. ``feature`` is ``view.column``
+    where the column is exactly that feature.
+    """
+
+    name: str
+    type: str
+    role: str
+    kind: str | None = None
+    categories: tuple[str, ...] | None = None
+    feature: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """A built training set: where it lies and what it is.
+
+    ``splits`` counts the rows of each split in time order; ``files`` are relative to ``path``; ``rows`` counts all
+    rows, those of no split included; ``null_rates`` are the shares of nulls by column over all rows. ``manifest``
+    is the whole of ``manifest.json``: with ``definition`` (fingerprint), ``compiled`` (model → sha256 of its SQL),
+    ``features`` (``view.column`` → fingerprint), ``sources`` (id → version), ``sql``, ``split``, ``versions``.
+    """
+
+    id: str
+    name: str
+    path: Path
+    rows: int
+    splits: Mapping[str, int]
+    files: tuple[str, ...]
+    columns: tuple[OutputColumn, ...]
+    null_rates: Mapping[str, float]
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    created: bool = True
+
+    def named(self, role: str) -> tuple[str, ...]:
+        """The names of the columns of a role, in order."""
+        return tuple(column.name for column in self.columns if column.role == role)
+
+    @property
+    def inputs(self) -> tuple[OutputColumn, ...]:
+        return tuple(column for column in self.columns if column.role == "input")
+
+    @property
+    def label(self) -> str | None:
+        return next(iter(self.named("label")), None)
+
+    @property
+    def as_of(self) -> str:
+        return self.named("as_of")[0]
+
+    def file(self, split: str) -> Path:
+        return self.path / f"{split}.parquet"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "name": self.name,
+            "path": str(self.path),
+            "rows": self.rows,
+            "splits": dict(self.splits),
+            "files": [str(self.path / file) for file in self.files],
+            "null_rates": dict(self.null_rates),
+            "created": self.created,
+        }

@@ -1,0 +1,74 @@
+"""How a training set is cut."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from sqlfeat.spec.duration import Duration
+from sqlfeat.spec.split import SplitConfig
+
+
+def test_a_split_by_time_has_its_parts_in_order_and_its_embargo():
+    split = SplitConfig.parse({"train": "2013-01-01", "test": "2013-03-15T12:00:00+02:00", "embargo": "1 day"})
+
+    assert split.by == "time"
+    assert split.starts == (
+        ("train", datetime(2013, 1, 1, tzinfo=UTC)),
+        ("test", datetime(2013, 3, 15, 10, tzinfo=UTC)),
+    )
+    assert split.embargo == Duration.parse("1 day")
+    assert split.parts == ("train", "test")
+
+
+def test_a_split_by_hash_has_its_columns_seed_and_shares():
+    split = SplitConfig.parse({"by": "hash", "on": "customer_id", "seed": 7, "train": 0.8, "test": 0.2})
+
+    assert (split.by, split.on, split.seed) == ("hash", ("customer_id",), 7)
+    assert split.fractions == (("train", 0.8), ("test", 0.2))
+    assert split.parts == ("train", "test")
+
+
+def test_folds_stay_as_written():
+    assert SplitConfig.parse({"folds": 5, "on": "x"}).folds == {"folds": 5, "on": "x"}
+
+
+def test_equal_splits_are_equal_however_they_are_written():
+    one = SplitConfig.parse({"train": "2013-01-01", "embargo": "24 hours"})
+    other = SplitConfig.parse({"by": "time", "embargo": "1 day", "train": "2013-01-01 00:00:00Z"})
+
+    assert one.as_dict() == other.as_dict()
+    assert one.as_dict() == {"by": "time", "starts": [["train", "2013-01-01T00:00:00+00:00"]], "embargo": "1 day"}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("2013-01-01", "expected the start of each part"),
+        ({}, "expected the start of each part"),
+        ({"by": "time"}, "no part is given"),
+        ({"by": "moon", "train": 1}, "'by' is 'time' or 'hash', not 'moon'"),
+        ({"train": "2013-03-01", "test": "2013-01-01"}, "'test' does not start after 'train'"),
+        ({"train": "2013-03-01", "test": "2013-03-01"}, "must rise"),
+        ({"train": "yesterday"}, "'train' starts at a date or timestamp such as '2013-01-01'"),
+        ({"train": "2013-01-01", "embago": "1 day"}, "did you mean 'embargo'?"),
+        ({"train": "2013-01-01", "seed": 7}, "'seed' cannot be given here"),
+        ({"train": "2013-01-01", "embargo": "soon"}, "is no span of time"),
+        ({"by": "hash"}, "no part is given"),
+        ({"by": "hash", "train": 0.8, "test": 0.3}, "the shares add up to 1.1, which is more than 1"),
+        ({"by": "hash", "train": 0}, "'train' takes a share between 0 and 1, not 0"),
+        ({"by": "hash", "train": True}, "takes a share"),
+        ({"by": "hash", "train": 0.5, "seed": "x"}, "'seed' is a whole number"),
+        ({"by": "hash", "train": 0.5, "on": 7}, "'on' is a column or a list of columns"),
+        ({"by": "hash", "train": 0.5, "embargo": "1 day"}, "'embargo' cannot be given here"),
+        ({"by": "hash", "first part": 0.5}, "'first part' cannot"),
+    ],
+)
+def test_what_is_wrong_with_a_split_is_said(value, message):
+    with pytest.raises(ValueError, match=message.replace("?", r"\?")):
+        SplitConfig.parse(value)
+
+
+def test_shares_that_add_up_to_one_in_floats_are_fine():
+    assert SplitConfig.parse({"by": "hash", "a": 0.7, "b": 0.2, "c": 0.1}).parts == ("a", "b", "c")
