@@ -15,7 +15,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+)
 from pathlib import Path
 from typing import Any
 
@@ -72,20 +78,27 @@ def notify(argument: Mapping[str, Any]) -> dict[str, Any]:
             _call(function, dict(argument["facts"]))
     except _UsersError as error:
         return {"error": _told(error.__cause__ or error, root)}
+    except SqlfeatError as error:
+        return {"error": _shape(error, None)}
     return {}
 
 
 def _import(file: Path, root: Path) -> None:
-    """Run the user's file; its folder and the project are where it may import from."""
+    """Run the user's file; its folder and the project are where it may import from, after what is installed.
+
+    It is a module of another name than the file's: ``hooks/lightgbm.py`` must not stand in for the library.
+    """
+    codecs.let_waiting_threads_sleep()
     sys.path_hooks.insert(0, _finder_below(root))
-    sys.path[:0] = [str(file.parent), str(root)]
+    sys.path += [str(file.parent), str(root)]
     sys.path_importer_cache.clear()
-    loader = _Uncached(file.stem, str(file))
-    spec = importlib.util.spec_from_file_location(file.stem, file, loader=loader)
+    name = f"hook_{file.stem}"
+    loader = _Uncached(name, str(file))
+    spec = importlib.util.spec_from_file_location(name, file, loader=loader)
     if spec is None:
         raise HookError("hook-failed", f"{file} cannot be imported.")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
+    sys.modules[name] = module
     _guarded(lambda: loader.exec_module(module))
 
 
@@ -98,10 +111,9 @@ class _Uncached(SourceFileLoader):
 
 def _finder_below(root: Path) -> Callable[[str], FileFinder]:
     def finder(folder: str) -> FileFinder:
-        path = Path(folder)
-        if not path.is_relative_to(root) or "site-packages" in path.parts or not path.is_dir():
+        if not _is_users(folder, root) or not Path(folder).is_dir():
             raise ImportError(f"{folder} is not the project's")
-        return FileFinder(folder, (_Uncached, SOURCE_SUFFIXES))
+        return FileFinder(folder, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_Uncached, SOURCE_SUFFIXES))
 
     return finder
 
@@ -225,9 +237,13 @@ def _place(error: BaseException, root: Path) -> Place | None:
     return Place(_relative(frame.filename, root), frame.lineno or 1, start + 1, text, max(end - start, 1))
 
 
-def _is_users(filename: str, root: Path) -> bool:
-    path = Path(filename)
-    return path.is_relative_to(root) and "site-packages" not in path.parts
+def _is_users(place: str, root: Path) -> bool:
+    """Whether a file or folder is the project's own, not of a Python that is installed inside the project."""
+    path = Path(place)
+    installed = "site-packages" in path.parts or any(
+        path.is_relative_to(prefix) and not root.is_relative_to(prefix) for prefix in (sys.prefix, sys.base_prefix)
+    )
+    return path.is_relative_to(root) and not installed
 
 
 def _relative(filename: str, root: Path) -> str:

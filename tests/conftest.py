@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import settings
 
 settings.register_profile("sqlfeat", deadline=None, print_blob=True)
 settings.load_profile("sqlfeat")
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads of LightGBM wait for minutes on a busy machine

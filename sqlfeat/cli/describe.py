@@ -21,7 +21,7 @@ def trained(version: ModelVersion) -> Text:
     told = [
         ("training set", _training_set(version)),
         ("path", place(version.path)),
-        ("output", place(version.log)),
+        ("log", place(version.log)),
     ]
     head = Text.assemble((f"{version.name} version {version.version}\n", "bold"), facts(told))
     return _parts(head, metrics(version.metrics), importances(version.importances))
@@ -37,7 +37,7 @@ def version_in_full(version: ModelVersion) -> Text:
         ("file", f"{version.file} ({version.codec}), sha256 {version.sha256}"),
         ("git", _git(version.git)),
         ("versions", ", ".join(f"{name} {number}" for name, number in version.versions.items())),
-        ("output", place(version.log)),
+        ("log", place(version.log)),
     ]
     head = Text.assemble((f"{version.name} version {version.version}\n", "bold"), facts(told))
     params = facts((name, cell(value)) for name, value in version.params.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,7 +136,8 @@ def run_command(call: Call, select: Sequence[str], exclude: Sequence[str], full_
     where one failed; what hangs on it is skipped.
     """
     with call.project() as project:
-        return _told(call, lambda: project.run(select, exclude, full_refresh=full_refresh))
+        result = project.run(select, exclude, full_refresh=full_refresh)
+    return _told(call, result)
 
 
 @click.command("test", cls=Selecting, epilog=examples("sqlfeat test -s stg_flights"))
@@ -149,7 +150,8 @@ def test_command(call: Call, select: Sequence[str], exclude: Sequence[str]) -> i
     Exit code 1 where a row breaks one; a test with `severity: warn` only says so.
     """
     with call.project() as project:
-        return _told(call, lambda: project.test(select, exclude))
+        result = project.test(select, exclude)
+    return _told(call, result)
 
 
 @click.command("build", cls=Selecting, epilog=examples("sqlfeat build", "sqlfeat build -s late_flights"))
@@ -162,14 +164,14 @@ def build_command(call: Call, select: Sequence[str], exclude: Sequence[str], ful
     In the order in which they need each other; below a failure nothing is made. Exit code 1 where there is one.
     """
     with call.project() as project:
-        return _told(call, lambda: project.build(select, exclude, full_refresh=full_refresh))
+        result = project.build(select, exclude, full_refresh=full_refresh)
+    return _told(call, result)
 
 
-def _told(call: Call, work: Callable[[], RunResult]) -> int:
+def _told(call: Call, result: RunResult) -> int:
     from sqlfeat.cli.progress import failures, summary
     from sqlfeat.cli.render import talk, write_json
 
-    result = work()
     if call.as_json:
         write_json(result.as_dict())
     elif not call.quiet:

@@ -16,7 +16,7 @@ from rich.status import Status
 from rich.text import Text
 
 from sqlfeat.cli.failure import error_text
-from sqlfeat.cli.render import COLOURS, cell, count, grid, seconds, talk
+from sqlfeat.cli.render import COLOURS, cell, columns, count, grid, seconds, talk
 from sqlfeat.ops.results import Event, Listener, NodeResult, RunResult, silent
 
 _EXAMPLES = 5
@@ -78,11 +78,7 @@ class Watcher:
             self._console.print(Text("\n").join([Text(f"  {line}", "dim") for line in event.text.splitlines()]))
 
     def _say_what_runs(self) -> None:
-        if not self._console.is_terminal:
-            return
-        if not self._running:
-            self.close()
-            self._status = None
+        if not self._console.is_terminal or not self._running:
             return
         names = list(self._running)
         doing = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -96,21 +92,41 @@ class Watcher:
 def node_line(result: NodeResult, index: int, total: int) -> Text:
     """``[ 3/12] built   carrier_delays   feature_view   80,123 rows   0.31 s``."""
     width = len(str(total))
-    line = Text(f"[{index:>{width}}/{total}] ", "dim").append(
-        f"{result.status:<9} ", COLOURS.get(result.status, "none")
-    )
-    line.append(f"{result.name:<28} ", "none").append(f"{result.materialized or result.resource_type:<13} ", "none")
-    rows = "" if result.rows is None or result.status in ("passed", "skipped") else count(result.rows, "row")
-    line.append(f"{rows:>16}   {seconds(result.seconds):>7}", "none")
+    line = Text().append(f"[{index:>{width}}/{total}] ", "dim")
+    line.append(f"{result.status:<9} ", COLOURS.get(result.status))
+    if result.resource_type == "test":
+        what = result.name
+    else:
+        rows = "" if result.rows is None else count(result.rows, "row")
+        what = f"{result.name:<28} {result.materialized or result.resource_type:<13} {rows:>14}"
+    line.append(f"{what:<57}   {seconds(result.seconds):>7}")
     if result.reason and result.status != "built":
-        line.append(f"   {result.reason}", "none")
+        line.append(f"   {result.reason}")
     return line
 
 
 def step_line(name: str, duration: float, known: Mapping[str, Any]) -> Text:
-    """``  lookups   rows 80,123   0.31 s``."""
-    told = ", ".join(f"{key} {count(value) if isinstance(value, int) else cell(value)}" for key, value in known.items())
-    return Text(f"  {name:<38} ").append(f"{seconds(duration):>7}", "none").append(f"   {told}".rstrip(), "dim")
+    """``  look up features   0.31 s   rows 80,123``; a list of facts has a line for each."""
+    told = _told({key: value for key, value in known.items() if not isinstance(value, (list, tuple))})
+    line = Text(f"  {name:<24} {seconds(duration):>7}").append(f"   {', '.join(told)}".rstrip(), "dim")
+    for listed in (value for value in known.values() if isinstance(value, (list, tuple))):
+        rows = [_told(entry) if isinstance(entry, Mapping) else [cell(entry)] for entry in listed]
+        if rows:
+            line.append("\n" + "\n".join(columns(rows, indent="    ")), "dim")
+    return line
+
+
+def _told(known: Mapping[str, Any]) -> list[str]:
+    """Facts in a few words each: a name and its number, texts as they are."""
+    parts: list[str] = []
+    for key, value in known.items():
+        if isinstance(value, str):
+            parts.append(value)
+        elif isinstance(value, Mapping):
+            parts += _told(value)
+        else:
+            parts.append(f"{key} {count(value) if isinstance(value, int) else cell(value)}")
+    return parts
 
 
 def summary(result: RunResult) -> Text:
@@ -127,9 +143,8 @@ def failures(result: RunResult) -> Text:
 
 
 def _failure(node: NodeResult) -> Text:
-    told = (
-        error_text(node.error) if node.error else Text(f"{node.name} failed: {node.reason or 'no reason given'}", "red")
-    )
+    reason = Text().append(f"{node.name} failed: {node.reason or 'no reason given'}", "bold")
+    told = error_text(node.error) if node.error else reason
     return told.append("\n\n").append_text(_examples(node)) if node.examples else told
 
 

@@ -90,7 +90,7 @@ def _described(known: Mapping[str, Any]) -> Any:
     from sqlfeat.cli.render import cell, facts
 
     plain = {key: value for key, value in known.items() if not isinstance(value, Mapping) and key != "problems"}
-    parts = [facts((key, cell(value)) for key, value in plain.items())]
+    parts = [facts((key, cell(value)) for key, value in plain.items())] if plain else []
     for key, value in known.items():
         if isinstance(value, Mapping) and value:
             listed = facts((str(name), cell(content)) for name, content in value.items())

@@ -149,6 +149,8 @@ def place(path: Path) -> str:
 def columns(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), indent: str = "  ") -> list[str]:
     """Rows of text in aligned columns; the columns numbered in ``right`` are aligned to the right."""
     table = [tuple(row) for row in rows]
+    longest = max((len(row) for row in table), default=0)
+    table = [(*row, *[""] * (longest - len(row))) for row in table]
     widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
     return [indent + "   ".join(_padded(row, widths, right)).rstrip() for row in table]
 
@@ -171,7 +173,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Text:
     """What is known of something: a name and a value a line."""
     known = list(pairs)
     width = max((len(name) for name, _ in known), default=0)
-    return Text("\n").join([Text(f"  {name:<{width}}   ", "dim").append(value, "none") for name, value in known])
+    return Text("\n").join([Text().append(f"  {name:<{width}}   ", "dim").append(value) for name, value in known])
 
 
 def bars(values: Mapping[str, float], *, most: int, width: int = 30) -> Text:

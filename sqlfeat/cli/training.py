@@ -109,7 +109,7 @@ def _splits(built: TrainingSet) -> Text:
     rows = [(name, count(rows), share(rows / (built.rows or 1))) for name, rows in built.splits.items()]
     unsplit = built.rows - sum(built.splits.values())
     if unsplit:
-        rows.append(("(none)", count(unsplit), share(unsplit / built.rows)))
+        rows.append(("no split", count(unsplit), share(unsplit / built.rows)))
     return headed(("split", "rows", "share"), rows, right=[1, 2])
 
 

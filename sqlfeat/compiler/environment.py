@@ -184,13 +184,14 @@ class _Marker(NodeTransformer):
                 arguments: list[nodes.Expr] = [nodes.Const(child.data, lineno=offset)]
                 marked.append(self._call("mark_data", offset, arguments))
             else:
-                marked.append(self._call("mark_value", offset, [cast(nodes.Expr, self.visit(child))]))
+                value: nodes.Expr = self.visit(child)
+                marked.append(self._call("mark_value", offset, [value]))
         return nodes.Output(marked, lineno=node.lineno)
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802  # Jinja's name
         self.generic_visit(node)
         if not node.recursive:
-            node.iter = self._method("bounded", node.iter.lineno, [node.iter])
+            node.iter = self._method("bounded", node.iter.lineno, [cast(nodes.Expr, node.iter)])
         return node
 
     def _call(self, method: str, offset: int, arguments: list[nodes.Expr]) -> nodes.Expr:

@@ -16,7 +16,7 @@ def definition_of(model: CompiledModel, manifest: Manifest) -> str:
 def feature_fingerprints(model: CompiledModel, manifest: Manifest) -> dict[str, str]:
     """``view.column`` → fingerprint, for every column that is looked up."""
     assert model.training_set is not None
-    features = {}
+    features: dict[str, str] = {}
     for lookup in model.training_set.lookups:
         view = manifest.models[lookup.view]
         features |= {f"{view.name}.{column}": fingerprint.of_feature(view, column) for column in lookup.columns}

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from sqlfeat.base.files import sha256
 from sqlfeat.errors import RunError, StoreError, UsageError
+from sqlfeat.ops.events import notify
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.session import Session
 from sqlfeat.ops.training_set import assemble
@@ -88,7 +89,9 @@ def predict(
     told = {"model": version.name, "version": f"v{version.version}", "rows": table.num_rows}
     session.listener(Event("step", name="predict", seconds=ended - assembled, facts=told))
     columns = tuple(pq.read_schema(path).names)
-    return Prediction(table.num_rows, path, version.name, version.version, ended - started, columns)
+    prediction = Prediction(table.num_rows, path, version.name, version.version, ended - started, columns)
+    notify(session, "predictions_written", prediction.as_dict())
+    return prediction
 
 
 def refuse_changed_definition(session: Session, version: ModelVersion) -> None:

@@ -17,8 +17,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
+from sqlfeat.base.files import canonical_json
 from sqlfeat.base.process import ChildResult, run_in_child
-from sqlfeat.errors import HookError, Place, RunError
+from sqlfeat.errors import HookError, Place, ProjectError, RunError, UsageError
+from sqlfeat.ops.events import notify
 from sqlfeat.ops.predict import carried_columns
 from sqlfeat.ops.provenance import git_state, package_versions
 from sqlfeat.ops.results import Event
@@ -37,6 +39,7 @@ _PACKAGES = ("sqlfeat", "duckdb", "numpy", "pyarrow")
 def train(session: Session, hook: str, params: Mapping[str, Any] | None = None) -> ModelVersion:
     """Train with a hook of the project; ``params`` win over those of its decorator."""
     spec = discover_hooks(session.spec.hooks, session.spec.root).trainer(hook)
+    _refuse_strange_params(params or {})
     started = session.clock.monotonic()
     training_set = _build(session, spec)
     _tell(
@@ -54,11 +57,25 @@ def train(session: Session, hook: str, params: Mapping[str, Any] | None = None) 
         version = _register(session, spec, training_set, made, work, git)
     seconds = session.clock.monotonic() - started
     _tell(session, "register", seconds, {"model": version.name, "version": f"v{version.version}"})
+    notify(session, "model_registered", version.as_dict())
     return version
 
 
+def _refuse_strange_params(params: Mapping[str, Any]) -> None:
+    try:
+        canonical_json(dict(params))
+    except (TypeError, ValueError) as error:
+        hint = "give texts, finite numbers, booleans, None, and lists and dicts of these."
+        raise UsageError("bad-params", f"These parameters cannot be kept: {error}.", hint=hint) from error
+
+
 def _build(session: Session, spec: TrainerSpec) -> TrainingSet:
-    training_set = build_training_set(session, spec.training_set)
+    try:
+        training_set = build_training_set(session, spec.training_set)
+    except UsageError as error:
+        if error.code != "unknown-training-set":
+            raise
+        raise ProjectError(error.code, f"{spec.name}: {error.what}", spec.training_set_place, error.hint) from error
     verify_files(training_set.path, training_set.manifest)
     carried_columns(training_set)
     if training_set.splits.get("train") == 0 or not any(training_set.splits.values()):

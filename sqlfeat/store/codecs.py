@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -192,7 +193,16 @@ def lightgbm_names(names: Sequence[str]) -> list[str]:
     return plain
 
 
+def let_waiting_threads_sleep() -> None:
+    """Ask OpenMP not to spin; before LightGBM is imported.
+
+    Spinning threads that share their cores with other work wait for each other for tens of seconds instead of two.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def _library(package: str) -> Any:
+    let_waiting_threads_sleep()
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:

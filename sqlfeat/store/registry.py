@@ -41,12 +41,12 @@ _REFERENCE = re.compile(r"(?P<name>[^@]+)(?:@(?P<version>[^@]+))?")
 class ModelVersion:
     """One version of a registered model: its bytes, and everything that went into them.
 
-    ``training_set`` has ``name``, ``id``, ``definition`` and ``splits`` (in time order); ``features`` maps ``view.column`` to its fingerprint
-    and ``compiled`` a SQL model to the SHA-256 of its text. ``metrics`` is split -> metric -> value (null where it
-    is not defined), ``importances`` is kind -> input -> value. ``carried`` are the columns that identify a row, which
-    predictions carry along: keys, as-of time, passthrough. ``versions`` are those of Python, sqlfeat and the
-    packages; ``git`` is ``{"commit", "dirty"}`` or None where the project is in no repository. ``seconds`` is how
-    long the hook ran.
+    ``training_set`` has ``name``, ``id``, ``definition`` and ``splits`` (in time order); ``features`` maps
+    ``view.column`` to its fingerprint and ``compiled`` a SQL model to the SHA-256 of its text. ``metrics`` is split ->
+    metric -> value (null where it is not defined), ``importances`` is kind -> input -> value. ``carried`` are the
+    columns that identify a row, which predictions carry along: keys, as-of time, passthrough. ``versions`` are those
+    of Python, sqlfeat and the packages; ``git`` is ``{"commit", "dirty"}`` or None where the project is in no
+    repository. ``seconds`` is how long the hook ran.
     """
 
     name: str

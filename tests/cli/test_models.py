@@ -66,6 +66,7 @@ def test_a_run_tells_each_node_as_it_ends_and_sums_up(typing, project):
         Event("end", "routes", result=built("routes", status="unchanged")),
         Event("log", text="hello from a template"),
         Event("end", "weather", result=built("weather", 1)),
+        Event("end", "unique_flight_id", result=NodeResult("unique_flight_id", "test", "passed", 0, 0.02)),
     ]
     project.answers["run"] = RunResult(
         (built("carrier_delays"), built("routes", status="unchanged"), built("weather")), 2.34
@@ -75,9 +76,10 @@ def test_a_run_tells_each_node_as_it_ends_and_sums_up(typing, project):
 
     assert ended.out == ""
     assert ended.err == (
-        "[ 1/12] built     carrier_delays               feature_view       80,123 rows    0.31 s\n"
+        "[ 1/12] built     carrier_delays               feature_view     80,123 rows    0.31 s\n"
         "  hello from a template\n"
-        "[ 3/12] built     weather                      feature_view             1 row    0.31 s\n"
+        "[ 3/12] built     weather                      feature_view           1 row    0.31 s\n"
+        "[ 4/12] passed    unique_flight_id                                             0.02 s\n"
         "2 built, 1 unchanged, 0 failed in 2.3 s\n"
     )
     assert ended.code == 0

@@ -9,6 +9,7 @@ import pytest
 
 from sqlfeat.errors import StoreError
 from sqlfeat.ops.predict import Prediction
+from sqlfeat.ops.results import Event
 from sqlfeat.store.registry import ModelVersion, RegisteredModel
 from sqlfeat.store.signature import Output, Signature
 from sqlfeat.store.training_set import OutputColumn, TrainingSet
@@ -70,14 +71,33 @@ training set late_flights
   columns    4: 2 inputs (1 numeric, 1 categorical), label is_late
   features   3 from 2 feature views
 
-  split    rows    share
-  train     900   81.8 %
-  test      100    9.1 %
-  (none)    100    9.1 %
+  split      rows    share
+  train       900   81.8 %
+  test        100    9.1 %
+  no split    100    9.1 %
 
   column      nulls
   carrier    50.0 %
   delay_7d    1.2 %
+"""
+    )
+
+
+def test_steps_are_told_as_they_end(typing, project):
+    lookups = [{"view": "carrier_delays", "found": 1_000}, {"view": "weather", "found": 7}]
+    project.events = [
+        Event("step", "look up features", seconds=5.6, facts={"rows": 1_100, "lookups": lookups}),
+        Event("step", "write splits", seconds=0.4, facts={"splits": {"train": 900}, "name": "late_flights"}),
+    ]
+    project.answers["build_training_set"] = LATE
+
+    assert (
+        typing("build-training-set", "late_flights").err
+        == """\
+  look up features           5.6 s   rows 1,100
+    carrier_delays   found 1,000
+    weather          found 7
+  write splits              0.40 s   train 900, late_flights
 """
     )
 
@@ -117,7 +137,7 @@ TRAINED = """\
 late_lgbm version 3
   training set   late_flights 5f2c9a
   path           registry/late_lgbm/v3
-  output         registry/late_lgbm/v3/log.txt
+  log            registry/late_lgbm/v3/log.txt
 
   metric      train     test
   auc        0.8123   0.7000
@@ -247,7 +267,7 @@ late_lgbm version 3
   file           model.txt (lightgbm), sha256 {"0f" * 32}
   git            abc123 with uncommitted changes
   versions       python 3.11.7, lightgbm 4.7.0
-  output         registry/late_lgbm/v3/log.txt
+  log            registry/late_lgbm/v3/log.txt
 
   metric      train     test
   auc        0.8123   0.7000

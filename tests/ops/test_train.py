@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from sqlfeat.errors import RunError, StoreError, UsageError
+from sqlfeat.errors import ProjectError, RunError, StoreError, UsageError
 from sqlfeat.ops import train as train_module
 from sqlfeat.ops.train import train
 from sqlfeat.store.registry import read_model, registered_models, resolve
@@ -202,6 +202,32 @@ def test_a_hook_may_take_the_data_alone_and_import_from_beside_it(tmp_path, buil
 
     assert train(session, "plain").name == "plain"
     assert not list(session.spec.root.rglob("__pycache__"))
+
+
+def test_a_hook_file_may_bear_the_name_of_its_library(tmp_path, building):
+    building(late_flights(tmp_path / "sets"))
+    session = MadeSession(project(tmp_path / "flights", lightgbm=LATE_LGBM))
+
+    assert train(session, "late_lgbm").version == 1
+
+
+def test_an_unknown_training_set_is_shown_where_the_hook_names_it(session, monkeypatch):
+    def build(session, name):
+        raise UsageError("unknown-training-set", f"{name!r} is no model.", hint="did you mean 'late_flight'?")
+
+    monkeypatch.setattr(train_module, "build_training_set", build)
+
+    with pytest.raises(ProjectError, match="late_lgbm: 'late_flights' is no model") as caught:
+        train(session, "late_lgbm")
+    assert caught.value.where.text[caught.value.where.column - 1 :].startswith('"late_flights"')
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}, b"bytes"])
+def test_parameters_that_json_cannot_keep_are_refused(session, value):
+    with pytest.raises(UsageError) as caught:
+        train(session, "late_lgbm", {"alpha": value})
+
+    assert caught.value.code == "bad-params"
 
 
 def test_numbers_are_judged_as_numbers(tmp_path, building):

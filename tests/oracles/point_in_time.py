@@ -266,11 +266,11 @@ AGGREGATES: Mapping[str, Callable[[Sequence[Any]], Any]] = {
 
 
 def spine_order(rows: Iterable[Row], as_of: str, keys: Sequence[str]) -> list[Row]:
-    """Every label row, duplicates included, by as-of time, keys and all remaining columns; nulls last, as in DuckDB."""
+    """Every label row, duplicates included, by as-of time, keys and all remaining columns; nulls are lowest."""
 
     def place(row: Row) -> list[tuple[Any, ...]]:
         names = [as_of, *keys, *(name for name in row if name != as_of and name not in keys)]
-        return [(3,) if row[name] is None else rank(row[name]) for name in names]
+        return [rank(row[name]) for name in names]
 
     return sorted(rows, key=place)
 

@@ -9,7 +9,6 @@ import math
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def differences(expected: Path, actual: pa.Table, keys: Sequence[str]) -> list[s
     if missing:
         return [f"missing columns: {missing}"]
     want, have = by_key(wanted, keys), by_key(actual.select(wanted.column_names), keys)
-    if Counter(want) != Counter(have):
+    if want.keys() != have.keys():
         return [f"rows: expected {len(want)}, got {len(have)}; keys that differ: {list(want.keys() ^ have.keys())[:3]}"]
     return [
         f"{dict(zip(keys, key, strict=True))} {name}: expected {value!r}, got {have[key][name]!r}"

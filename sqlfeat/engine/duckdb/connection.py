@@ -77,7 +77,7 @@ class Connection:
                 raise EngineError("bad-target", f"DuckDB refuses `{statement}`: {message_of(error)}") from error
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement and give all its rows; raises :class:`SqlProblem`."""
+        """Run a statement and give all its rows, which hold no instants; raises :class:`SqlProblem`."""
         return self._run(lambda: self._connection.execute(sql, list(parameters)).fetchall(), sql)
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
@@ -92,21 +92,18 @@ class Connection:
         return [(row[0], row[1]) for row in rows]
 
     def answer(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Column names and rows."""
-
-        def ask() -> tuple[list[str], list[tuple[Any, ...]]]:
-            cursor = self._connection.execute(sql)
-            return [column[0] for column in cursor.description or []], cursor.fetchall()
-
-        return self._run(ask, sql)
+        """Column names and rows as Python values; by way of Arrow, which knows instants without another package."""
+        table = self.arrow(sql)
+        columns = [column.to_pylist() for column in table.columns]
+        return list(table.column_names), list(zip(*columns, strict=True))
 
     def arrow(self, sql: str) -> pa.Table:
         """The rows as an Arrow table."""
-        return self._run(lambda: self._connection.execute(sql).to_arrow_table(), sql)
+        return self._run(lambda: self._connection.sql(sql).to_arrow_table(), sql)
 
     def batches(self, sql: str, rows: int) -> pa.RecordBatchReader:
         """The rows as a stream of Arrow batches; read it to its end before the next statement."""
-        return self._run(lambda: self._connection.execute(sql).to_arrow_reader(rows), sql)
+        return self._run(lambda: self._connection.sql(sql).to_arrow_reader(rows), sql)
 
     def function(self, name: str, call: Callable[[Any], Any], takes: str, gives: str) -> None:
         """Make a function over Arrow arrays known to SQL."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlfeat.base.names import quote
@@ -14,11 +14,12 @@ from sqlfeat.engine.duckdb.naming import STATE
 from sqlfeat.engine.duckdb.sources import FileFacts
 from sqlfeat.errors import EngineError
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TABLES = f"""
 create schema if not exists {STATE};
 create table if not exists {STATE}.version (version integer);
 create table if not exists {STATE}.nodes (
-    node varchar, fingerprint varchar, data_version varchar, n_rows bigint, built_at timestamptz, seconds double,
+    node varchar, fingerprint varchar, data_version varchar, n_rows bigint, built_at bigint, seconds double,
     facts varchar
 );
 create table if not exists {STATE}.files (path varchar, size bigint, modified bigint, digest varchar);
@@ -65,7 +66,7 @@ class State:
         for node, fingerprint, version, n_rows, built_at, seconds, facts in rows:
             if (f"sqlfeat_{fingerprint}", node.split(".", 1)[1]) in there:
                 records[node] = Record(
-                    node, fingerprint, version, n_rows, built_at.astimezone(UTC), seconds, json.loads(facts)
+                    node, fingerprint, version, n_rows, _EPOCH + timedelta(microseconds=built_at), seconds, json.loads(facts)
                 )
         return records
 
@@ -79,7 +80,7 @@ class State:
                 record.fingerprint,
                 record.data_version,
                 record.rows,
-                record.built_at,
+                (record.built_at - _EPOCH) // timedelta(microseconds=1),
                 record.seconds,
                 json.dumps(record.facts, sort_keys=True),
             ],

@@ -25,6 +25,7 @@ _FLOATS = {"FLOAT", "DOUBLE"}
 _ORDER_FREE = {"count", "sum", "avg", "mean", "min", "max", "median", "quantile_cont", "quantile_disc", "bool_and",
                "bool_or", "approx_count_distinct", "bit_and", "bit_or", "bit_xor", "count_if", "countif"}  # fmt: skip
 _SHORTEST_MONTH = 28 * 86_400_000_000
+_LONGEST_MONTH = 31 * 86_400_000_000
 FSUM = "sqlfeat_fsum"
 """The correctly rounded sum of a list of doubles; the engine registers it."""
 
@@ -84,9 +85,13 @@ def values_sql(windows: WindowsAt, longest_delay: int | None) -> str:
         joins.append("join summed on summed.n = q.n")
         columns += [f"{_from_sums(windows, a, i)} as {quote(a.call.token)}" for i, a in enumerate(additive)]
     if general:
-        parts.append(f"ranged as (\n{_range_join(windows, general)}\n)")
-        joins.append("join ranged on ranged.n = q.n")
-        columns += [f"ranged.{quote(a.call.token)}" for a in general]
+        groups: dict[tuple[Bound | None, Bound | None], list[WindowAggregate]] = {}
+        for aggregate in general:
+            groups.setdefault(_bounds(aggregate), []).append(aggregate)
+        for number, group in enumerate(groups.values()):
+            parts.append(f"ranged_{number} as (\n{_range_join(windows, group)}\n)")
+            joins.append(f"join ranged_{number} on ranged_{number}.n = q.n")
+            columns += [f"ranged_{number}.{quote(a.call.token)}" for a in group]
     parts.append("aggregated as (select q.n, " + ", ".join(columns) + " " + " ".join(joins) + ")")
     items = [f"{item.sql} as {quote(item.name)}" for item in windows.view.items if item.name in windows.wanted]
     return "with " + ",\n".join(parts) + "\nselect n, " + ", ".join(items) + " from aggregated"
@@ -248,30 +253,35 @@ def _exact(kind: str) -> bool:
 
 
 def _range_join(windows: WindowsAt, aggregates: Sequence[WindowAggregate]) -> str:
-    """Every aggregate over the events inside its window that exist at the asked instant."""
+    """Aggregates of one window over the events inside it that exist at the asked instant.
+
+    Time is cut into buckets as long as the window, so a window lies in two of them and the join is one of equality.
+    """
     before, since = ("<", ">=") if windows.strict else ("<=", ">")
+    upper, lower = _bounds(aggregates[0])
+    above, below = upper.before("q.t") if upper else "q.t", lower.before("q.t") if lower else None
     conditions = [f"q.k{i} = v.{quote(key)}" for i, key in enumerate(windows.keys)]
-    conditions += [f"v.{AVAILABLE} {before} q.t", f"v.{EVENT} {before} q.t"]
+    conditions += [f"v.{AVAILABLE} {before} q.t", f"v.{EVENT} {before} {above}"]
     conditions.append(f"(v.{UNTIL} is null or v.{UNTIL} {since} q.t)")
-    lowers = [_bounds(aggregate)[1] for aggregate in aggregates]
-    if all(lowers):
-        edges = ", ".join(dict.fromkeys(lower.before("q.t") for lower in lowers if lower))
-        conditions.append(f"v.{EVENT} {since} least({edges})")
+    asked, events = windows.asked.relation, windows.events
+    if lower and below:
+        conditions += [f"v.{EVENT} {since} {below}", "q.bucket = v.bucket"]
+        width = max(1, sum(span.months * _LONGEST_MONTH + span.microseconds for span in lower.spans[-1:]))
+        buckets = f"range({_bucket(below, width)}, {_bucket(above, width)} + 1)"
+        asked = f"(select q.*, unnest(coalesce({buckets}, [null])) as bucket from {asked} as q)"
+        events = f"(select *, {_bucket(EVENT, width)} as bucket from {events} where isfinite({EVENT}))"
     columns = []
     for aggregate in aggregates:
-        upper, lower = _bounds(aggregate)
-        inside = [f"v.{ROW} is not null"]
-        if upper:
-            inside.append(f"v.{EVENT} {before} {upper.before('q.t')}")
-        if lower:
-            inside.append(f"v.{EVENT} {since} {lower.before('q.t')}")
-        if aggregate.filter:
-            inside.append(f"v.{aggregate.filter}")
-        columns.append(f"{_call(windows, aggregate, ' and '.join(inside))} as {quote(aggregate.call.token)}")
+        inside = f"v.{ROW} is not null" + (f" and v.{aggregate.filter}" if aggregate.filter else "")
+        columns.append(f"{_call(windows, aggregate, inside)} as {quote(aggregate.call.token)}")
     return (
-        f"    select q.n, {', '.join(columns)}\n    from {windows.asked.relation} as q\n"
-        f"    left join {windows.events} as v on {' and '.join(conditions)}\n    group by q.n"
+        f"    select q.n, {', '.join(columns)}\n    from {asked} as q\n"
+        f"    left join {events} as v on {' and '.join(conditions)}\n    group by q.n"
     )
+
+
+def _bucket(instant: str, width: int) -> str:
+    return f"cast(floor(epoch_us({instant}) / {width}) as bigint)"
 
 
 def _call(windows: WindowsAt, aggregate: WindowAggregate, inside: str) -> str:

@@ -1,5 +1,4 @@
-{{ config(materialized='feature_view', entity='tenant_user', event_time='event ts', available_at='event ts',
-          tie_breaker=['created_ts', 'seq']) }}
+{{ config(materialized='feature_view', entity='tenant_user', event_time='event ts') }}
 
 select
     tenant,
