@@ -2,7 +2,8 @@
 
 It differs from Jinja's own in four ways. Every node of a template knows its offset in the file rather than its line,
 every piece of output its origin (``source_map``). Objects of ours are facades: only the names that they list can be
-read. Loops are bounded by time, and nothing multiplies into gigabytes. What it renders is ordinary text.
+read. Loops are bounded by time, sizes by ``limits``. What is random or of the clock is not there. What it renders is
+ordinary text.
 
 The trick behind the first: the lexer's line numbers are replaced by offsets before Jinja's parser sees them.
 """
@@ -10,21 +11,28 @@ The trick behind the first: the lexer's line numbers are replaced by offsets bef
 from __future__ import annotations
 
 import bisect
+import re
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
-from jinja2.lexer import TokenStream
 from jinja2.exceptions import SecurityError
+from jinja2.lexer import TokenStream
+from jinja2.runtime import Macro
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from sqlfeat.compiler import limits
 from sqlfeat.compiler.source_map import Fragment, Origin, Span, called_from, concatenate
 
 RENDER_SECONDS = 20.0
-LARGEST_REPEAT = 1_000_000
+MOST_OUTPUT = 50_000_000
+"""How many characters one rendering may put out, those of macros and blocks counted each time they pass."""
+_LINE_ENDS = re.compile(r"\r\n|\r")
+_NOT_THE_SAME_AGAIN = ("lipsum", "random", "urlize")
 
 
 class Facade:
@@ -36,7 +44,7 @@ class Facade:
 class TemplateEnvironment(SandboxedEnvironment):
     """One project's sandbox. ``sources`` holds every template's text by its path."""
 
-    intercepted_binops = frozenset({"*", "**"})
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
     concat = staticmethod(concatenate)
 
     def __init__(self) -> None:
@@ -49,37 +57,58 @@ class TemplateEnvironment(SandboxedEnvironment):
         )
         self.sources: dict[str, str] = {}
         self.deadline = float("inf")
+        self.put_out = 0
+        for name in _NOT_THE_SAME_AGAIN:
+            self.globals.pop(name, None)
+            self.filters.pop(name, None)
+        for kind in (self.filters, self.tests):
+            for name, made in list(kind.items()):
+                kind[name] = limits.guarded(name, made, self.check_time)
         self._expressions: dict[str, list[tuple[int, int]]] = {}
 
     def load(self, path: str, text: str) -> Template:
         """Compile a template; raises :class:`TemplateSyntaxError` whose ``lineno`` is an *offset*."""
-        source = "\n".join(text.splitlines()) + ("\n" if text.endswith("\n") else "")
+        source = _LINE_ENDS.sub("\n", text)
         self.sources[path] = source
         code = super().compile(source, name=path, filename=path)
         return self.template_class.from_code(self, code, {}, None)
 
     def render(self, template: Template, namespace: dict[str, Any]) -> Fragment:
         """Render with ``namespace`` as the live globals: macros see later changes of it."""
-        self.deadline = time.monotonic() + RENDER_SECONDS
+        self._begin()
         context = template.new_context(namespace, shared=True)
         return concatenate(template.root_render_func(context))
 
     def module(self, template: Template, namespace: dict[str, Any]) -> Mapping[str, Any]:
-        """The macros and variables that a file defines."""
-        self.deadline = time.monotonic() + RENDER_SECONDS
+        """The macros that a file defines."""
+        self._begin()
         context = template.new_context(namespace, shared=True)
         concatenate(template.root_render_func(context))
-        return context.get_exported()
+        return {name: value for name, value in context.vars.items() if isinstance(value, Macro)}
 
-    def offset_of(self, traceback: TracebackType | None) -> list[tuple[str, int]]:
-        """The (template, offset) of every template frame of a traceback, innermost first."""
+    def sites_of(self, traceback: TracebackType | None) -> tuple[Origin, ...]:
+        """The expressions that a traceback passes through, innermost first."""
         found = []
         while traceback is not None:
-            template = traceback.tb_frame.f_globals.get("__jinja_template__")
-            if isinstance(template, Template) and template.name in self.sources:
-                found.append((template.name, template.get_corresponding_lineno(traceback.tb_lineno)))
+            found += self._site(traceback.tb_frame, traceback.tb_lineno)
             traceback = traceback.tb_next
-        return found[::-1]
+        return tuple(found[::-1])
+
+    def sites(self) -> tuple[Origin, ...]:
+        """The expressions that are being evaluated now, innermost first."""
+        found: list[Origin] = []
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            found += self._site(frame, frame.f_lineno)
+            frame = frame.f_back
+        return tuple(found)
+
+    def _site(self, frame: FrameType, line: int) -> list[Origin]:
+        template = frame.f_globals.get("__jinja_template__")
+        if not isinstance(template, Template) or template.name not in self.sources:
+            return []
+        start, end = self.expression_at(template.name, template.get_corresponding_lineno(line))
+        return [Origin(template.name, start, end, verbatim=False)]
 
     def expression_at(self, template: str, offset: int) -> tuple[int, int]:
         """The extent of the ``{{ … }}`` or ``{% … %}`` that holds an offset."""
@@ -88,6 +117,10 @@ class TemplateEnvironment(SandboxedEnvironment):
         if index < 0 or extents[index][1] <= offset:
             return offset, offset + 1
         return extents[index]
+
+    def _begin(self) -> None:
+        self.deadline = time.monotonic() + RENDER_SECONDS
+        self.put_out = 0
 
     # -- what Jinja calls ------------------------------------------------------------------------------------------
 
@@ -133,19 +166,20 @@ class TemplateEnvironment(SandboxedEnvironment):
             return attr in obj.allowed
         return super().is_safe_attribute(obj, attr, value)
 
+    def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        self.check_time()
+        limits.before_call(obj, [*args, *kwargs.values()])
+        return super().call(context, obj, *args, **kwargs)
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" and isinstance(right, int | float) and (abs(right) > 64 or abs(left) > 2**64):
-            raise SecurityError("this power is too large for a template")
-        if operator == "*":
-            for sized, times in ((left, right), (right, left)):
-                repeats = isinstance(sized, str | list | tuple) and isinstance(times, int)
-                if repeats and len(sized) * times > LARGEST_REPEAT:
-                    raise SecurityError("this repetition is too large for a template")
+        asked = {"+": limits.add, "*": limits.multiply, "**": limits.power, "%": limits.interpolate}
+        asked[operator](left, right)
         return super().call_binop(context, operator, left, right)
 
     # -- what marked templates call --------------------------------------------------------------------------------
 
     def mark_data(self, template: str, offset: int, text: str) -> Fragment:
+        self._count(text)
         origin = Origin(template, offset, offset + len(text), verbatim=True)
         return Fragment(text, (Span(0, len(text), origin),) if text else ())
 
@@ -154,8 +188,11 @@ class TemplateEnvironment(SandboxedEnvironment):
         start, end = self.expression_at(template, offset)
         site = Origin(template, start, end, verbatim=False)
         if isinstance(value, Fragment):
+            self._count(value)
             return called_from(value, site)
+        limits.printed(value)
         text = str(value)
+        self._count(text)
         return Fragment(text, (Span(0, len(text), site),) if text else ())
 
     def bounded(self, values: Iterable[Any]) -> Iterator[Any]:
@@ -163,6 +200,16 @@ class TemplateEnvironment(SandboxedEnvironment):
         for value in values:
             self.check_time()
             yield value
+
+    def joined(self, *values: Any) -> str:
+        """What ``~`` gives."""
+        limits.join_texts(values)
+        return "".join(str(value) for value in values)
+
+    def _count(self, text: str) -> None:
+        self.put_out += len(text)
+        if self.put_out > MOST_OUTPUT:
+            raise limits.TooLarge(f"this template puts out more than {MOST_OUTPUT:,} characters")
 
     def check_time(self) -> None:
         if time.monotonic() > self.deadline:
@@ -187,6 +234,10 @@ class _Marker(NodeTransformer):
                 value: nodes.Expr = self.visit(child)
                 marked.append(self._call("mark_value", offset, [value]))
         return nodes.Output(marked, lineno=node.lineno)
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802  # Jinja's name
+        self.generic_visit(node)
+        return self._method("joined", node.lineno, list(node.nodes))
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802  # Jinja's name
         self.generic_visit(node)

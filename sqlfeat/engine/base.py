@@ -52,13 +52,21 @@ class RowsRequest:
 
 @dataclass(frozen=True)
 class LookupReport:
-    """How a lookup went: of ``rows`` label rows, ``found`` got a row and ``expired`` got none because of the ttl."""
+    """How a lookup went, in label rows.
+
+    Of ``rows``, ``found`` got a feature row; the others got none because the row that held was older than the ttl
+    (``expired``), because what had happened was ``not_yet_known``, or because there was ``no_history`` for the key by
+    then. ``ties`` counts groups of rows in the whole view that only the remaining columns could order.
+    """
 
     name: str
     view: str
     rows: int
     found: int
     expired: int
+    not_yet_known: int = 0
+    no_history: int = 0
+    ties: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,7 @@ def _assembled(session: Session, model: CompiledModel, request: RowsRequest) -> 
 
 
 def _reported(report: LookupReport) -> dict[str, Any]:
-    return {"view": report.view, "rows": report.rows, "found": report.found, "expired": report.expired}
+    return {key: value for key, value in asdict(report).items() if key != "name"}
 
 
 def _conditions(session: Session, model: CompiledModel) -> dict[str, str]:

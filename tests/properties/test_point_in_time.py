@@ -145,7 +145,7 @@ def expected(row, facts):
         how = more[0] if more else {}
         for view in ("sums", "bills"):
             found[f"{view}_{output}"] = window(views[view], aggregate, value, span, key, t, **how)
-        found[f"strict_{output}"] = window(views["sums"], aggregate, value, span, key, t, strict=True, **how)
+            found[f"strict_{view}_{output}"] = window(views[view], aggregate, value, span, key, t, strict=True, **how)
     found["anywhere_visits"] = window(views["timeline"], "count", None, 2 * HOUR, [], t)
     return found
 
@@ -177,10 +177,11 @@ ASKED = pa.schema([("row", pa.int64()), *[SCHEMA.field(name) for name in KEY],
 def training_set():
     features = [f"{{{{ feature({text}) }}}} as {output}" for output, (text, *_) in LOOKUPS.items()]
     for name in WINDOWS:
-        features += [f"{{{{ feature('{view}.{name}') }}}} as {view}_{name}" for view in ("sums", "bills")]
-        features.append(f"{{{{ feature('sums.{name}', strict=true) }}}} as strict_{name}")
+        for view in ("sums", "bills"):
+            features.append(f"{{{{ feature('{view}.{name}') }}}} as {view}_{name}")
+            features.append(f"{{{{ feature('{view}.{name}', strict=true) }}}} as strict_{view}_{name}")
     features.append("{{ feature('timeline.visits') }} as anywhere_visits")
-    passthrough = ["tied_at", *(f"{view}_all_i" for view in ("sums", "bills", "strict"))]
+    passthrough = ["tied_at", *(f"{view}_all_i" for view in ("sums", "bills", "strict_sums", "strict_bills"))]
     return (
         f"{{{{ config(materialized='training_set', label='label', keys=['row'], passthrough={passthrough}) }}}}\n"
         f"select f.row, f.asked, {', '.join(features)}, f.label from {{{{ ref('questions') }}}} as f"

@@ -12,6 +12,7 @@ from sqlfeat.engine.duckdb import layout
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, ROW, Shape
 from sqlfeat.engine.duckdb.naming import physical, public_name, schema_of
+from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.engine.duckdb.windows import Asked, WindowsAt, delay_sql, values_sql
 from sqlfeat.errors import RunError
 
@@ -21,8 +22,9 @@ ASKED_BY_ROWS = "sqlfeat_asked_by_rows"
 class Builder:
     """Builds models on a connection; ``name_of`` gives the physical names of what they read."""
 
-    def __init__(self, connection: Connection, name_of: Callable[[str], str], schema: str) -> None:
+    def __init__(self, connection: Connection, layouts: Layouts, name_of: Callable[[str], str], schema: str) -> None:
         self._connection = connection
+        self._layouts = layouts
         self._name_of = name_of
         self._schema = schema
 
@@ -50,21 +52,8 @@ class Builder:
         else:
             self._connection.execute(f"create or replace table {name} as\n{text}\n")
             if model.materialized == "feature_view" or (model.time.immutable and model.keys):
-                facts = self._lookup(model, name, model.column_names)
+                facts = self._layouts.prepare(model, name, model.column_names)
         return self._count(name), facts
-
-    def _lookup(self, model: CompiledModel, relation: str, columns: tuple[str, ...]) -> dict[str, Any]:
-        """The layout that lookups read, beside the view's table."""
-        shape = Shape(model.keys, model.time, columns)
-        ties = int(self._connection.value(layout.ties_sql(shape, relation)) or 0)
-        if model.time.immutable and not model.time.event_time and ties:
-            keys = ", ".join(model.keys)
-            raise RunError("duplicate-keys", f"{model.name} is immutable, and {ties} of its keys ({keys}) occur twice.")
-        sql = layout.lookup_sql(shape, relation, ties=ties > 0)
-        self._connection.execute(
-            f"create or replace table {physical(model.name, model.fingerprint, 'lookup')} as\n{sql}"
-        )
-        return {"ties": ties} if ties else {}
 
     def _window_view(self, model: CompiledModel, view: WindowView) -> dict[str, Any]:
         """Events, lookup layout, and the view as ``ref()`` shows it: windows as of each row's own usable time."""
@@ -73,7 +62,8 @@ class Builder:
         events = physical(model.name, model.fingerprint, "events")
         kept = [argument.column for argument in view.arguments]
         self._connection.execute(f"create or replace table {events} as\n{layout.events_sql(shape, source, kept)}")
-        facts = self._lookup(model, events, view.plain)
+        listed = ", ".join(quote(name) for name in view.plain)
+        facts = self._layouts.prepare(model, f"(select {listed} from {events})", view.plain)
         delay = self._connection.value(delay_sql(events))
         facts["longest_delay"] = delay
         asked = f"select {ROW} as n, greatest({EVENT}, {AVAILABLE}) as t"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.exact import rounded_sums
 from sqlfeat.engine.duckdb.lookup import Assembly
 from sqlfeat.engine.duckdb.naming import names_of, physical, schema_of, source_name, source_schema
+from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.engine.duckdb.state import State
 from sqlfeat.engine.duckdb.windows import FSUM
 from sqlfeat.errors import EngineError, ProjectError, RunError, SqlfeatError
@@ -61,6 +63,8 @@ class DuckDBEngine:
         except BaseException:
             self._connection.close()
             raise
+        self._layouts = Layouts(self._connection, target.path.with_name(f"{target.path.name}.layouts"))
+        self._threads = threads or target.threads or os.cpu_count() or 1
         self._names: Callable[[str], str] = _unprepared
         self._seeds: dict[str, str] = {}
 
@@ -103,7 +107,7 @@ class DuckDBEngine:
             self._connection.execute(f"comment on view {name} is '{escaped}'")
 
     def build_model(self, model: CompiledModel, record: Record) -> Record:
-        builder = Builder(self._connection, self._names, self._schema)
+        builder = Builder(self._connection, self._layouts, self._names, self._schema)
 
         def build() -> tuple[int | None, dict[str, Any]]:
             return builder.build(model)
@@ -136,6 +140,7 @@ class DuckDBEngine:
         except SqlProblem as problem:
             raise _failed(problem, model) from problem
         self._state.check_kept(record)
+        self._layouts.forget_earlier(record.fingerprint, record.facts)
         return record
 
     def failures(self, sql: str, limit: int) -> tuple[int, Sequence[Mapping[str, Any]]]:
@@ -155,7 +160,10 @@ class DuckDBEngine:
 
     def assemble(self, model: CompiledModel, manifest: Manifest, request: RowsRequest) -> Assembled:
         try:
-            return Assembly(self._connection, self._names, manifest, model, request).run()
+            records = self._state.records()
+            return Assembly(
+                self._connection, self._layouts, records, self._names, manifest, model, request, self._threads
+            ).run()
         except SqlProblem as problem:
             raise _failed(problem, model) from problem
 

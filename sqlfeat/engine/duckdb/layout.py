@@ -107,8 +107,9 @@ def events_sql(shape: Shape, relation: str, arguments: Sequence[str]) -> str:
     if shape.time.unique_key:
         by = ", ".join(quote(column) for column in shape.time.unique_key)
         known = " and ".join(f"{quote(column)} is not null" for column in shape.time.unique_key)
+        used = " and ".join([*(f"{quote(key)} is not null" for key in shape.keys), f"{EVENT} is not null"])
         ties = ", ".join([AVAILABLE, *(f"{quote(c)} asc nulls first" for c in shape.time.tie_breaker), ROW])
-        until = f"case when {known} then lead({AVAILABLE}) over (partition by {by} order by {ties}) end"
+        until = f"case when {known} then lead({AVAILABLE}) over (partition by {by}, ({used}) order by {ties}) end"
     kept = [*shape.remaining, *arguments]
     ranking = ", ".join([shape.ranking(ties=False), *(f"{quote(c)} asc nulls first" for c in kept)])
     order = ", ".join([*(quote(key) for key in shape.keys), ROW])

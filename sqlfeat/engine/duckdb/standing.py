@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlfeat.base.names import literal, quote
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.engine.duckdb.connection import Connection
-from sqlfeat.engine.duckdb.layout import EVENT, USABLE
+from sqlfeat.engine.duckdb.layout import EVENT, USABLE, Shape, lookup_sql
 from sqlfeat.engine.duckdb.naming import physical
 from sqlfeat.engine.duckdb.windows import Asked, WindowsAt, delay_sql, values_sql
 
@@ -22,7 +22,11 @@ def state_at(connection: Connection, view: CompiledModel, at: datetime, limit: i
     A view with windows gives every entity that has been seen, with its windows as of the instant.
     """
     instant = f"timestamptz {literal(at.isoformat())}"
-    layout = physical(view.name, view.fingerprint, "lookup")
+    columns = view.window_view.plain if view.window_view else view.column_names
+    listed = ", ".join(quote(name) for name in columns)
+    relation = physical(view.name, view.fingerprint, "events" if view.window_view else "")
+    shape = Shape(view.keys, view.time, columns)
+    layout = f"({lookup_sql(shape, f'(select {listed} from {relation})', ties=True)})"
     keys = [quote(key) for key in view.keys]
     current = f"select * from {layout} where {USABLE} <= {instant} qualify row_number() over ("
     current += f"partition by {', '.join(keys)} " if keys else ""

@@ -66,7 +66,13 @@ class State:
         for node, fingerprint, version, n_rows, built_at, seconds, facts in rows:
             if (f"sqlfeat_{fingerprint}", node.split(".", 1)[1]) in there:
                 records[node] = Record(
-                    node, fingerprint, version, n_rows, _EPOCH + timedelta(microseconds=built_at), seconds, json.loads(facts)
+                    node,
+                    fingerprint,
+                    version,
+                    n_rows,
+                    _EPOCH + timedelta(microseconds=built_at),
+                    seconds,
+                    json.loads(facts),
                 )
         return records
 
