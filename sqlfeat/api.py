@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from sqlfeat.base.clock import Clock
 from sqlfeat.compiler.manifest import Manifest
-from sqlfeat.ops import data_tests, inspect, run, train, training_set
+from sqlfeat.ops import data_tests, explain, inspect, run, train, training_set
 from sqlfeat.ops import predict as prediction
+from sqlfeat.ops.explain import Explanation
 from sqlfeat.ops.inspect import CompiledFile, NodeInfo
 from sqlfeat.ops.predict import Prediction
 from sqlfeat.ops.results import Listener, RunResult, silent
@@ -117,6 +118,13 @@ class Project:
         return training_set.build_training_set(
             self._session, name, start=start, end=end, known_at=known_at, out=out, run_upstream=run_upstream
         )
+
+    def explain(self, name: str, row: str | Mapping[str, Any], *, column: str | None = None) -> Explanation:
+        """Explain a row of a training set: which source rows its values come from, and why not newer ones.
+
+        ``row`` are its keys, as a mapping or as ``'k=v,k2=v2'``; ``column`` is the one output to explain.
+        """
+        return explain.explain(self._session, name, row, column)
 
     def train(self, hook: str, *, params: Mapping[str, Any] | None = None) -> ModelVersion:
         """Run a trainer hook on its training set and register what it returns."""

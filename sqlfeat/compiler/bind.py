@@ -5,22 +5,33 @@ The engine's word is asked for every SELECT as it will run; whatever it refuses 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from sqlfeat.base.names import did_you_mean, quote
+from sqlfeat.base.names import did_you_mean, nearest, quote
 from sqlfeat.compiler import point_in_time, windows
 from sqlfeat.compiler.catalog import Catalog, SqlProblem
-from sqlfeat.compiler.manifest import Column, CompiledModel, Output, TimeFacts, TrainingSetPlan, WindowView
-from sqlfeat.compiler.parse import UnreadableSql, one_statement
-from sqlfeat.compiler.point_in_time import LabelRelation, UnplannableFeature
-from sqlfeat.compiler.rewriting import Rewritten
+from sqlfeat.compiler.lookups import LabelRelation, UnplannableFeature
+from sqlfeat.compiler.manifest import (
+    Column,
+    CompiledModel,
+    CompiledTest,
+    Output,
+    TimeFacts,
+    TrainingSetPlan,
+    WindowView,
+)
+from sqlfeat.compiler.mistakes import sentence
+from sqlfeat.compiler.parse import UnreadableSql, UnreadableText, last_select, one_statement, unbalanced, words
+from sqlfeat.compiler.point_in_time import Planned
+from sqlfeat.compiler.rewriting import Rewritten, token_of
+from sqlfeat.compiler.source_map import SourceMap
 from sqlfeat.compiler.time import facts_of_model
 from sqlfeat.errors import Place, ProjectError
 
 _CODES = {
     "syntax": "sql-syntax", "column": "missing-column", "table": "missing-table", "function": "sql-function",
-    "type": "sql-type", "other": "sql-error",
+    "type": "sql-type", "alias": "missing-table", "other": "sql-error",
 }  # fmt: skip
 _NUMERIC = (
     "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
@@ -50,23 +61,42 @@ class Binder:
             ProjectError: what is wrong, at its place in the template.
         """
         try:
-            model = replace(model, sql=one_statement(model.sql))
+            model = self._readable(model)
             self._refuse_calls(model)
             if model.materialized == "training_set":
                 return self._training_set(model), None
             return self._relation(model)
         except UnreadableSql as error:
             place = model.source_map.place(error.offset, error.length) or model.place()
-            raise ProjectError("sql-grammar", _sentence(error.what), place, error.hint) from error
+            raise ProjectError(error.code, sentence(error.what), place, error.hint) from error
+
+    def _readable(self, model: CompiledModel) -> CompiledModel:
+        """The model as one statement, with the windows and features only that stand in code, not in a comment."""
+        try:
+            sql = one_statement(model.sql)
+        except UnreadableText:
+            self._describe(Rewritten(model.sql), model)  # DuckDB says where it was that something did not end
+            raise
+        code = words(sql)
+        used = {call.token for call in model.features if call.token in code}
+        for call in reversed(model.features):  # a feature's key may be another one, made before it
+            if call.token in used:
+                used |= {other.token for other in model.features for _, key in call.on if other.token in key}
+        return replace(
+            model,
+            sql=sql,
+            windows=tuple(call for call in model.windows if call.token in code),
+            features=tuple(call for call in model.features if call.token in used),
+        )
 
     def _refuse_calls(self, model: CompiledModel) -> None:
         for call in model.features:
             if model.materialized != "training_set":
-                where = _token_place(model, call.token, "feature")
+                where = model.place_of_call(call.token, "feature")
                 raise ProjectError("feature-outside", "feature() is for training sets only.", where)
         for window in model.windows:
             if model.materialized != "feature_view":
-                where = _token_place(model, window.token, "window")
+                where = model.place_of_call(window.token, "window")
                 hint = "give the model materialized='feature_view' with entity and event_time."
                 raise ProjectError("window-outside", "window() is for feature views only.", where, hint)
 
@@ -75,6 +105,7 @@ class Binder:
     def _relation(self, model: CompiledModel) -> tuple[CompiledModel, str | None]:
         text = windows.describable(model.sql, model.windows)
         columns = self._describe(text, model)
+        _refuse_twins(model, columns)
         for key in model.keys:
             if key.casefold() not in {column.name.casefold() for column in columns}:
                 hint = did_you_mean(key, [column.name for column in columns])
@@ -92,10 +123,8 @@ class Binder:
         try:
             view = windows.take_apart(model.sql, model.windows)
         except windows.BadAggregate as error:
-            call = next((c for c in model.windows if c.aggregate.strip() in str(error)), model.windows[0])
-            raise ProjectError(
-                "bad-window", _sentence(str(error)), _token_place(model, call.token, "window")
-            ) from error
+            where = model.place_of_call(error.token, error.word or "window")
+            raise ProjectError("bad-window", sentence(str(error)), where, error.hint) from error
         events = self._describe(Rewritten(view.events), model)
         kept = {argument.column for argument in view.arguments}
         view = replace(
@@ -108,7 +137,7 @@ class Binder:
         ]
         if lost:
             what = f"{lost[0]!r} says when or about what an event is, so it cannot be a window itself."
-            raise ProjectError("bad-window", what, model.place())
+            raise ProjectError("bad-window", what, model.place_of_call(model.windows[0].token, "window"))
         return view
 
     def _event_columns(self, model: CompiledModel) -> Sequence[str]:
@@ -130,27 +159,29 @@ class Binder:
     def _training_set(self, model: CompiledModel) -> CompiledModel:
         labels = self._labels(model)
         try:
-            plan = point_in_time.plan_training_set(model.sql, model.config, model.features, labels, self.models)
+            planned = point_in_time.plan_training_set(model.sql, model.config, model.features, labels, self.models)
         except UnplannableFeature as error:
-            call = next(call for call in model.features if call.token == error.token)
-            word = call.column if error.code == "unknown-feature" else call.view
-            raise ProjectError(error.code, error.what, _token_place(model, error.token, word), error.hint) from error
+            where = model.place_of_call(error.token, error.word)
+            raise ProjectError(error.code, error.what, where, error.hint) from error
         except ProjectError as error:
             error.where = error.where or model.place(_named_key(error))
             raise
-        self._check_keys(model, plan)
+        plan = planned.plan
+        self._check_keys(model, planned)
         columns = self._describe(plan.select, model, {plan.labels: self._assembled(plan)})
         if len(columns) != len(plan.outputs):
             raise ProjectError("sql-grammar", "The outputs of this SELECT cannot be told apart.", model.place())
-        outputs = tuple(
-            self._typed(model, output, column) for output, column in zip(plan.outputs, columns, strict=True)
-        )
-        return replace(
+        outputs = []
+        for output, column, (start, length) in zip(plan.outputs, columns, planned.stretches, strict=True):
+            outputs.append(_typed(output, column, start, length))
+        model = replace(
             model,
-            training_set=replace(plan, outputs=outputs),
+            training_set=replace(plan, outputs=tuple(outputs)),
             columns=tuple(Column(output.name, output.type) for output in outputs),
             time=TimeFacts(event_time=plan.as_of),
         )
+        _refuse_twins(model, model.columns)
+        return model
 
     def _labels(self, model: CompiledModel) -> LabelRelation:
         node = point_in_time.label_node(model.sql)
@@ -172,50 +203,25 @@ class Binder:
             columns.append(Column(lookup.name, f"STRUCT({fields})"))
         return columns
 
-    def _check_keys(self, model: CompiledModel, plan: TrainingSetPlan) -> None:
+    def _check_keys(self, model: CompiledModel, planned: Planned) -> None:
         """The SQL of every key can be evaluated, and compares with the view's key by equality of like with like."""
-        relation = next(iter(_tokens_of(plan)), "")
+        plan = planned.plan
         alias = f" as {quote(plan.alias)}" if plan.alias else ""
         for lookup in plan.lookups:
-            if not lookup.keys:
-                continue
-            items = ", ".join(sql for _, sql in lookup.keys)
-            call = next(call for call in model.features if call.view == lookup.view)
-            try:
-                found = self.catalog.describe(
-                    f"select {items} from {relation}{alias}", {plan.labels: self._assembled(plan)}
-                )
-            except SqlProblem as problem:
-                where = _token_place(model, call.token, problem.name or lookup.view)
-                raise ProjectError(_CODES[problem.kind], _sentence(problem.what), where, _hint(problem)) from problem
-            types = {column.name: column.type for column in self.models[lookup.view].columns}
-            for (key, _), column in zip(lookup.keys, found, strict=True):
-                own = next(type_ for name, type_ in types.items() if name.casefold() == key.casefold())
-                if (own == "VARCHAR") != (column.type == "VARCHAR") and not {own[:4], column.type[:4]} & {
-                    "ENUM",
-                    "UUID",
-                }:
-                    what = f"The key {key!r} of {lookup.view} is {own}, and what it is looked up by is {column.type}."
-                    where = _token_place(model, call.token, lookup.view)
+            call = planned.calls[lookup.name]
+            types = {column.name.casefold(): column.type for column in self.models[lookup.view].columns}
+            for key, sql in lookup.keys:
+                asked = f"select {sql} from {token_of(plan.labels)}{alias}"
+                try:
+                    found = self.catalog.describe(asked, {plan.labels: self._assembled(plan)})[0].type
+                except SqlProblem as problem:
+                    where = model.place_of_call(call.token, problem.name or sql)
+                    raise ProjectError(_CODES[problem.kind], sentence(problem.what), where, _hint(problem)) from problem
+                own = types[key.casefold()]
+                if _family(own) != _family(found):
+                    what = f"The key {key!r} of {lookup.view} is {own}, and what it is looked up by is {found}."
+                    where = model.place_of_call(call.token, lookup.view)
                     raise ProjectError("key-type", what, where, "cast one of them in its model, or in on={…}.")
-
-    def _typed(self, model: CompiledModel, output: Output, column: Column) -> Output:
-        name = output.name or column.name
-        type_name = _leaving(column.type)
-        if output.role != "input":
-            return replace(output, name=name, type=type_name)
-        if type_name == "VARCHAR" or type_name.startswith("ENUM"):
-            return replace(output, name=name, type=type_name, kind="categorical")
-        if type_name.startswith(_NUMERIC) and "[" not in type_name:
-            return replace(output, name=name, type=type_name, kind="numeric")
-        offset = model.sql.find(name)
-        place = model.source_map.place(offset, len(name)) if offset >= 0 else None
-        raise ProjectError(
-            "input-type",
-            f"The output {name!r} is {type_name}, which is no model input.",
-            place or model.place(),
-            "cast it to a number or to text, or list it under passthrough=[…].",
-        )
 
     # -- what the engine says --------------------------------------------------------------------------------------
 
@@ -225,23 +231,111 @@ class Binder:
         try:
             return self.catalog.describe(text.text, instead)
         except SqlProblem as problem:
-            place: Place | None = None
-            if problem.offset is not None:
-                place = model.source_map.place(text.before(problem.offset), problem.length, problem.name)
-            code = _CODES[problem.kind]
-            raise ProjectError(code, _sentence(problem.what), place or model.place(), _hint(problem)) from problem
+            known = [*self.models, *(table for _, table in self._tables())]
+            raise _placed(problem, text, model.source_map, model.place(), known) from problem
+
+    def _tables(self) -> list[tuple[str, str]]:
+        return [tuple(node.split(".", 2)[1:]) for node in self.source_time]  # type: ignore[misc]
 
 
-def _tokens_of(plan: TrainingSetPlan) -> list[str]:
-    from_text = plan.select.text
-    start = from_text.find('"sqlfeat:')
-    end = from_text.find('"', from_text.find('"."', start) + 3) + 1
-    return [from_text[start:end]] if start >= 0 else []
+def bind_test(test: CompiledTest, catalog: Catalog) -> CompiledTest:
+    """The test as one statement that the engine accepts.
+
+    Raises:
+        ProjectError: what is wrong, at its place: in a file of its own, or where a .yml declares it.
+    """
+    fallback = test.spec.place if test.spec else Place(test.path)
+    source_map = test.source_map or SourceMap("", (), {})
+    try:
+        try:
+            sql = one_statement(test.sql)
+        except UnreadableText:
+            catalog.describe(test.sql)
+            raise
+        catalog.describe(sql)
+    except UnreadableSql as error:
+        place = source_map.place(error.offset, error.length) or fallback
+        raise ProjectError(error.code, sentence(error.what), place, error.hint) from error
+    except SqlProblem as problem:
+        raise _placed(problem, Rewritten(test.sql), source_map, fallback, ()) from problem
+    return replace(test, sql=sql)
 
 
-def _token_place(model: CompiledModel, token: str, word: str) -> Place:
-    offset = model.sql.find(token)
-    return (model.source_map.place(offset, len(token), word) if offset >= 0 else None) or model.place()
+def _placed(
+    problem: SqlProblem, text: Rewritten, source_map: SourceMap, fallback: Place, models: Collection[str]
+) -> ProjectError:
+    """What the engine refuses, at its place in the template."""
+    if problem.kind == "syntax":
+        found = unbalanced(text.text) if _readable_text(text.text) else None
+        if found is not None:
+            problem = SqlProblem(found.what, "syntax", offset=found.offset, length=found.length)
+    place: Place | None = None
+    if problem.offset is not None:
+        place = source_map.place(text.before(problem.offset), problem.length, problem.name)
+    hint = _hint(problem)
+    if problem.kind == "table" and problem.name in models:
+        hint = f"write {{{{ ref('{problem.name}') }}}}."
+    return ProjectError(_CODES[problem.kind], sentence(problem.what), place or fallback, hint)
+
+
+def _readable_text(text: str) -> bool:
+    try:
+        words(text)
+    except UnreadableSql:
+        return False
+    return True
+
+
+def _refuse_twins(model: CompiledModel, columns: Sequence[Column]) -> None:
+    """Two columns of one name: the engine would only say so when it makes the table."""
+    seen: set[str] = set()
+    for index, column in enumerate(columns):
+        if column.name.casefold() in seen:
+            raise UnreadableSql(
+                f"two columns are called {column.name!r}",
+                *_stretch(model.sql, index, len(columns)),
+                "give one of them another alias, or leave it out.",
+                code="duplicate-column",
+            )
+        seen.add(column.name.casefold())
+
+
+def _stretch(sql: str, index: int, of: int) -> tuple[int, int]:
+    """Offset and length of an item of the last SELECT, where it can be told."""
+    try:
+        items = last_select(sql).items
+    except UnreadableSql:
+        return 0, 1
+    if len(items) != of:
+        star = next((item for item in items if item.text.endswith("*")), items[-1])
+        return star.start, len(star.text)
+    return items[index].start, len(items[index].text)
+
+
+def _typed(output: Output, column: Column, start: int, length: int) -> Output:
+    """The output with its name and type, and how a model takes it."""
+    name = output.name or column.name
+    type_name = _leaving(column.type)
+    if output.role != "input":
+        return replace(output, name=name, type=type_name)
+    if type_name == "VARCHAR" or type_name.startswith("ENUM"):
+        return replace(output, name=name, type=type_name, kind="categorical")
+    if type_name.startswith(_NUMERIC) and "[" not in type_name:
+        return replace(output, name=name, type=type_name, kind="numeric")
+    what = f"the output {name!r} is {type_name}, which is no model input"
+    hint = "cast it to a number or to text, or list it under passthrough=[…]."
+    raise UnreadableSql(what, start, length, hint, code="input-type")
+
+
+def _family(type_name: str) -> str:
+    """What compares with what: numbers with numbers, texts with texts, instants with instants."""
+    if "[" in type_name or type_name.startswith(("STRUCT", "MAP")):
+        return type_name
+    if type_name.startswith(("VARCHAR", "ENUM", "UUID")):
+        return "text"
+    if type_name.startswith(("TIMESTAMP", "DATE")):
+        return "time"
+    return "number" if type_name.startswith(_NUMERIC) and type_name != "BOOLEAN" else type_name
 
 
 def _named_key(error: ProjectError) -> str | None:
@@ -250,8 +344,12 @@ def _named_key(error: ProjectError) -> str | None:
 
 
 def _hint(problem: SqlProblem) -> str | None:
-    if problem.name and problem.candidates and problem.kind in ("column", "table"):
-        return did_you_mean(problem.name, [candidate.split(".")[-1] for candidate in problem.candidates])
+    if problem.name and problem.candidates and problem.kind in ("column", "table", "alias", "function"):
+        names = [candidate.split(".")[-1] for candidate in problem.candidates]
+        near = nearest(problem.name, names)
+        if problem.kind in ("table", "function"):
+            return f"did you mean {near!r}?" if near else None
+        return did_you_mean(problem.name, [name for name in names if not name.startswith("__sqlfeat")])
     return None
 
 
@@ -260,9 +358,3 @@ def _leaving(type_name: str) -> str:
     if type_name in ("HUGEINT", "UHUGEINT"):
         return "DECIMAL(38,0)"
     return "TIMESTAMP WITH TIME ZONE" if type_name.startswith("TIMESTAMP") else type_name
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -11,6 +11,7 @@ The trick behind the first: the lexer's line numbers are replaced by offsets bef
 from __future__ import annotations
 
 import bisect
+import functools
 import re
 import sys
 import time
@@ -19,10 +20,11 @@ from types import FrameType, TracebackType
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
-from jinja2.exceptions import SecurityError
+from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.lexer import TokenStream
 from jinja2.runtime import Macro
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
 
 from sqlfeat.compiler import limits
@@ -32,6 +34,8 @@ RENDER_SECONDS = 20.0
 MOST_OUTPUT = 50_000_000
 """How many characters one rendering may put out, those of macros and blocks counted each time they pass."""
 _LINE_ENDS = re.compile(r"\r\n|\r")
+_TAG = re.compile(r"\{%[-+]?\s*(\w+)")
+_BLOCKS = frozenset({"if", "for", "macro", "call", "filter"})
 _NOT_THE_SAME_AGAIN = ("lipsum", "random", "urlize")
 
 
@@ -39,6 +43,26 @@ class Facade:
     """An object of ours in a template's hands: only the attributes named in ``allowed`` can be read."""
 
     allowed: frozenset[str] = frozenset()
+
+
+class NotThere(UndefinedError):
+    """A name that is not defined, or that its ``owner`` does not have."""
+
+    def __init__(self, message: str, name: str, owner: Any) -> None:
+        super().__init__(message)
+        self.name = name
+        self.owner = owner
+
+
+class Missing(StrictUndefined):
+    """What Jinja gives for a name that is not there; whoever uses it raises :class:`NotThere`."""
+
+    def __init__(
+        self, hint: str | None = None, obj: Any = missing, name: str | None = None, exc: Any = UndefinedError
+    ) -> None:
+        if hint is None and exc is UndefinedError:
+            exc = functools.partial(NotThere, name=str(name), owner=None if obj is missing else obj)
+        super().__init__(hint, obj, name, exc)
 
 
 class TemplateEnvironment(SandboxedEnvironment):
@@ -49,7 +73,7 @@ class TemplateEnvironment(SandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(
-            undefined=StrictUndefined,
+            undefined=Missing,
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
             autoescape=False,
             keep_trailing_newline=True,
@@ -70,6 +94,7 @@ class TemplateEnvironment(SandboxedEnvironment):
         """Compile a template; raises :class:`TemplateSyntaxError` whose ``lineno`` is an *offset*."""
         source = _LINE_ENDS.sub("\n", text)
         self.sources[path] = source
+        self._begin()
         code = super().compile(source, name=path, filename=path)
         return self.template_class.from_code(self, code, {}, None)
 
@@ -122,6 +147,18 @@ class TemplateEnvironment(SandboxedEnvironment):
         self.deadline = time.monotonic() + RENDER_SECONDS
         self.put_out = 0
 
+    def unclosed(self, template: str) -> tuple[int, str] | None:
+        """The offset and the word of the innermost block that is never closed."""
+        open_blocks: list[tuple[int, str]] = []
+        for start, end in self._expressions.get(template, []):
+            text = self.sources[template][start:end]
+            match = _TAG.match(text)
+            if match and match[1].startswith("end"):
+                open_blocks = open_blocks[:-1]
+            elif match and (match[1] in _BLOCKS or (match[1] == "set" and "=" not in text)):
+                open_blocks.append((start, match[1]))
+        return open_blocks[-1] if open_blocks else None
+
     # -- what Jinja calls ------------------------------------------------------------------------------------------
 
     def _tokenize(
@@ -153,9 +190,8 @@ class TemplateEnvironment(SandboxedEnvironment):
                 position += len(text)
         except TemplateSyntaxError as error:
             lines = source.split("\n")
-            raise TemplateSyntaxError(
-                error.message or "", sum(len(line) + 1 for line in lines[: error.lineno - 1]), name, filename
-            ) from error
+            begun = sum(len(line) + 1 for line in lines[: error.lineno - 1])
+            raise TemplateSyntaxError(error.message or "", max(begun, position), name, filename) from error
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)

@@ -21,14 +21,19 @@ DEFINITION_VERSION = 1
 
 
 def of_source(table: SourceTable, time: TimeFacts) -> str:
-    """A source's definition: its name and its time; where it lies is no part of it."""
-    return _hash({"source": table.id, "time": _plain(asdict(time)), "format": table.format})
+    """A source's definition: its name, its time and how its file is read; where it lies is no part of it."""
+    said: dict[str, Any] = {"source": table.id, "time": _plain(asdict(time)), "format": table.format}
+    types = {column.name: column.data_type for column in table.columns if column.data_type}
+    if types and table.format == "csv":  # other formats say of themselves what their types are
+        said["types"] = types
+    return _hash(said)
 
 
 def of_seed(seed: SeedFile) -> str:
     """A seed's definition: its name and declared types."""
-    config = dict(seed.properties.config) if seed.properties else {}
-    return _hash({"seed": seed.name, "config": _plain(config)})
+    config = seed.properties.config if seed.properties else {}
+    read = {key: _plain(config[key]) for key in ("column_types", "delimiter", "quote_columns") if config.get(key)}
+    return _hash({"seed": seed.name, "config": read})
 
 
 def of_model(model: CompiledModel, parents: Mapping[str, str], entity_keys: tuple[str, ...]) -> str:

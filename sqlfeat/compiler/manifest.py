@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from sqlfeat.base.names import did_you_mean
 from sqlfeat.compiler.graph import Graph
 from sqlfeat.compiler.rewriting import Rewritten
-from sqlfeat.compiler.source_map import SourceMap
-from sqlfeat.errors import Place, ProjectError, ProjectErrors, SqlfeatError, UsageError
+from sqlfeat.compiler.source_map import Origin, SourceMap, place_of
+from sqlfeat.errors import Place, ProjectError, SqlfeatError, UsageError
 from sqlfeat.spec.config import ModelConfig
 from sqlfeat.spec.duration import Duration
+from sqlfeat.spec.problems import Problems
 from sqlfeat.spec.project import SeedFile, SourceTable, TestSpec
 
 FORMAT_VERSION = 1
@@ -195,6 +196,8 @@ class CompiledModel:
     training_set: TrainingSetPlan | None = None
     fingerprint: str = ""
     deferred: bool = False
+    sites: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict, repr=False)
+    """The expressions that called each window and feature, by token."""
 
     @property
     def id(self) -> str:
@@ -213,6 +216,11 @@ class CompiledModel:
         if key and key in self.places:
             return self.places[key]
         return Place(self.path, 1, 1, self.source_map.templates.get(self.path, "").split("\n", 1)[0])
+
+    def place_of_call(self, token: str, word: str) -> Place:
+        """The place of a ``word`` in the window() or feature() that left a token."""
+        sites = self.sites.get(token)
+        return place_of(sites, self.source_map.templates, word) if sites else self.place()
 
 
 @dataclass(frozen=True)
@@ -263,11 +271,12 @@ class Manifest:
         raise UsageError("unknown-model", f"There is no model {name!r}.", hint=did_you_mean(name, self.models))
 
     def raise_errors(self, ids: Iterable[str]) -> None:
-        """Raise what is wrong with any of the nodes or with what they are made from."""
+        """Raise what is wrong with any of the nodes or with what they are made from, each thing once."""
         wanted = set(ids)
         concerned = wanted | self.graph.ancestors(wanted)
-        errors = [error for node, error in self.errors.items() if node in concerned]
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise ProjectErrors([error for error in errors if isinstance(error, ProjectError)])
+        problems = Problems()
+        for error in {id(error): error for node, error in self.errors.items() if node in concerned}.values():
+            if not isinstance(error, ProjectError):
+                raise error
+            problems.add(error)
+        problems.raise_if_any()

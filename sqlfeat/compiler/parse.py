@@ -15,6 +15,8 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from sqlfeat.compiler.rewriting import REF, SOURCE
+
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
 _LIST_ENDS = {
@@ -25,14 +27,21 @@ _LIST_ENDS = {
 
 
 class UnreadableSql(Exception):  # becomes a ProjectError where the place is known
-    """The text is not one SELECT; ``offset`` says where it stops being one."""
+    """The text is not the SELECT that it should be; ``offset`` says where it stops being one."""
 
-    def __init__(self, what: str, offset: int, length: int = 1, hint: str | None = None) -> None:
+    def __init__(
+        self, what: str, offset: int, length: int = 1, hint: str | None = None, *, code: str = "sql-grammar"
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.offset = offset
         self.length = length
         self.hint = hint
+        self.code = code
+
+
+class UnreadableText(UnreadableSql):
+    """The text cannot even be cut into words: something in it does not end."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +72,24 @@ class Item:
 
 @dataclass(frozen=True)
 class LastSelect:
-    """The SELECT that a text ends with: its tree (CTEs included) and its list, cut out of the text."""
+    """The SELECT that a text ends with: its tree (CTEs included) and its list, cut out of the text.
+
+    ``clauses`` are the words at its top level after SELECT, with their stretches: where each clause begins.
+    """
 
     tree: exp.Select
     start: int
     end: int
     items: tuple[Item, ...]
+    clauses: tuple[tuple[str, int, int], ...] = ()
+
+    def clause(self, spelled: str) -> tuple[int, int]:
+        """Offset and length of a clause's first word (``GROUP BY``, ``JOIN`` …), else of the list."""
+        words = spelled.casefold().split()
+        for text, start, end in self.clauses:
+            if text.casefold().split()[0] in words:
+                return start, end - start
+        return self.start, self.items[0].end - self.items[0].start
 
 
 def tokenize(text: str) -> Sequence[Token]:
@@ -76,22 +97,67 @@ def tokenize(text: str) -> Sequence[Token]:
     try:
         tokens: Sequence[Token] = DuckDB().tokenize(text)
     except TokenError as error:
-        raise UnreadableSql("a string, a quoted name or a comment does not end", max(0, len(text) - 1)) from error
+        raise UnreadableText("a string, a quoted name or a comment does not end", max(0, len(text) - 1)) from error
     return tokens
 
 
 def one_statement(text: str) -> str:
     """The text without a closing semicolon; raises :class:`UnreadableSql` for none or several statements."""
-    tokens = tokenize(text)
-    semicolon = next((token for token in tokens if token.token_type == TokenType.SEMICOLON), None)
-    if not tokens or tokens[0] is semicolon:
+    tokens = list(tokenize(text))
+    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+        end = tokens.pop()
+        text = f"{text[: end.start]} {text[end.end + 1 :]}"
+    if not tokens:
         raise UnreadableSql("there is no SELECT in this file", 0)
-    if semicolon is None:
-        return text
-    after = next((token for token in tokens if token.start > semicolon.start), None)
-    if after is not None:
-        raise UnreadableSql("a model is one SELECT, and here a second statement begins", after.start, len(after.text))
-    return text[: semicolon.start] + " " * (semicolon.end - semicolon.start + 1) + text[semicolon.end + 1 :]
+    semicolon = next((i for i, token in enumerate(tokens) if token.token_type == TokenType.SEMICOLON), None)
+    if semicolon is not None:
+        after = tokens[semicolon + 1]
+        what = "a model is one SELECT, and here a second statement begins"
+        raise UnreadableSql(what, after.start, after.end - after.start + 1)
+    return text
+
+
+def unbalanced(text: str) -> UnreadableSql | None:
+    """A bracket without its other half, which parsers notice only where the text ends."""
+    pairs = {TokenType.R_PAREN: TokenType.L_PAREN, TokenType.R_BRACKET: TokenType.L_BRACKET}
+    waiting: list[Token] = []
+    for token in tokenize(text):
+        if token.token_type in pairs.values():
+            waiting.append(token)
+        elif token.token_type in pairs:
+            if not waiting or waiting[-1].token_type != pairs[token.token_type]:
+                return UnreadableSql(f"this {token.text!r} closes nothing", token.start, code="sql-syntax")
+            waiting.pop()
+    if waiting:
+        return UnreadableSql(f"this {waiting[-1].text!r} is never closed", waiting[-1].start, code="sql-syntax")
+    return None
+
+
+def words(text: str) -> frozenset[str]:
+    """Every word of a text that is code: no comment and no string."""
+    return frozenset(token.text for token in tokenize(text) if token.token_type != TokenType.STRING)
+
+
+def references(text: str) -> list[tuple[str, int, int]]:
+    """The ids (``ref.NAME``, ``source.SOURCE.TABLE``) of the references in the code of a text, with their stretches."""
+    found = []
+    tokens = tokenize(text)
+    for schema, dot, table in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        node = _node(schema.text, table.text)
+        if dot.token_type == TokenType.DOT and node is not None:
+            found.append((node, schema.start, table.end + 1))
+    return found
+
+
+def node_of(table: exp.Table) -> str | None:
+    """The id of what a FROM names, where it is a reference."""
+    return _node(table.db, table.name)
+
+
+def _node(schema: str, table: str) -> str | None:
+    if schema == REF:
+        return f"ref.{table}"
+    return f"source.{schema.removeprefix(f'{SOURCE}:')}.{table}" if schema.startswith(f"{SOURCE}:") else None
 
 
 def parse_query(text: str) -> exp.Expr:
@@ -106,11 +172,10 @@ def parse_query(text: str) -> exp.Expr:
         what = str(first.get("description") or "this SQL cannot be read")
         raise UnreadableSql(what[:1].lower() + what[1:], offset, len(str(first.get("highlight") or " "))) from error
     except TokenError as error:
-        raise UnreadableSql("a string, a quoted name or a comment does not end", max(0, len(text) - 1)) from error
+        raise UnreadableText("a string, a quoted name or a comment does not end", max(0, len(text) - 1)) from error
     if len(trees) != 1 or trees[0] is None:
         raise UnreadableSql("a model is one SELECT", 0)
-    tree = trees[0]
-    return tree
+    return trees[0]
 
 
 @functools.lru_cache(maxsize=512)
@@ -135,7 +200,17 @@ def last_select(text: str) -> LastSelect:
     for (start, stop), item in zip(stretches, trees, strict=True):
         named = isinstance(item, exp.Alias | exp.Column)
         items.append(Item(start, stop, text[start:stop], item, item.alias_or_name if named else ""))
-    return LastSelect(tree, items[0].start, end, tuple(items))
+    return LastSelect(tree, items[0].start, end, tuple(items), _clauses(tokens[begin:]))
+
+
+def _clauses(tokens: Sequence[Token]) -> tuple[tuple[str, int, int], ...]:
+    """The words at the top level."""
+    depth, found = 0, []
+    for token in tokens:
+        depth += (token.token_type in _OPENING) - (token.token_type in _CLOSING)
+        if depth == 0 and token.token_type not in (TokenType.IDENTIFIER, TokenType.STRING):
+            found.append((token.text, token.start, token.end + 1))
+    return tuple(found)
 
 
 def _at_top(tokens: Sequence[Token], index: int) -> bool:

@@ -10,19 +10,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sqlfeat.base.files import sha256_text
 from sqlfeat.base.names import did_you_mean
 from sqlfeat.compiler import fingerprint
-from sqlfeat.compiler.bind import Binder
+from sqlfeat.compiler.bind import Binder, bind_test
 from sqlfeat.compiler.catalog import Catalog, SqlProblem
-from sqlfeat.compiler.data_tests import generic_test
+from sqlfeat.compiler.data_tests import generic_test, singular_test, with_unique_rows
+from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.graph import Graph, Node
 from sqlfeat.compiler.manifest import Column, CompiledModel, CompiledTest, Manifest, TimeFacts
+from sqlfeat.compiler.mistakes import Misplaced
+from sqlfeat.compiler.references import References
 from sqlfeat.compiler.rewriting import ref_token, source_token
-from sqlfeat.compiler.source_map import SourceMap, place_in
+from sqlfeat.compiler.source_map import place_in, place_of
 from sqlfeat.compiler.template import Renderer, Rendering
 from sqlfeat.compiler.time import facts_of_source
-from sqlfeat.errors import Place, ProjectError, ProjectErrors, SqlfeatError
+from sqlfeat.errors import Place, ProjectError, SqlfeatError
 from sqlfeat.spec.config import Layer, ModelConfig, merge_config
+from sqlfeat.spec.problems import Problems
 from sqlfeat.spec.project import ColumnSpec, ModelFile, ProjectSpec, TestSpec
 
 
@@ -68,10 +73,11 @@ class _Compilation:
         self.errors: dict[str, SqlfeatError] = {}
         self.warnings: dict[str, str] = {}
         self.sources = {table.id: table for table in spec.sources.values()}
+        self.broken: set[str] = set()
+        self.references = References(spec, self.models, self.broken, self.renderer.templates)
 
     def manifest(self) -> Manifest:
         self._render_all()
-        self._compile_tests()
         graph = Graph(self._nodes())
         self._refuse_cycles(graph)
         for node in graph.order():
@@ -79,6 +85,7 @@ class _Compilation:
                 self._bind(node)
             elif node.startswith("model."):
                 self.errors.setdefault(node, self.errors[next(p for p in self._parents(node) if p in self.errors)])
+        self.tests = with_unique_rows(self.tests, self.models.values())
         return Manifest(
             project=self.spec.name,
             models=self.models,
@@ -87,7 +94,7 @@ class _Compilation:
             columns=self.columns,
             seeds={seed.id: seed for seed in self.spec.seeds.values()},
             tests=self.tests,
-            graph=graph,
+            graph=Graph(self._nodes()),
             templates=self.renderer.templates,
             fingerprints=self.fingerprints,
             errors=self.errors,
@@ -97,34 +104,33 @@ class _Compilation:
     # -- templates -------------------------------------------------------------------------------------------------
 
     def _render_all(self) -> None:
-        problems: list[ProjectError] = []
+        """Render every model and name its parents; all that is wrong with templates and names is raised at once."""
+        problems = Problems()
         for file in self.spec.models.values():
-            try:
+            self.broken.add(file.name)
+            with problems.collected():
                 rendering = self.renderer.render(file.path, file.text, name=file.name)
                 config, places = self._config(file, rendering)
                 if config.enabled:
                     self.renderings[file.name] = rendering
                     self.models[file.name] = self._compiled(file, rendering, config, places)
-            except ProjectErrors as error:
-                problems += error.errors
-            except ProjectError as error:
-                problems.append(error)
-        _raise(problems)
+                self.broken.discard(file.name)
         for name, model in self.models.items():
-            try:
-                parents = self._resolve(self.renderings[name])
-                self.models[name] = replace(model, parents=parents)
-            except ProjectError as error:
-                problems.append(error)
-        _raise(problems)
+            with problems.collected():
+                self.models[name] = replace(model, parents=self.references.parents(self.renderings[name], name))
+        with problems.collected():
+            self._compile_tests()
+        problems.raise_if_any()
 
     def _config(self, file: ModelFile, rendering: Rendering) -> tuple[ModelConfig, Mapping[str, Place]]:
-        first = place_in(self.renderer.templates[file.path], file.path, 0)
-        written = _config_places(self.renderer.templates[file.path], file.path, rendering.config)
+        templates = self.renderer.templates
+        first = place_in(templates[file.path], file.path, 0)
+        written = {key: place_of(sites, templates, key) for key, sites in rendering.configured.items()}
         layers = [Layer(file.folder_config, file.folder_places, first)]
         if file.properties:
             layers.append(Layer(file.properties.config, file.properties.config_places, file.properties.place))
-        layers.append(Layer(rendering.config, written, written.get("", first)))
+        called = place_of(next(iter(rendering.configured.values())), templates, "config") if written else first
+        layers.append(Layer(rendering.config, written, called))
         config = merge_config(layers, lenient=self.spec.is_dbt)
         places: dict[str, Place] = {}
         for layer in layers:
@@ -139,7 +145,7 @@ class _Compilation:
         return CompiledModel(
             name=file.name,
             path=file.path,
-            config=config,
+            config=self._with_hooks(file, config, places),
             places=places,
             sql=str.__str__(rendering.text),
             source_map=rendering.source_map(self.renderer.templates),
@@ -147,8 +153,24 @@ class _Compilation:
             keys=self._entity_keys(file, config, places),
             windows=tuple(rendering.windows),
             features=tuple(rendering.features),
+            sites=rendering.sites,
             deferred=rendering.asked,
         )
+
+    def _with_hooks(self, file: ModelFile, config: ModelConfig, places: Mapping[str, Place]) -> ModelConfig:
+        """The config with its hooks rendered: they are templates too, and may name ``this`` and other models."""
+        rendered: dict[str, tuple[str, ...]] = {}
+        for key in ("pre_hook", "post_hook"):
+            texts = []
+            for text in getattr(config, key):
+                try:
+                    hook = self.renderer.render(f"{file.path} ({key})", text, name=file.name)
+                except ProjectError as error:
+                    error.where = places.get(key) or places.get(key.replace("_", "-")) or Place(file.path)
+                    raise
+                texts.append(str.__str__(hook.text))
+            rendered[key] = tuple(text for text in texts if text.strip())
+        return replace(config, pre_hook=rendered["pre_hook"], post_hook=rendered["post_hook"])
 
     def _entity_keys(self, file: ModelFile, config: ModelConfig, places: Mapping[str, Place]) -> tuple[str, ...]:
         if config.entity is None:
@@ -159,78 +181,32 @@ class _Compilation:
             raise ProjectError("unknown-entity", f"There is no entity {config.entity!r}.", where, hint)
         return self.spec.entities[config.entity].keys
 
-    def _resolve(self, rendering: Rendering) -> tuple[str, ...]:
-        """The ids of what a rendering refers to; an unknown name is an error at the place of its call."""
-        source_map = rendering.source_map(self.renderer.templates)
-        parents = []
-        for name in rendering.refs:
-            if name in self.models:
-                parents.append(f"model.{name}")
-            elif name in self.spec.seeds:
-                parents.append(f"seed.{name}")
-            else:
-                raise self._unknown_ref(name, rendering, source_map)
-        for source, table in rendering.sources:
-            if (source, table) not in self.spec.sources:
-                known = [f"{s}.{t}" for s, t in self.spec.sources]
-                where = self._call_place(rendering, source_map, source_token(source, table), table)
-                hint = did_you_mean(f"{source}.{table}", known) or "declare it under `sources:` in a .yml file."
-                raise ProjectError("unknown-source", f"There is no source {source}.{table}.", where, hint)
-            parents.append(f"source.{source}.{table}")
-        return tuple(parents)
-
-    def _unknown_ref(self, name: str, rendering: Rendering, source_map: SourceMap) -> ProjectError:
-        where = self._call_place(rendering, source_map, ref_token(name), name)
-        for call in rendering.features:
-            if call.view == name:
-                found = source_map.place(max(0, rendering.text.find(call.token)), len(call.token), name)
-                hint = did_you_mean(name, self.models)
-                return ProjectError("unknown-feature-view", f"There is no feature view {name!r}.", found, hint)
-        if name in self.spec.models:
-            return ProjectError("disabled-ref", f"The model {name!r} is disabled.", where, "enable it, or ask another.")
-        hint = did_you_mean(name, [*self.models, *self.spec.seeds])
-        return ProjectError("unknown-ref", f"There is no model {name!r}.", where, hint)
-
-    def _call_place(self, rendering: Rendering, source_map: SourceMap, token: str, word: str) -> Place:
-        offset = rendering.text.find(token)
-        text = self.renderer.templates[rendering.path]
-        place = source_map.place(offset, len(token), word) if offset >= 0 else None
-        return place or place_in(text, rendering.path, max(0, text.find(word)), len(word))
-
     # -- tests -----------------------------------------------------------------------------------------------------
 
     def _compile_tests(self) -> None:
-        problems: list[ProjectError] = []
+        problems = Problems()
         for owner, token, columns, tests in self._tested():
             for spec in (*tests, *(test for column in columns for test in column.tests)):
-                try:
+                with problems.collected():
                     self._generic(spec, owner, token)
-                except ProjectError as error:
-                    problems.append(error)
         for file in self.spec.singular_tests:
-            try:
+            with problems.collected():
                 rendering = self.renderer.render(file.path, file.text, name=file.name)
-                config = merge_config([Layer({k: v for k, v in rendering.config.items() if k not in ("severity",)})])
-                spec = TestSpec(
-                    file.name,
-                    None,
-                    Place(file.path),
-                    {},
-                    str(rendering.config.get("severity", "error")),
-                    None,
-                    config.tags,
-                )
-                self.tests[file.name] = CompiledTest(
-                    file.name,
-                    str.__str__(rendering.text),
-                    self._resolve(rendering),
-                    spec,
-                    file.path,
-                    rendering.source_map(self.renderer.templates),
-                )
-            except ProjectError as error:
-                problems.append(error)
-        _raise(problems)
+                test = singular_test(
+                    file.name, file.path, rendering.text, rendering.config,
+                    self.references.parents(rendering, file.name), rendering.source_map(self.renderer.templates),
+                )  # fmt: skip
+                if test is not None:
+                    self._refuse_second(test)
+                    self.tests[test.name] = test
+        problems.raise_if_any()
+        self.tests = with_unique_rows(self.tests, self.models.values())
+
+    def _refuse_second(self, test: CompiledTest) -> None:
+        first = self.tests.get(test.name)
+        if first is not None and first.source_map is not None:
+            what = f"There are two tests named {test.name!r}; the other is {first.path}."
+            raise ProjectError("duplicate-test", what, Place(test.path), "rename one of the files.")
 
     def _tested(self) -> list[tuple[str, str, tuple[ColumnSpec, ...], tuple[TestSpec, ...]]]:
         tested = []
@@ -250,17 +226,11 @@ class _Compilation:
         name, sql, others = generic_test(spec, short, token)
         parents = [owner]
         for other in others:
-            node = other if other in self.sources else self._node_of_ref(other, spec)
-            parents.append(node)
+            known = other in self.sources
+            parents.append(other if known else self.references.node(other.split(".", 1)[1], spec.place))
+        if name in self.tests and self.tests[name].sql != sql:
+            name = f"{name}_{sha256_text(sql)[:8]}"
         self.tests[name] = CompiledTest(name, sql, tuple(parents), spec, spec.place.file)
-
-    def _node_of_ref(self, other: str, spec: TestSpec) -> str:
-        name = other.split(".", 1)[1]
-        for node, known in ((f"model.{name}", self.models), (f"seed.{name}", self.spec.seeds)):
-            if name in known:
-                return node
-        hint = did_you_mean(name, [*self.models, *self.spec.seeds])
-        raise ProjectError("unknown-ref", f"There is no model {name!r}.", spec.place, hint)
 
     # -- the graph -------------------------------------------------------------------------------------------------
 
@@ -290,8 +260,8 @@ class _Compilation:
         if not cycle:
             return
         names = [node.split(".", 1)[1] for node in cycle]
-        first, second = self.renderings[names[0]], names[1 % len(names)]
-        where = self._call_place(first, first.source_map(self.renderer.templates), ref_token(second), second)
+        second = names[1 % len(names)]
+        where = place_of(self.renderings[names[0]].refs[second], self.renderer.templates, second)
         around = " → ".join([*names, names[0]])
         raise ProjectError("cyclic-refs", f"These models refer to each other in a circle: {around}.", where)
 
@@ -313,6 +283,8 @@ class _Compilation:
                 self._bind_seed(name)
             elif kind == "model":
                 self._bind_model(self.models[name])
+            elif self.catalog is not None:
+                self.tests[name] = bind_test(self.tests[name], self.catalog)
         except SqlfeatError as error:
             self.errors[node] = error
 
@@ -353,18 +325,27 @@ class _Compilation:
         self.fingerprints[model.id] = mark
 
     def _second_pass(self, model: CompiledModel, catalog: Catalog) -> CompiledModel:
-        """Render again with ``execute`` true; as long as an asked relation is not there, the first text stands."""
+        """Render again with ``execute`` true; as long as an asked relation is not built, the first text stands."""
         if not model.deferred:
             return model
         file = self.spec.models[model.name]
+
+        def ask(sql: str) -> Answer:
+            try:
+                return catalog.query(sql)
+            except SqlProblem as problem:
+                if problem.kind == "unbuilt":
+                    raise
+                what = f"The query of run_query fails: {problem.what}."
+                raise Misplaced("run-query-failed", what, "run_query") from problem
+
         try:
-            rendering = self.renderer.render(file.path, file.text, name=file.name, query=catalog.query)
-        except SqlProblem as problem:
-            if problem.kind == "table":
-                return model
-            raise ProjectError("run-query-failed", problem.what, Place(file.path)) from problem
+            rendering = self.renderer.render(file.path, file.text, name=file.name, query=ask)
+        except SqlProblem:
+            return model
         config, places = self._config(file, rendering)
-        return replace(self._compiled(file, rendering, config, places), parents=self._resolve(rendering), deferred=True)
+        parents = self.references.parents(rendering, model.name)
+        return replace(self._compiled(file, rendering, config, places), parents=parents, deferred=True)
 
 
 def _check_described(described: tuple[ColumnSpec, ...], columns: tuple[Column, ...], node: str) -> None:
@@ -375,25 +356,3 @@ def _check_described(described: tuple[ColumnSpec, ...], columns: tuple[Column, .
             hint = did_you_mean(column.name, [c.name for c in columns])
             owner = node.split(".", 1)[1]
             raise ProjectError("missing-column", f"{owner} has no column {column.name!r}.", column.place, hint)
-
-
-def _config_places(text: str, path: str, config: Mapping[str, Any]) -> dict[str, Place]:
-    """Where each key stands in the template's ``config()``; '' for the call itself."""
-    start = text.find("config(")
-    if start < 0:
-        return {}
-    places = {"": place_in(text, path, start, len("config"))}
-    for key in config:
-        for spelled in (f"{key}=", f"{key} =", f"'{key}'", f'"{key}"'):
-            found = text.find(spelled, start)
-            if found >= 0:
-                places[key] = place_in(text, path, found, len(key))
-                break
-    return places
-
-
-def _raise(problems: list[ProjectError]) -> None:
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise ProjectErrors(problems)

@@ -28,6 +28,12 @@ def source_token(source: str, table: str) -> str:
     return f"{quote(f'{SOURCE}:{source}')}.{quote(table)}"
 
 
+def token_of(node: str) -> str:
+    """The text that stands for ``ref.NAME`` or ``source.SOURCE.TABLE``."""
+    kind, name = node.split(".", 1)
+    return source_token(*name.split(".", 1)) if kind == "source" else ref_token(name)
+
+
 @dataclass(frozen=True)
 class Edit:
     """Replace ``[start, end)`` of a text."""

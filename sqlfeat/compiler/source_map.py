@@ -7,10 +7,14 @@ SQL and nothing of what the templates mean.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlfeat.errors import Place
+
+PACKAGED = "sqlfeat/"
+"""How the paths of the macros begin that sqlfeat ships."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ class SourceMap:
     def place(self, offset: int, length: int = 1, word: str | None = None) -> Place | None:
         """The template's place of a rendered position; inside an expression the very ``word``, where it stands there.
 
-        What comes from a macro that sqlfeat ships is placed at the call in the user's own file.
+        What comes from a macro that sqlfeat ships is placed at the call in the user's own file, and so is a word that
+        a macro was given there.
         """
         index = bisect.bisect_right([span.start for span in self.spans], offset) - 1
         if index < 0:
@@ -92,21 +97,44 @@ class SourceMap:
         span = self.spans[index]
         if offset >= span.end:
             offset = max(span.start, span.end - 1)
-        origin, into = span.origin, offset - span.start
-        chain = (origin, *origin.via)
-        own = next((i for i, link in enumerate(chain) if not link.template.startswith("sqlfeat/")), 0)
         word = word or self.rendered[offset : offset + length]
-        places = [self._place(link, into if i == 0 else 0, word) for i, link in enumerate(chain)][own:]
-        return replace(places[0], via=tuple(places[1:]))
+        return place_of((span.origin, *span.origin.via), self.templates, word, offset - span.start)
 
-    def _place(self, origin: Origin, into: int, word: str) -> Place:
-        text = self.templates[origin.template]
-        if origin.verbatim:
-            return place_in(text, origin.template, origin.offset + into, len(word))
-        found = text.find(word, origin.offset, origin.end) if word.strip() else -1
-        if found >= 0:
-            return place_in(text, origin.template, found, len(word))
-        return place_in(text, origin.template, origin.offset, origin.end - origin.offset)
+
+def place_of(sites: Sequence[Origin], templates: Mapping[str, str], word: str = "", into: int = 0) -> Place:
+    """The place of a ``word`` in the innermost site that has it, else the innermost of the user's own files.
+
+    ``sites`` lead from the inside out; ``into`` is how far the position lies inside the first of them.
+    """
+    own = [i for i, site in enumerate(sites) if not site.template.startswith(PACKAGED)] or [0]
+    if sites[own[0]].verbatim:
+        first = own[0]
+    else:
+        holding = (i for i in own if not sites[i].verbatim and _found(sites[i], templates, word) is not None)
+        first = next(holding, own[0])
+    places = [_place(site, templates, word, into if i == 0 else 0) for i, site in enumerate(sites)][first:]
+    return replace(places[0], via=tuple(places[1:]))
+
+
+def _place(site: Origin, templates: Mapping[str, str], word: str, into: int) -> Place:
+    text = templates[site.template]
+    if site.verbatim:
+        return place_in(text, site.template, site.offset + into, len(word))
+    found = _found(site, templates, word)
+    if found is not None:
+        return place_in(text, site.template, found, len(word))
+    return place_in(text, site.template, site.offset, site.end - site.offset)
+
+
+def _found(site: Origin, templates: Mapping[str, str], word: str) -> int | None:
+    """Where a word stands in an expression: as a whole text in quotes, else as a word, else anywhere."""
+    text = templates[site.template][site.offset : site.end]
+    escaped = re.escape(word)
+    for pattern in (f"(?<=['\"]){escaped}(?=['\"])", rf"(?<!\w){escaped}(?!\w)", escaped):
+        match = re.search(pattern, text) if word.strip() else None
+        if match:
+            return site.offset + match.start()
+    return None
 
 
 def place_in(text: str, file: str, offset: int, length: int = 1) -> Place:

@@ -7,96 +7,47 @@ here knows what they will become. What the world must answer (``run_query``) com
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError, TemplateSyntaxError, Undefined, UndefinedError
 from jinja2.runtime import Macro
-from jinja2.exceptions import SecurityError
 
-from sqlfeat.base.names import did_you_mean, nearest
+from sqlfeat.base.names import did_you_mean, is_identifier
 from sqlfeat.compiler.environment import Facade, TemplateEnvironment
+from sqlfeat.compiler.facades import Answer, Record, Relation, copied
 from sqlfeat.compiler.manifest import FeatureCall, WindowCall
+from sqlfeat.compiler.mistakes import Misplaced, placed
 from sqlfeat.compiler.rewriting import ref_token, source_token
-from sqlfeat.compiler.source_map import Fragment, SourceMap, place_in
-from sqlfeat.errors import Place, ProjectError, SqlfeatError
+from sqlfeat.compiler.source_map import PACKAGED, Fragment, Origin, SourceMap, place_in
+from sqlfeat.errors import Place, ProjectError, ProjectErrors
 from sqlfeat.spec.duration import Duration
 from sqlfeat.spec.project import SqlFile
 
-TEMPLATE_FAILURES = (TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What running a template may raise, when the template is at fault."""
-
-
-@dataclass(frozen=True)
-class Answer(Facade):
-    """What ``run_query`` gives: ``column_names``, ``rows`` (tuples), ``columns`` with ``values()``, as in dbt."""
-
-    column_names: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    allowed = frozenset({"column_names", "rows", "columns"})
-
-    @property
-    def columns(self) -> tuple[AnswerColumn, ...]:
-        return tuple(AnswerColumn(name, tuple(row[i] for row in self.rows)) for i, name in enumerate(self.column_names))
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-@dataclass(frozen=True)
-class AnswerColumn(Facade):
-    """A column of an :class:`Answer`."""
-
-    name: str
-    content: tuple[Any, ...]
-    allowed = frozenset({"name", "values"})
-
-    def values(self) -> tuple[Any, ...]:
-        return self.content
-
-
-@dataclass(frozen=True)
-class Relation(Facade):
-    """What ``ref()``, ``source()`` and ``this`` give: text in a template, with dbt's attributes."""
-
-    token: str
-    identifier: str
-    schema: str
-    allowed = frozenset({"identifier", "name", "table", "schema", "render"})
-
-    @property
-    def name(self) -> str:
-        return self.identifier
-
-    @property
-    def table(self) -> str:
-        return self.identifier
-
-    def render(self) -> str:
-        return self.token
-
-    def __str__(self) -> str:
-        return self.token
+Sites = tuple[Origin, ...]
+"""The expression that called something, and those that called the macro which it stands in."""
 
 
 @dataclass
 class Rendering:
-    """What one rendering of a file gave: the text and everything that was called on the way."""
+    """What one rendering of a file gave: the text and everything that was called on the way.
+
+    ``refs`` and ``sources`` have the sites of the first call of each, ``sites`` those of every token, ``configured``
+    those of every config key.
+    """
 
     path: str
     text: Fragment = field(default_factory=lambda: Fragment(""))
     config: dict[str, Any] = field(default_factory=dict)
-    config_place: Place | None = None
-    refs: dict[str, Place | None] = field(default_factory=dict)
-    sources: dict[tuple[str, str], Place | None] = field(default_factory=dict)
+    configured: dict[str, Sites] = field(default_factory=dict)
+    refs: dict[str, Sites] = field(default_factory=dict)
+    sources: dict[tuple[str, str], Sites] = field(default_factory=dict)
     windows: list[WindowCall] = field(default_factory=list)
     features: list[FeatureCall] = field(default_factory=list)
+    sites: dict[str, Sites] = field(default_factory=dict)
     asked: bool = False
     """Whether the template asked ``execute`` or ``run_query``: it has to be rendered again with answers."""
 
@@ -148,13 +99,41 @@ class Renderer:
         self._namespace: dict[str, Any] = {
             **self._jinja.globals,
             **self._functions(),
-            "target": _Record(dict(target)),
+            "target": Record("target", target),
             "project_name": project,
         }
-        for macro in macros:
-            with self._places(macro.path, macro.text):
-                exported = self._jinja.module(self._jinja.load(macro.path, macro.text), self._namespace)
-            self._namespace.update(exported)
+        self._load_macros(macros, project)
+
+    def _load_macros(self, macros: Iterable[SqlFile], project: str) -> None:
+        """Make macros known: by their names, and those of a package or of the project also below its name."""
+        problems: list[ProjectError] = []
+        packages: dict[str, dict[str, Any]] = {}
+        written: dict[str, str] = {}
+        for file in macros:
+            package = _package(file.path, project)
+            try:
+                with placed(self._jinja, self._namespace, file.path, file.text):
+                    found = self._jinja.module(self._jinja.load(file.path, file.text), self._namespace)
+            except ProjectError as error:
+                problems.append(error)
+                continue
+            for name in found if package == project else ():
+                if name in written:
+                    what = f"There are two macros named {name!r}; the other is in {written[name]}."
+                    where = self._place_of_macro(file.path, name)
+                    problems.append(ProjectError("duplicate-macro", what, where, "rename one of them."))
+                written[name] = file.path
+            packages.setdefault(package, {}).update(found)
+            self._namespace.update(found)
+        for package, found in packages.items():
+            self._namespace.setdefault(package, Record(package, found))
+        if problems:
+            raise problems[0] if len(problems) == 1 else ProjectErrors(problems)
+
+    def _place_of_macro(self, path: str, name: str) -> Place:
+        text = self._jinja.sources[path]
+        match = re.search(rf"\bmacro\s+({re.escape(name)})\b", text)
+        return place_in(text, path, match.start(1) if match else 0, len(name))
 
     @property
     def templates(self) -> Mapping[str, str]:
@@ -173,7 +152,7 @@ class Renderer:
         self._query = query
         self._namespace["this"] = Relation(ref_token(name), name, schema)
         self._namespace["execute"] = _Execute(self)
-        with self._places(path, text):
+        with placed(self._jinja, self._namespace, path, text):
             template = self._jinja.load(path, text)
             self._current.text = self._jinja.render(template, self._namespace)
         return self._current
@@ -187,8 +166,8 @@ class Renderer:
             "source": self._source,
             "var": _Variables(self),
             "env_var": self._env_var,
-            "log": self._log_text,
-            "print": lambda text="": self._log_text(text, info=True),
+            "log": self.log_text,
+            "print": lambda text="": self.log_text(text, info=True),
             "return": self._return,
             "exceptions": _Exceptions(self),
             "is_incremental": lambda: False,
@@ -197,39 +176,45 @@ class Renderer:
             "window": self._window,
             "feature": self._feature,
             "fromjson": lambda text, default=None: json.loads(text),
-            "tojson": lambda value, default=None: json.dumps(value, sort_keys=True),
+            "tojson": lambda value, default=None, sort_keys=False: json.dumps(value, sort_keys=sort_keys),
             "zip": lambda *lists: list(zip(*lists, strict=False)),
             "set": lambda values: sorted(set(values), key=str),
+            "local_md5": lambda text: hashlib.md5(str(text).encode(), usedforsecurity=False).hexdigest(),
         }
 
-    def _ref(self, *names: str, version: Any = None) -> Relation:
+    def _ref(self, *names: str, version: Any = None, v: Any = None) -> Relation:
         if not 1 <= len(names) <= 2 or not all(isinstance(name, str) for name in names):
-            raise ProjectError("bad-ref", "ref() takes the name of a model, or a package and a name.")
-        self._current.refs.setdefault(str(names[-1]), None)
+            raise Misplaced("bad-ref", "ref() takes the name of a model, or a package and a name.", "ref")
+        self._current.refs.setdefault(str(names[-1]), self._jinja.sites())
         return Relation(ref_token(names[-1]), str(names[-1]), "")
 
     def _source(self, *names: str) -> Relation:
         if len(names) != 2 or not all(isinstance(name, str) for name in names):
-            raise ProjectError("bad-source", "source() takes two names: the source and its table.")
-        self._current.sources.setdefault((str(names[0]), str(names[1])), None)
+            raise Misplaced("bad-source", "source() takes two names: the source and its table.", "source")
+        self._current.sources.setdefault((str(names[0]), str(names[1])), self._jinja.sites())
         return Relation(source_token(*names), str(names[1]), str(names[0]))
 
-    def _variable(self, name: str, default: Any = None, *, required: bool = True) -> Any:
+    def variable(self, name: str, default: Any = None, *, required: bool = True) -> Any:
+        """A project variable, as the template's own copy."""
         if name in self._variables:
-            return _copied(self._variables[name])
+            return copied(self._variables[name])
         if required:
             hint = did_you_mean(name, self._variables) or "declare it under `vars:` or give it with --vars."
-            raise ProjectError("unknown-var", f"There is no variable {name!r}.", hint=hint)
+            raise Misplaced("unknown-var", f"There is no variable {name!r}.", str(name), hint)
         return default
+
+    def has_variable(self, name: str) -> bool:
+        return name in self._variables
 
     def _env_var(self, name: str, default: str | None = None) -> str:
         value = self._environ.get(name, default)
         if value is None:
             hint = "set it, or give a default: env_var('NAME', 'default')."
-            raise ProjectError("unknown-env-var", f"The environment has no {name!r}.", hint=hint)
+            raise Misplaced("unknown-env-var", f"The environment has no {name!r}.", str(name), hint)
         return value
 
-    def _log_text(self, text: Any, info: bool = False) -> str:
+    def log_text(self, text: Any, info: bool = False) -> str:
+        """``log()``: a line for whoever watches, and nothing in the SQL."""
         self._log(str(text))
         return ""
 
@@ -243,17 +228,20 @@ class Renderer:
     def _window(
         self, aggregate: str, length: str | Sequence[str], *, name: str | None = None, offset: str | None = None
     ) -> str:
-        lengths = [length] if isinstance(length, str) else list(length)
-        if not isinstance(length, str) and name is None:
-            raise ProjectError(
-                "window-needs-name", "A list of windows needs name=.", hint="window('count(*)', [...], name='flights')"
-            )
+        several = not isinstance(length, str)
+        lengths = list(length) if several and isinstance(length, Iterable) else [str(length)]
+        if several and (name is None or not lengths):
+            what = "A list of windows needs name=." if lengths else "This list of windows is empty."
+            raise Misplaced("bad-window", what, "window", "window('count(*)', ['1 day', '7 days'], name='flights')")
+        if name is not None and not is_identifier(name):
+            raise Misplaced("bad-window", f"name={name!r} cannot begin the name of a column.", str(name))
         ends = self._duration("offset=", offset) if offset is not None else None
         items = []
         for text in lengths:
             span = None if str(text).strip() == "unbounded" else self._duration("a window's length", text)
             token = f"__sqlfeat_window_{len(self._current.windows)}__"
             self._current.windows.append(WindowCall(token, str(aggregate), span, ends))
+            self._current.sites[token] = self._jinja.sites()
             items.append(token if name is None else f"{token} as {name}_{span.suffix if span else 'all'}")
         return ", ".join(items)
 
@@ -268,79 +256,51 @@ class Renderer:
     ) -> str:
         view, dot, column = str(name).partition(".")
         if not (dot and view and column):
-            raise ProjectError("bad-feature", f"{name!r} names no feature.", hint="write feature('view.column').")
+            raise Misplaced("bad-feature", f"{name!r} names no feature.", str(name), "write feature('view.column').")
+        if on is not None and not isinstance(on, Mapping):
+            raise Misplaced("bad-feature", "on= maps the view's keys to SQL.", "on", "on={'airport': 'f.origin'}")
         token = f"__sqlfeat_feature_{len(self._current.features)}__"
         keys = tuple((str(key), str(value)) for key, value in (on or {}).items())
         shorter = self._duration("ttl=", ttl) if ttl is not None else None
         self._current.features.append(FeatureCall(token, view, column, keys, shorter, bool(strict), str(prefix)))
-        self._current.refs.setdefault(view, None)
+        self._current.sites[token] = self._jinja.sites()
+        self._current.refs.setdefault(view, self._jinja.sites())
         return token
 
     def _duration(self, what: str, text: object) -> Duration:
         try:
             return Duration.parse(text)
         except ValueError as error:
-            raise ProjectError("bad-duration", f"{what}: {error}.") from error
+            raise Misplaced("bad-duration", f"{what}: {error}.", str(text)) from error
 
     def configure(self, values: Mapping[str, Any]) -> None:
+        """``config()``: what the file says of itself."""
         self._current.config.update(values)
+        self._current.configured.update(dict.fromkeys(values, self._jinja.sites()))
 
     def configured(self, key: str, default: Any = None) -> Any:
         return self._current.config.get(key, default)
 
     def dispatch(self, name: str) -> Any:
+        """The macro that stands for a name on this engine."""
         for candidate in (f"duckdb__{name}", f"default__{name}"):
             if candidate in self._namespace:
                 return self._namespace[candidate]
-        raise ProjectError("unknown-macro", f"There is no macro duckdb__{name} or default__{name} to dispatch to.")
+        what = f"There is no macro duckdb__{name} or default__{name} to dispatch to."
+        raise Misplaced("unknown-macro", what, str(name))
 
     def ask_execute(self) -> bool:
+        """``execute``: whether queries are answered in this pass."""
         self._current.asked = True
         return self._query is not None
 
-    # -- what goes wrong -------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _places(self, path: str, text: str) -> Iterator[None]:
-        """Give every error of a template its place in it."""
-        try:
-            yield
-        except TemplateSyntaxError as error:
-            where = place_in(self._jinja.sources.get(path, text), path, error.lineno)
-            raise ProjectError("template-syntax", f"{_sentence(error.message)}", where, _syntax_hint(error)) from error
-        except SqlfeatError as error:
-            error.where = error.where or self._place_of(error, path)
-            raise
-        except UndefinedError as error:
-            raise self._undefined(error, path) from error
-        except SecurityError as error:
-            raise ProjectError("template-forbidden", _sentence(str(error)), self._place_of(error, path)) from error
-        except TEMPLATE_FAILURES as error:
-            what = f"{type(error).__name__}: {error}"
-            raise ProjectError("template-failed", _sentence(what), self._place_of(error, path)) from error
-
-    def _place_of(self, error: BaseException, path: str) -> Place | None:
-        frames = self._jinja.offset_of(error.__traceback__)
-        own = [frame for frame in frames if not frame[0].startswith("sqlfeat/")] or frames
-        places = []
-        for template, offset in own:
-            start, end = self._jinja.expression_at(template, offset)
-            place = place_in(self._jinja.sources[template], template, start, end - start)
-            places.append(place)
-        if not places:
-            return Place(path)
-        first, *others = places
-        return Place(first.file, first.line, first.column, first.text, first.length, tuple(others))
-
-    def _undefined(self, error: UndefinedError, path: str) -> ProjectError:
-        message = str(error)
-        name = message.split("'")[1] if message.startswith("'") and message.endswith("is undefined") else None
-        where = self._place_of(error, path)
-        if name is None:
-            return ProjectError("template-undefined", _sentence(message), where)
-        found = nearest(name, (key for key in self._namespace if not key.startswith("_")))
-        hint = f"did you mean {found!r}?" if found else "is it a macro of a package, or a variable: var('…')?"
-        return ProjectError("template-undefined", f"{name!r} is not defined in this template.", where, hint)
+def _package(path: str, project: str) -> str:
+    """Whose macros a file holds: the project's, a package's, or ours."""
+    parts = path.split("/")
+    if path.startswith(PACKAGED):
+        return "sqlfeat"
+    return parts[parts.index("macros") - 1] if "macros" in parts[1:] else project
 
 
 class _Execute:
@@ -369,13 +329,13 @@ class _Config(Facade):
         return ""
 
     def get(self, key: str, default: Any = None) -> Any:
-        return _copied(self._renderer.configured(key, default))
+        return copied(self._renderer.configured(key, default))
 
     def require(self, key: str) -> Any:
         value = self._renderer.configured(key)
         if value is None:
-            raise ProjectError("missing-config", f"This model has no config {key!r}.")
-        return _copied(value)
+            raise Misplaced("config-missing", f"This model has no config {key!r}.", str(key))
+        return copied(value)
 
 
 class _Variables(Facade):
@@ -387,10 +347,10 @@ class _Variables(Facade):
 
     def __call__(self, name: str, default: Any = _missing) -> Any:
         required = default is self._missing
-        return self._renderer._variable(name, None if required else default, required=required)
+        return self._renderer.variable(name, None if required else default, required=required)
 
     def has_var(self, name: str) -> bool:
-        return name in self._renderer._variables
+        return self._renderer.has_variable(name)
 
 
 class _Exceptions(Facade):
@@ -403,7 +363,7 @@ class _Exceptions(Facade):
         raise ProjectError("compiler-error", str(message))
 
     def warn(self, message: str) -> str:
-        return self._renderer._log_text(f"warning: {message}")
+        return self._renderer.log_text(f"warning: {message}")
 
 
 class _Adapter(Facade):
@@ -414,36 +374,3 @@ class _Adapter(Facade):
 
     def dispatch(self, name: str, macro_namespace: Any = None) -> Any:
         return self._renderer.dispatch(name)
-
-
-class _Record(Facade):
-    """A mapping whose keys are read as attributes; nothing else of it can be reached."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.__dict__.update(values)
-        self.allowed = frozenset(values)
-
-    def __getitem__(self, key: str) -> Any:
-        return self.__dict__[key]
-
-
-def _copied(value: Any) -> Any:
-    """A template's own copy of a list or mapping of ours."""
-    if isinstance(value, Mapping):
-        return {key: _copied(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copied(item) for item in value]
-    return None if isinstance(value, Undefined) else value
-
-
-def _sentence(text: str | None) -> str:
-    text = (text or "this template cannot be read").strip()
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _syntax_hint(error: TemplateSyntaxError) -> str | None:
-    message = error.message or ""
-    if "Encountered unknown tag" in message:
-        return "sqlfeat reads Jinja's own tags: for, if, set, macro, call, filter, raw, do, break, continue."
-    return None

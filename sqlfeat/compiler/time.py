@@ -79,9 +79,10 @@ def facts_of_model(
 
 
 def _inherited_event_time(columns: Sequence[Column], parents: Mapping[str, TimeFacts]) -> str | None:
-    names = {column.name for column in columns}
-    timed = [facts for facts in parents.values() if facts.event_time]
-    return timed[0].event_time if len(timed) == 1 and timed[0].event_time in names else None
+    timed = [facts.event_time for facts in parents.values() if facts.event_time]
+    if len(timed) != 1:
+        return None
+    return next((column.name for column in columns if column.name.casefold() == timed[0].casefold()), None)
 
 
 def _inherited(

@@ -6,6 +6,7 @@ becomes a column of its own. What a window means is TIME semantics, section 3; h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +14,15 @@ from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
 from sqlfeat.compiler.manifest import WindowAggregate, WindowArgument, WindowCall, WindowItem, WindowView
-from sqlfeat.compiler.parse import Item, UnreadableSql, last_select, parse_query, split_arguments, tokenize
+from sqlfeat.compiler.parse import (
+    Item,
+    LastSelect,
+    UnreadableSql,
+    last_select,
+    parse_query,
+    split_arguments,
+    tokenize,
+)  # fmt: skip
 from sqlfeat.compiler.rewriting import Edit, Rewritten
 
 _FORBIDDEN = {
@@ -23,8 +32,22 @@ _FORBIDDEN = {
 _ORDER_WORDS = {"asc", "desc", "nulls", "first", "last"}
 
 
+_NO_AGGREGATES = frozenset({
+    "row_number", "rank", "dense_rank", "rank_dense", "percent_rank", "cume_dist", "ntile", "lag", "lead",
+    "first_value", "last_value", "nth_value", "fill",
+})  # fmt: skip
+_TREATMENTS = (("ignore", "nulls"), ("respect", "nulls"))
+
+
 class BadAggregate(Exception):  # becomes a ProjectError at the window()'s place
-    """The text in ``window()`` is not one aggregate; the sentence says what is wrong."""
+    """The text in ``window()`` is not one aggregate; the sentence says what is wrong.
+
+    ``word`` is where in the text.
+    """
+
+    def __init__(self, what: str, word: str = "", token: str = "", hint: str | None = None) -> None:
+        super().__init__(what)
+        self.word, self.token, self.hint = word, token, hint
 
 
 @dataclass
@@ -41,9 +64,8 @@ def describable(sql: str, calls: Sequence[WindowCall]) -> Rewritten:
     """The SELECT with every window's aggregate in its place as ``agg OVER ()``: for names, types and errors only."""
     edits = []
     for call in calls:
-        start = sql.find(call.token)
-        if start >= 0:
-            edits.append(Edit(start, start + len(call.token), f"{call.aggregate} over ()"))
+        replacement = f"{call.aggregate} over ()"
+        edits += [Edit(found.start(), found.end(), replacement) for found in re.finditer(call.token, sql)]
     return Rewritten.apply(sql, edits)
 
 
@@ -55,7 +77,7 @@ def take_apart(sql: str, calls: Sequence[WindowCall]) -> WindowView:
         BadAggregate: a window's text is not one aggregate.
     """
     select = last_select(sql)
-    _refuse_clauses(sql, select.tree)
+    _refuse_clauses(select)
     tokens = [call.token for call in calls]
     windowed = [item for item in select.items if any(token in item.text for token in tokens)]
     for token in tokens:
@@ -64,7 +86,7 @@ def take_apart(sql: str, calls: Sequence[WindowCall]) -> WindowView:
     items = tuple(_window_item(item, tokens, windowed) for item in windowed)
     _refuse_aliases(select.items, windowed)
     kept = _Kept()
-    aggregates = tuple(_aggregate(call, kept) for call in calls)
+    aggregates = tuple(_of_call(call, kept) for call in calls)
     arguments = tuple(WindowArgument(column, text) for text, column in kept.columns.items())
     plain = [item for item in select.items if item not in windowed]
     events = [item.text for item in plain] + [f"{argument.sql} as {argument.column}" for argument in arguments]
@@ -79,14 +101,11 @@ def take_apart(sql: str, calls: Sequence[WindowCall]) -> WindowView:
     )
 
 
-def _refuse_clauses(sql: str, tree: exp.Select) -> None:
+def _refuse_clauses(select: LastSelect) -> None:
     for clause, spelled in _FORBIDDEN.items():
-        if tree.args.get(clause):
-            word = spelled.split()[0].lower()
-            offset = max(0, sql.lower().rfind(word))
-            raise UnreadableSql(
-                f"a SELECT with window() has no {spelled}", offset, len(word), "do that in a CTE before it."
-            )
+        if select.tree.args.get(clause):
+            what, hint = f"a SELECT with window() has no {spelled}", "do that in a CTE before it."
+            raise UnreadableSql(what, *select.clause(spelled), hint)
 
 
 def _window_item(item: Item, tokens: Sequence[str], windowed: Sequence[Item]) -> WindowItem:
@@ -123,29 +142,45 @@ def _refuse_aliases(items: Sequence[Item], windowed: Sequence[Item]) -> None:
 # -- the text of one aggregate -----------------------------------------------------------------------------------------
 
 
-def _aggregate(call: WindowCall, kept: _Kept) -> WindowAggregate:
-    """``name([distinct] arguments [order by …]) [filter (where …)]`` taken apart."""
-    text = call.aggregate.strip()
+def _of_call(call: WindowCall, kept: _Kept) -> WindowAggregate:
     try:
-        tokens = list(tokenize(text))
+        return _aggregate(call, kept)
+    except BadAggregate as error:
+        error.token = call.token
+        raise
     except UnreadableSql as error:
-        raise BadAggregate(error.what) from error
+        raise BadAggregate(f"{call.aggregate!r} cannot be read: {error.what}", call.aggregate, call.token) from error
+
+
+def _aggregate(call: WindowCall, kept: _Kept) -> WindowAggregate:
+    """``name([distinct] arguments [order by …] [ignore nulls]) [filter (where …)]`` taken apart."""
+    text = call.aggregate.strip()
+    tokens = list(tokenize(text))
     if len(tokens) < 3 or tokens[1].token_type != TokenType.L_PAREN:
-        raise BadAggregate(f"{text!r} is not an aggregate: write, for instance, 'sum(amount)'")
+        raise BadAggregate(f"{text!r} is not an aggregate", text, hint="write, for instance, 'sum(amount)'.")
+    function = tokens[0].text.lower()
+    if function in _NO_AGGREGATES:
+        hint = "first(x) and last(x) are aggregates." if function in ("first_value", "last_value") else None
+        raise BadAggregate(f"{function} is a window function of SQL's, not an aggregate", function, hint=hint)
     close = _closing(tokens, 1)
-    inside, rest = tokens[2:close], tokens[close + 1 :]
+    inside: Sequence[Token] = tokens[2:close]
+    rest = tokens[close + 1 :]
     condition = _filter(rest, text)
     distinct = bool(inside) and inside[0].text.lower() == "distinct"
     inside = inside[1:] if distinct else inside
+    inside, skips_nulls = _before_treatment(inside)
     arguments, ordering = _before_and_after(inside, "order by")
     values = split_arguments(arguments, text)
+    conditions = [f"({condition})"] if condition else []
+    if skips_nulls and values:
+        conditions.append(f"({values[0]}) is not null")
     return WindowAggregate(
         call=call,
-        function=tokens[0].text.lower(),
+        function=function,
         arguments=tuple(value if _constant(value) else kept.column(value) for value in values),
         distinct=distinct,
         order_by=", ".join(_kept_order(part, kept) for part in split_arguments(ordering, text)) or None,
-        filter=kept.column(f"coalesce(({condition}), false)") if condition else None,
+        filter=kept.column(f"coalesce({' and '.join(conditions)}, false)") if conditions else None,
     )
 
 
@@ -164,11 +199,16 @@ def _filter(rest: Sequence[Token], text: str) -> str | None:
         return None
     words = [token.text.lower() for token in rest[:3]]
     if words != ["filter", "(", "where"] or _closing(rest, 1) != len(rest) - 1 or len(rest) < 5:
-        raise BadAggregate(
-            f"after the aggregate only `filter (where …)` may follow, not {text[rest[0].start :]!r}; expressions go "
-            "around window(), not into it"
-        )
+        more = text[rest[0].start :]
+        what = f"after the aggregate only `filter (where …)` may follow, not {more!r}"
+        raise BadAggregate(what, more, hint="expressions go around window(), not into it.")
     return text[rest[3].start : rest[-2].end + 1]
+
+
+def _before_treatment(tokens: Sequence[Token]) -> tuple[Sequence[Token], bool]:
+    """What stands before ``ignore nulls``, and whether it stands there: an aggregate takes it as a filter."""
+    treatment = tuple(token.text.lower() for token in tokens[-2:])
+    return (tokens[:-2], treatment[0] == "ignore") if treatment in _TREATMENTS else (tokens, False)
 
 
 def _before_and_after(tokens: Sequence[Token], words: str) -> tuple[Sequence[Token], Sequence[Token]]:

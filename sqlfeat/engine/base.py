@@ -14,8 +14,9 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import Column, CompiledModel, Manifest
-from sqlfeat.compiler.template import Answer
+from sqlfeat.engine.explanation import Explained, ExplainRequest, LabelRows
 from sqlfeat.spec.project import SeedFile, SourceTable
 
 STATE_VERSION = 1
@@ -120,6 +121,12 @@ class Engine(Protocol):
 
     def scalars(self, assembled: Assembled, expressions: Sequence[str], where: str = "true") -> tuple[Any, ...]:
         """Aggregates over the assembled rows."""
+
+    def label_rows(self, model: CompiledModel, manifest: Manifest, where: Mapping[str, str | None]) -> LabelRows:
+        """The label rows of a training set whose outputs have these values, given as text."""
+
+    def explain(self, model: CompiledModel, manifest: Manifest, request: ExplainRequest) -> Explained:
+        """Which source rows one label row's values come from, and why no newer ones."""
 
     def state_at(self, model: CompiledModel, at: datetime, limit: int | None) -> pa.Table:
         """A feature view as it stands at an instant: one row per entity."""

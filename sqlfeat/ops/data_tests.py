@@ -42,7 +42,7 @@ def selected_tests(session: Session, select: Sequence[str], exclude: Sequence[st
     dropped = set(graph.select(exclude)) if exclude else set()
     return [
         test
-        for test in session.outline.tests.values()
+        for test in session.manifest.tests.values()
         if not {test.id, *test.parents[:1]} & dropped and {test.id, *test.parents[:1]} & chosen
     ]
 

@@ -13,7 +13,7 @@ from sqlfeat.compiler.catalog import SqlProblem
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
 from sqlfeat.compiler.project import World, compile_project
 from sqlfeat.compiler.rewriting import with_relations
-from sqlfeat.compiler.template import Answer
+from sqlfeat.compiler.facades import Answer
 from sqlfeat.engine.base import Engine
 from sqlfeat.engine.duckdb import sources
 from sqlfeat.engine.duckdb.catalog import ShadowCatalog
@@ -170,7 +170,7 @@ class Session:
                 return f"(from {sources.reader(found, self.spec.root)})" if found else source_name(source, table)
             record = records.get(f"model.{name}") or records.get(f"seed.{name}")
             if record is None:
-                raise SqlProblem(f"{name} has not been built yet", "table", name=name)
+                raise SqlProblem(f"{name} has not been built yet", "unbuilt", name=name)
             return physical(name, record.fingerprint)
 
         return engine.ask(with_relations(sql, name_of).text)

@@ -34,6 +34,10 @@ from sqlfeat.store.training_set import FORMAT_VERSION, UNSPLIT, OutputColumn, Tr
 ID_LENGTH = 16
 OUT_FORMATS = (".parquet", ".arrow", ".csv")
 MOST_CATEGORIES = 100_000
+MOST_WITHOUT_HISTORY = 0.5
+MOST_EXPIRED = 0.2
+MOST_NOT_YET_KNOWN = 0.2
+"""Shares of label rows above which a lookup is warned of."""
 _PACKAGES = ("sqlfeat", "duckdb", "pyarrow", "sqlglot")
 
 
@@ -62,7 +66,7 @@ def build_training_set(
     model = session.training_set(name)
     for warning in warnings_of(model, session.manifest):
         session.log(f"warning: {warning}")
-    plan = _upstream(session, model, run_upstream)
+    plan = make_upstream(session, model, run_upstream=run_upstream)
     identity = _identity(session, model, plan, request)
     place = session.spec.target_path / "training_sets" / name / identity["id"]
     if (place / "manifest.json").is_file() and out is None:
@@ -91,12 +95,12 @@ def assemble(
     them is null.
     """
     model = session.training_set(name)
-    _upstream(session, model, run_upstream=True)
+    make_upstream(session, model)
     request = RowsRequest(rows=rows, at=in_utc(at), start=in_utc(start), end=in_utc(end))
     return session.engine.read(_assembled(session, model, request)).read_all()
 
 
-def _upstream(session: Session, model: CompiledModel, run_upstream: bool) -> Plan:
+def make_upstream(session: Session, model: CompiledModel, *, run_upstream: bool = True) -> Plan:
     """Make what is missing above a training set; the plan has the versions of all sources."""
     engine = session.prepared([model.id])
     planner = Planner(session.manifest, engine)
@@ -143,9 +147,33 @@ def _range(request: RowsRequest) -> Mapping[str, datetime | None]:
 def _assembled(session: Session, model: CompiledModel, request: RowsRequest) -> Assembled:
     started = session.clock.monotonic()
     assembled = session.engine.assemble(model, session.manifest, request)
+    for report in assembled.reports:
+        for doubt in doubts_about(report):
+            session.log(f"warning: {doubt}")
     facts: dict[str, Any] = {"rows": assembled.rows, "lookups": [_reported(r) for r in assembled.reports]}
     session.listener(Event("step", "look up features", seconds=session.clock.monotonic() - started, facts=facts))
     return assembled
+
+
+def doubts_about(report: LookupReport) -> list[str]:
+    """What is odd about how a lookup went, a sentence each."""
+    if not report.rows:
+        return []
+    told = [
+        (report.no_history, MOST_WITHOUT_HISTORY, "have no history in it by their as-of time: are the keys the same?"),
+        (report.expired, MOST_EXPIRED, "found only rows older than its ttl: is the ttl too short, or the view late?"),
+        (report.not_yet_known, MOST_NOT_YET_KNOWN, "asked for what was not known yet: is available_at right?"),
+    ]
+    doubts = [
+        f"{report.view}: {count / report.rows:.0%} of the label rows {why}"
+        for count, most, why in told
+        if count / report.rows > most
+    ]
+    if report.ties:
+        doubts.append(
+            f"{report.view}: {report.ties:,} groups of rows are equal in key and times; declare a tie_breaker."
+        )
+    return doubts
 
 
 def _reported(report: LookupReport) -> dict[str, Any]:

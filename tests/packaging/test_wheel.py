@@ -78,7 +78,9 @@ def test_the_wheel_holds_the_package_its_assets_and_the_license(wheel):
 
     assert "sqlfeat/_assets/project_template/sqlfeat_project.yml" in names
     assert {name for name in names if name.startswith("sqlfeat/_assets/project_template/data/")}
-    assert {name for name in names if name.startswith("sqlfeat/_assets/macros/")}
+    macros = {f"sqlfeat/_assets/{file.relative_to(ROOT).as_posix()}" for file in (ROOT / "macros").rglob("*.sql")}
+    assert macros
+    assert macros <= names
     assert "sqlfeat/py.typed" in names
     assert "Apache License" in license_text
 

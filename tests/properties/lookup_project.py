@@ -188,18 +188,14 @@ def _training_set(as_of: str, features: Sequence[str], passed: Sequence[str] = (
     )
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class World:
     """What happened, and who asks: rows as they are written, with what the oracle reads beside it."""
 
-    made_by: str
     facts: list[dict[str, Any]]
     news: list[dict[str, Any]]
     cards: list[dict[str, Any]]
     asked: list[dict[str, Any]]
-
-    def __repr__(self) -> str:
-        return self.made_by
 
     @classmethod
     def made(cls, seed: int, entities: int, rows: int, labels: int) -> World:
@@ -214,8 +210,7 @@ class World:
             times.setdefault(fact["entity"], []).extend(t for t in (fact["happened_utc"], fact["known"]) if t is not None)
         asked = [_label(random, known, times, number) for number in range(labels)]
         asked += [dict(random.choice(asked)) for _ in range(labels // 10) if asked]
-        made_by = f"World.made({seed}, {entities}, {rows}, {labels})"
-        return cls(made_by, facts, news, cards, asked)
+        return cls(facts, news, cards, asked)
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
         return {"facts": self.facts, "news": self.news, "cards": self.cards, "asked": self.asked}

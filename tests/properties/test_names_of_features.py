@@ -9,8 +9,8 @@ from tests.oracles.point_in_time import HOUR, utc
 
 NOON = utc("2024-01-01 12:00")
 NAMES = [
-    "n", "t", "s", "v", "w", "q", "e", "r", "a", "b", "k0", "s0", "c0", "found", "expired", "event", "effect", "event_us",
-    "effect_us", "summed", "aggregated", "asked", "select", "value", "View", "first name", 'say "hi"', "größe",
+    "n", "t", "s", "v", "w", "q", "k0", "s0", "c0", "x", "found", "expired", "event", "effect", "event_us", "bucket",
+    "start", "n_rows", "position", "select", "value", "View", "first name", 'say "hi"', "größe",
 ]  # fmt: skip
 PROJECT = """
 name: names
@@ -26,7 +26,7 @@ MODELS = {
     "plain": """{{ config(materialized='feature_view', entity='thing', event_time='happened') }}
         select %s, happened, i as %s from {{ source('raw', 'facts') }}""",
     "windowed": """{{ config(materialized='feature_view', entity='thing', event_time='happened') }}
-        select %s, happened, {{ window('sum(i)', '1 day') }} as %s, {{ window('max(i)', '1 day') }} as other
+        select %s, happened, {{ window('sum(i)', '1 day') }} as %s, {{ window('max(i)', '1 day') }} as greatest
         from {{ source('raw', 'facts') }}""",
     "both": """{{ config(materialized='feature_view', entity='thing', event_time='happened') }}
         select %s, happened, i as %s, {{ window('sum(i)', '1 day') }} as total from {{ source('raw', 'facts') }}""",

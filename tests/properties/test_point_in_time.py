@@ -17,6 +17,7 @@ import pyarrow.parquet as parquet
 from sqlfeat import Project
 from tests.oracles.point_in_time import DAY, HOUR, MICROSECOND, View, lookup, spine_order, utc, window
 
+KEY = ("shop", "till")
 START = utc("2024-02-28 20:00")
 INSTANT = pa.timestamp("us", "UTC")
 SCHEMA = pa.schema([
@@ -40,14 +41,13 @@ sources:
     tables: [{name: facts}, {name: asked}]
 """
 FACTS = "from {{ source('raw', 'facts') }}"
+TILL = "materialized='feature_view', entity='till', event_time='happened'"
 VIEWS = {
-    "tied": f"""{{{{ config(materialized='feature_view', entity='till', event_time='happened', available_at='known') }}}}
+    "tied": f"""{{{{ config({TILL}, available_at='known') }}}}
         select shop, till, happened, known, i, s, x {FACTS}""",
-    "broken": f"""{{{{ config(materialized='feature_view', entity='till', event_time='happened', available_at='known',
-            tie_breaker=['i', 'seq'], ttl='3 hours') }}}}
+    "broken": f"""{{{{ config({TILL}, available_at='known', tie_breaker=['i', 'seq'], ttl='3 hours') }}}}
         select shop, till, happened, known, i, seq, s, d {FACTS}""",
-    "delayed": f"""{{{{ config(materialized='feature_view', entity='till', event_time='happened',
-            available_after='90 minutes', tie_breaker=['seq']) }}}}
+    "delayed": f"""{{{{ config({TILL}, available_after='90 minutes', tie_breaker=['seq']) }}}}
         select shop, till, happened, seq, x {FACTS}""",
     "timeline": f"""{{{{ config(materialized='feature_view', event_time='happened', available_at='known',
             tie_breaker=['seq']) }}}}
@@ -100,13 +100,12 @@ ORACLE_VIEWS = {
     "tied": View(
         [], ("shop", "till"), "happened", "known", columns=("shop", "till", "happened", "known", "i", "s", "x")
     ),
-    "broken": View([], ("shop", "till"), "happened", "known", tie_breaker=("i", "seq"), ttl=3 * HOUR),
-    "delayed": View([], ("shop", "till"), "happened", available_after=timedelta(minutes=90), tie_breaker=("seq",)),
+    "broken": View([], KEY, "happened", "known", tie_breaker=("i", "seq"), ttl=3 * HOUR),
+    "delayed": View([], KEY, "happened", available_after=timedelta(minutes=90), tie_breaker=("seq",)),
     "timeline": View([], (), "happened", "known", tie_breaker=("seq",)),
-    "sums": View([], ("shop", "till"), "happened", "known", tie_breaker=("seq",)),
-    "bills": View([], ("shop", "till"), "happened", "known", tie_breaker=("seq",), unique_key=("bill",)),
+    "sums": View([], KEY, "happened", "known", tie_breaker=("seq",)),
+    "bills": View([], KEY, "happened", "known", tie_breaker=("seq",), unique_key=("bill",)),
 }
-KEY = ("shop", "till")
 
 
 def test_every_feature_is_what_the_oracle_says(tmp_path):

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 from sqlfeat.base.names import literal, quote
-from sqlfeat.compiler.manifest import CompiledModel, WindowView
+from sqlfeat.compiler.manifest import CompiledModel, Lookup, WindowView
 from sqlfeat.compiler.rewriting import with_relations
 from sqlfeat.engine.duckdb import layout
 from sqlfeat.engine.duckdb.connection import Connection
+from sqlfeat.engine.duckdb.feature_lookup import FeatureLookup
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, ROW, Shape
 from sqlfeat.engine.duckdb.naming import physical, public_name, schema_of
+from sqlfeat.engine.duckdb.plans import CHUNK_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
-from sqlfeat.engine.duckdb.windows import Asked, WindowsAt, delay_sql, values_sql
+from sqlfeat.engine.duckdb.windows import delay_sql
 from sqlfeat.errors import RunError
 
-ASKED_BY_ROWS = "sqlfeat_asked_by_rows"
+OWN = "sqlfeat_own"
 
 
 class Builder:
     """Builds models on a connection; ``name_of`` gives the physical names of what they read."""
 
-    def __init__(self, connection: Connection, layouts: Layouts, name_of: Callable[[str], str], schema: str) -> None:
+    def __init__(
+        self, connection: Connection, layouts: Layouts, name_of: Callable[[str], str], schema: str, threads: int
+    ) -> None:
         self._connection = connection
         self._layouts = layouts
         self._name_of = name_of
         self._schema = schema
+        self._threads = threads
 
     def build(self, model: CompiledModel) -> tuple[int | None, dict[str, Any]]:
         """Make the model's relations and its public view; gives the rows (None for a view) and facts to record."""
@@ -63,29 +70,38 @@ class Builder:
         kept = [argument.column for argument in view.arguments]
         self._connection.execute(f"create or replace table {events} as\n{layout.events_sql(shape, source, kept)}")
         listed = ", ".join(quote(name) for name in view.plain)
-        facts = self._layouts.prepare(model, f"(select {listed} from {events})", view.plain)
         delay = self._connection.value(delay_sql(events))
-        facts["longest_delay"] = delay
-        asked = f"select {ROW} as n, greatest({EVENT}, {AVAILABLE}) as t"
-        asked += "".join(f", {quote(key)} as k{i}" for i, key in enumerate(model.keys))
-        self._connection.execute(f"create or replace temp table {ASKED_BY_ROWS} as {asked} from {events}")
-        windows = WindowsAt(
-            view=view,
-            events=events,
-            keys=model.keys,
-            types=dict(self._connection.described(f"from {events}")),
-            asked=Asked(f"temp.{ASKED_BY_ROWS}", len(model.keys)),
-            wanted=tuple(item.name for item in view.items),
-        )
-        plain = set(view.plain)
-        columns = ", ".join(f"{'e' if name in plain else 'w'}.{quote(name)}" for name in view.order)
-        self._connection.execute(
-            f"create or replace table {physical(model.name, model.fingerprint)} as\n"
-            f"select {columns} from {events} as e left join (\n{values_sql(windows, delay)}\n) as w on w.n = e.{ROW}\n"
-            f"order by e.{ROW}"
-        )
-        self._connection.execute(f"drop table temp.{ASKED_BY_ROWS}")
+        facts = self._layouts.prepare(model, f"(select {listed} from {events})", view.plain, delay=delay)
+        self._own_windows(model, view, events, facts)
         return facts
+
+    def _own_windows(self, model: CompiledModel, view: WindowView, events: str, facts: Mapping[str, Any]) -> None:
+        """The view as ``ref()`` shows it: every event with the windows as of the instant from which it is usable."""
+        items = tuple(item.name for item in view.items)
+        lookup = Lookup(OWN, model.name, tuple((key, quote(key)) for key in model.keys), items)
+        name, plain = physical(model.name, model.fingerprint), set(view.plain)
+        usable = f"case when {EVENT} is not null and {AVAILABLE} is not null then greatest({EVENT}, {AVAILABLE}) end"
+        keys = "".join(f", {quote(key)} as k{i}" for i, key in enumerate(model.keys))
+        rows = self._count(events)
+        prepared, delay = self._layouts.open(model, facts), facts.get("longest_delay")
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="windows") as workers:
+            one = FeatureLookup(self._connection, lookup, model, prepared, prepared is None, delay, None, workers)
+            for first in range(0, max(rows, 1), CHUNK_ROWS):
+                count = min(CHUNK_ROWS, rows - first)
+                self._connection.execute(
+                    f"create or replace temp table {OWN} as select * from {events} "
+                    f"where {ROW} > {first} and {ROW} <= {first + count} order by {ROW}"
+                )
+                found = one.run(f"select {ROW} - 1 as n, {usable} as t{keys} from temp.{OWN}", first, count)
+                fields = {**{column: f"r.{quote(column)}" for column in plain}, **found.fields}
+                columns = ", ".join(f"{fields[column]} as {quote(column)}" for column in view.order)
+                joins = "".join(f" positional join {relation}" for relation in found.relations)
+                begin = f"create or replace table {name} as" if first == 0 else f"insert into {name}"
+                with ExitStack() as registered:
+                    for relation, table in found.registered.items():
+                        registered.enter_context(self._connection.registered(relation, table))
+                    self._connection.execute(f"{begin}\nselect {columns} from temp.{OWN} as r{joins}")
+        self._connection.execute(f"drop table temp.{OWN}")
 
     def _publish(self, model: CompiledModel) -> None:
         schema, name = public_name(model, self._schema)
@@ -98,7 +114,7 @@ class Builder:
         if kind == "BASE TABLE":
             raise RunError(
                 "relation-in-the-way",
-                f"{schema}.{name} is a table that sqlfeat has not made, so the model {model.name} cannot take its name.",
+                f"{schema}.{name} is a table that sqlfeat has not made, so {model.name} cannot take its name.",
                 model.place(),
                 "rename the table, or give the model an alias or a schema.",
             )

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.catalog import SqlProblem
+from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import Column
 from sqlfeat.compiler.rewriting import with_relations
-from sqlfeat.compiler.template import Answer
 from sqlfeat.engine.duckdb import sources
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.errors import ProjectError

@@ -98,7 +98,8 @@ def _values(column: pa.Array) -> bytes:
     if buffer is None:
         return b"\x00" * (width * len(column))
     start = column.offset * width
-    return bytes(memoryview(buffer)[start : start + width * len(column)])
+    values: bytes = np.frombuffer(buffer, np.uint8)[start : start + width * len(column)].tobytes()
+    return values
 
 
 def storable(kind: pa.DataType) -> bool:
@@ -120,14 +121,15 @@ def write_columns(folder: Path, reader: pa.RecordBatchReader) -> int:
             for writer, column in zip(writers, batch.columns, strict=True):
                 writer.append(column)
         shapes = [writer.finish() for writer in writers]
-        body = {"format": FORMAT_VERSION, "rows": writers[0].rows if writers else 0, "columns": shapes}
+        rows = writers[0].rows if writers else 0
+        body: dict[str, Any] = {"format": FORMAT_VERSION, "rows": rows, "columns": shapes}
         body["schema"] = reader.schema.serialize().to_pybytes().hex()
         write_atomically(temporary / MANIFEST, json.dumps(body))
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return int(body["rows"])
+    return rows
 
 
 @dataclass(frozen=True)

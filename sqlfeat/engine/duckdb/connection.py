@@ -167,7 +167,7 @@ def _cannot_open(error: duckdb.Error, path: Path | None) -> EngineError:
         return EngineError(
             "database-locked",
             f"{path} is in use by process {holder['pid']} ({Path(holder['program']).name}).",
-            hint="wait until it has ended, or end it; only one process can have a DuckDB file open while it is written.",
+            hint="wait until it has ended, or end it: while a DuckDB file is written, one process has it for itself.",
         )
     if "lock" in text:
         return EngineError("database-locked", f"{path} is in use by another process.", hint="wait until it has ended.")

@@ -15,19 +15,20 @@ import pyarrow as pa
 
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.catalog import SqlProblem
+from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
 from sqlfeat.compiler.rewriting import with_relations
-from sqlfeat.compiler.template import Answer
 from sqlfeat.engine.base import Assembled, Record, RowsRequest
-from sqlfeat.engine.duckdb import sources, standing
+from sqlfeat.engine.duckdb import explain, label_rows, sources, standing
 from sqlfeat.engine.duckdb.build import Builder
 from sqlfeat.engine.duckdb.connection import Connection
-from sqlfeat.engine.duckdb.exact import rounded_sums
+from sqlfeat.engine.duckdb.exact import rounded_ratios, rounded_sums
 from sqlfeat.engine.duckdb.lookup import Assembly
 from sqlfeat.engine.duckdb.naming import names_of, physical, schema_of, source_name, source_schema
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.engine.duckdb.state import State
-from sqlfeat.engine.duckdb.windows import FSUM
+from sqlfeat.engine.duckdb.windows import FSUM, RATIO
+from sqlfeat.engine.explanation import Explained, ExplainRequest, LabelRows
 from sqlfeat.errors import EngineError, ProjectError, RunError, SqlfeatError
 from sqlfeat.spec.project import SeedFile, SourceTable, TargetSpec
 
@@ -59,6 +60,7 @@ class DuckDBEngine:
         try:
             self._state = State(self._connection, target.path)
             self._connection.function(FSUM, rounded_sums, "DOUBLE[]", "DOUBLE")
+            self._connection.function(RATIO, rounded_ratios, "VARCHAR[]", "DOUBLE")
             self._hashes = sources.Hashes(self._state.file_facts())
         except BaseException:
             self._connection.close()
@@ -107,7 +109,7 @@ class DuckDBEngine:
             self._connection.execute(f"comment on view {name} is '{escaped}'")
 
     def build_model(self, model: CompiledModel, record: Record) -> Record:
-        builder = Builder(self._connection, self._layouts, self._names, self._schema)
+        builder = Builder(self._connection, self._layouts, self._names, self._schema, self._threads)
 
         def build() -> tuple[int | None, dict[str, Any]]:
             return builder.build(model)
@@ -175,6 +177,16 @@ class DuckDBEngine:
     def scalars(self, assembled: Assembled, expressions: Sequence[str], where: str = "true") -> tuple[Any, ...]:
         sql = f"select {', '.join(expressions)} from temp.{assembled.relation} where {where}"
         return self._guarded(lambda: self._connection.execute(sql))[0]
+
+    def label_rows(self, model: CompiledModel, manifest: Manifest, where: Mapping[str, str | None]) -> LabelRows:
+        return self._guarded(lambda: label_rows.label_rows(self._connection, self._names, manifest, model, where))
+
+    def explain(self, model: CompiledModel, manifest: Manifest, request: ExplainRequest) -> Explained:
+        def assemble(widened: CompiledModel, rows: RowsRequest) -> Assembled:
+            return self.assemble(widened, manifest, rows)
+
+        row = explain.ExplainedRow(self._connection, manifest, model, request, assemble)
+        return self._guarded(row.explained)
 
     def state_at(self, model: CompiledModel, at: datetime, limit: int | None) -> pa.Table:
         return self._guarded(lambda: standing.state_at(self._connection, model, at, limit))

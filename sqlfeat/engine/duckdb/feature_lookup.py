@@ -16,16 +16,26 @@ import numpy as np
 import pyarrow as pa
 
 from sqlfeat.base.names import literal, quote
-from sqlfeat.compiler.manifest import CompiledModel, Lookup
+from sqlfeat.compiler.manifest import CompiledModel, Lookup, WindowAggregate
 from sqlfeat.engine.base import LookupReport
 from sqlfeat.engine.duckdb import layout
-from sqlfeat.engine.duckdb.columns import ColumnFolder, as_int64, gather_all
+from sqlfeat.engine.duckdb.columns import as_int64, gather_all
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, USABLE, Shape
 from sqlfeat.engine.duckdb.naming import physical
 from sqlfeat.engine.duckdb.plans import Situation, choose
-from sqlfeat.engine.duckdb.search import last_not_after
-from sqlfeat.engine.duckdb.windows import Asked, WindowsAt, delay_sql, values_sql
+from sqlfeat.engine.duckdb.prepared import Prepared
+from sqlfeat.engine.duckdb.search import Instants, last_not_after
+from sqlfeat.engine.duckdb.totals import Ranges
+from sqlfeat.engine.duckdb.windows import (
+    Asked,
+    Bound,
+    WindowsAt,
+    bounds_of,
+    delay_sql,
+    microseconds_of,
+    tokens_sql,
+)
 from sqlfeat.errors import RunError
 
 NEVER = -(2**63)
@@ -61,7 +71,7 @@ class Found:
 class FeatureLookup:
     """One lookup of a training set; the same object serves every chunk.
 
-    ``columns`` are the view's prepared columns; ``stored`` says that its prepared rows are a table instead.
+    ``prepared`` is what is prepared of the view; ``stored`` says that its current rows are a table instead.
     """
 
     def __init__(
@@ -69,8 +79,9 @@ class FeatureLookup:
         connection: Connection,
         lookup: Lookup,
         view: CompiledModel,
-        columns: ColumnFolder | None,
+        prepared: Prepared | None,
         stored: bool,
+        longest_delay: int | None,
         known_at: datetime | None,
         workers: ThreadPoolExecutor,
     ) -> None:
@@ -78,11 +89,13 @@ class FeatureLookup:
         self.tally = Tally()
         self._connection = connection
         self._view = view
-        self._columns = columns
+        self._prepared = prepared
         self._stored = stored
+        self._longest_delay = longest_delay
         self._known_at = known_at
+        self._event_types: dict[str, str] | None = None
         self._workers = workers
-        self._plan = choose(Situation(columns is not None, known_at is not None))
+        self._plan = choose(Situation(prepared is not None, known_at is not None))
         self._types = {column.name: column.type for column in view.columns}
         items = {item.name for item in view.window_view.items} if view.window_view else set()
         self._plain = [name for name in lookup.columns if name not in items]
@@ -91,58 +104,91 @@ class FeatureLookup:
 
     def run(self, keys_sql: str, first: int, rows: int) -> Found:
         """Look up for the ``rows`` label rows from number ``first`` on; ``keys_sql`` gives n, t, k0, k1, …"""
-        if self._plan == "asof" or self._windowed:
+        self.tally.rows += rows
+        fast = self._from_totals()
+        slow = [aggregate for aggregate in self._aggregates() if aggregate not in fast]
+        if self._plan == "asof" or slow:
             self._connection.execute(f"create or replace temp table {self.lookup.name}_keys as {keys_sql}")
             keys_sql = f"select * from temp.{self.lookup.name}_keys"
-        found = self._gathered(keys_sql, first, rows) if self._plan == "gather" else self._joined(first, rows)
-        self.tally.rows += rows
-        if not self._windowed:
-            return found
-        windows = f"{self.lookup.name}_windows"
-        sql = f"{self._windows_sql()} order by n"
-        self._connection.execute(f"create or replace temp table {windows} as\n{sql}")
-        self._assert_aligned(f"temp.{windows}", first, rows)
-        fields = {**found.fields, **{name: f"{windows}.{quote(name)}" for name in self._windowed}}
-        return Found((*found.relations, windows), fields, found.registered)
+        if self._plan == "gather":
+            found, tokens = self._gathered(keys_sql, first, rows, fast)
+        else:
+            found, tokens = self._joined(first, rows), {}
+        relations = list(found.relations)
+        if slow:
+            relation = f"{self.lookup.name}_ranged"
+            self._connection.execute(
+                f"create or replace temp table {relation} as\nselect * from (\n{self._tokens_sql(slow)}\n) order by n"
+            )
+            self._assert_aligned(f"temp.{relation}", first, rows)
+            relations.append(relation)
+            tokens |= {a.call.token: f"{relation}.{quote(a.call.token)}" for a in slow}
+        return Found(tuple(relations), {**found.fields, **self._window_fields(tokens)}, found.registered)
 
     # -- gather ----------------------------------------------------------------------------------------------------
 
-    def _gathered(self, keys_sql: str, first: int, rows: int) -> Found:
-        assert self._columns is not None
-        asked = self._connection.arrow(self._ranges_sql(keys_sql))
-        numbers = as_int64(asked["n"], NEVER)
-        if len(numbers) != rows:
-            raise RunError("rows-lost", f"{self._view.name}: {len(numbers)} rows came back for {rows} label rows.")
-        if rows and (numbers[0] != first or not np.array_equal(numbers, np.arange(first, first + rows))):
-            order = np.argsort(numbers, kind="stable")
-            if not np.array_equal(numbers[order], np.arange(first, first + rows)):
-                raise RunError("rows-lost", f"{self._view.name}: label rows were lost or doubled in a lookup.")
-            asked = asked.take(pa.array(order))
+    def _gathered(
+        self, keys_sql: str, first: int, rows: int, fast: Sequence[WindowAggregate]
+    ) -> tuple[Found, dict[str, str]]:
+        """The plain columns and, from prepared totals, the windows: the Arrow table, and the SQL of each token."""
+        assert self._prepared is not None
+        columns = self._prepared.columns
+        asked = self._asked(keys_sql, first, rows, fast)
         instants = as_int64(asked["t"], NEVER)
         start, count = as_int64(asked["start"], 0), as_int64(asked["n_rows"], 0)
-        usable = self._columns.instants(USABLE)
+        usable = columns.instants(USABLE)
         positions, there = last_not_after(usable, start, count, instants, self.lookup.strict, self._workers)
         there &= instants != NEVER
         fresh = there
         if self._ttl is not None:
             edge = as_int64(asked["edge"], NEVER)
-            fresh = there & (self._columns.instants(EVENT).take(positions, mode="clip") >= edge)
+            fresh = there & (columns.instants(EVENT).take(positions, mode="clip") >= edge)
         self._count(keys_sql, there, fresh, first)
-        gathered = gather_all(self._columns, self._plain, positions, fresh, self._workers)
-        names = [f"c{i}" for i in range(len(self._plain))]
-        table = pa.table(gathered, names=names) if names else pa.table({"c": pa.nulls(rows, pa.int8())})
-        fields = {}
-        for name, column in zip(self._plain, names, strict=True):
-            fields[name] = f"cast({self.lookup.name}_found.{column} as {self._types[name]})"
-        return Found((f"{self.lookup.name}_found",), fields, {f"{self.lookup.name}_found": table})
+        made: dict[str, pa.ChunkedArray | pa.Array] = {"c": pa.nulls(rows, pa.int8())}
+        gathered = gather_all(columns, self._plain, positions, fresh, self._workers)
+        name = f"{self.lookup.name}_found"
+        fields, tokens = {}, {}
+        for i, (column, values) in enumerate(zip(self._plain, gathered, strict=True)):
+            made[f"c{i}"] = values
+            fields[column] = f"cast({name}.c{i} as {self._types[column]})"
+        for token, (values, kind) in self._sums(asked, fast, instants).items():
+            made[token] = values
+            tokens[token] = f"cast({name}.{quote(token)} as {kind})"
+        return Found((name,), fields, {name: pa.table(made)}), tokens
 
-    def _ranges_sql(self, keys_sql: str) -> str:
-        """Every label row with its instant and the range of positions that its entity's rows have."""
+    def _asked(self, keys_sql: str, first: int, rows: int, fast: Sequence[WindowAggregate]) -> pa.Table:
+        """The label rows in their order, with the ranges of their entities; one row out for one row in."""
+        asked = self._connection.arrow(self._ranges_sql(keys_sql, fast))
+        numbers = as_int64(asked["n"], NEVER)
+        expected = np.arange(first, first + rows)
+        if not np.array_equal(numbers, expected):
+            order = np.argsort(numbers, kind="stable")
+            if not np.array_equal(numbers[order], expected):
+                raise RunError("rows-lost", f"{self._view.name}: label rows were lost or doubled in a lookup.")
+            asked = asked.take(pa.array(order))
+        return asked
+
+    def _sums(
+        self, asked: pa.Table, fast: Sequence[WindowAggregate], instants: Instants
+    ) -> dict[str, tuple[pa.Array, str]]:
+        if not fast:
+            return {}
+        assert self._prepared is not None
+        assert self._prepared.totals is not None
+        edges = {bound: as_int64(asked[f"edge_{i}"], NEVER) for i, bound in enumerate(_edges(fast))}
+        start, count = as_int64(asked["effect_start"], 0), as_int64(asked["effect_rows"], 0)
+        ranges = Ranges(instants, start, count, edges, self.lookup.strict)
+        return self._prepared.totals.values(self._windows(), fast, ranges, self._workers)
+
+    def _ranges_sql(self, keys_sql: str, fast: Sequence[WindowAggregate]) -> str:
+        """Every label row with its instant, its windows' edges, and the positions of its entity's rows."""
         entities = physical(self._view.name, self._view.fingerprint, "entities")
-        conditions = [f"q.k{i} = e.{quote(key)}" for i, (key, _) in enumerate(self.lookup.keys)] or ["true"]
-        edge = f", q.t - {self._ttl.sql()} as edge" if self._ttl else ""
+        conditions = [f"q.k{i} = e.k{i}" for i in range(len(self.lookup.keys))] or ["true"]
+        edges = f", q.t - {self._ttl.sql()} as edge" if self._ttl else ""
+        edges += "".join(f", {bound.before('q.t')} as edge_{i}" for i, bound in enumerate(_edges(fast)))
+        ranges = "e.start, e.n_rows" + (", e.effect_start, e.effect_rows" if fast else "")
         return (
-            f"select q.n, q.t{edge}, e.start, e.n_rows from ({keys_sql}) as q "
+            f"select q.n, q.t{edges}, {ranges} from ({keys_sql}) as q "
             f"left join {entities} as e on {' and '.join(conditions)}"
         )
 
@@ -213,23 +259,54 @@ class FeatureLookup:
 
     # -- windows ---------------------------------------------------------------------------------------------------
 
-    def _windows_sql(self) -> str:
+    def _windows(self) -> WindowsAt:
         view = self._view
         assert view.window_view is not None
         table = physical(view.name, view.fingerprint, "events")
+        if self._event_types is None:
+            self._event_types = dict(self._connection.described(f"from {table}"))
         events = table
         if self._known_at is not None:
             events = f"(select * from {table} where {AVAILABLE} <= {_timestamp(self._known_at)})"
-        windows = WindowsAt(
+        return WindowsAt(
             view=view.window_view,
             events=events,
             keys=view.keys,
-            types=dict(self._connection.described(f"from {table}")),
+            types=self._event_types,
             asked=Asked(f"temp.{self.lookup.name}_keys", len(self.lookup.keys)),
             wanted=tuple(self._windowed),
             strict=self.lookup.strict,
         )
-        return values_sql(windows, self._connection.value(delay_sql(events)))
+
+    def _aggregates(self) -> Sequence[WindowAggregate]:
+        return self._windows().aggregates if self._windowed else ()
+
+    def _from_totals(self) -> Sequence[WindowAggregate]:
+        """The aggregates that prepared totals give: exact while no event is known later than a window's far edge."""
+        if self._plan != "gather" or self._prepared is None or self._prepared.totals is None:
+            return ()
+        types = self._windows().types if self._windowed else {}
+        given = [a for a in self._aggregates() if self._prepared.totals.gives(a, types)]
+        shortest = min((microseconds_of(bound) for bound in _edges(given)), default=None)
+        late = self._longest_delay is not None and shortest is not None and self._longest_delay > shortest
+        return () if late else given
+
+    def _tokens_sql(self, aggregates: Sequence[WindowAggregate]) -> str:
+        windows = self._windows()
+        return tokens_sql(windows, aggregates, self._connection.value(delay_sql(windows.events)))
+
+    def _window_fields(self, tokens: Mapping[str, str]) -> dict[str, str]:
+        """The SQL of every window item: its text with the tokens' columns in their places."""
+        if not self._windowed or self._view.window_view is None:
+            return {}
+        fields = {}
+        for item in self._view.window_view.items:
+            if item.name in self._windowed:
+                sql = item.sql
+                for token in item.tokens:
+                    sql = sql.replace(token, tokens[token])
+                fields[item.name] = f"({sql})"
+        return fields
 
     def _assert_aligned(self, relation: str, first: int, rows: int) -> None:
         """One row in, one row out: the relation holds the chunk's rows in their order."""
@@ -239,6 +316,11 @@ class FeatureLookup:
         )[0]
         if wrong or found != rows:
             raise RunError("rows-lost", f"{self._view.name}: label rows were lost or doubled in a lookup.")
+
+
+def _edges(aggregates: Sequence[WindowAggregate]) -> list[Bound]:
+    """The edges of some windows other than the asked instant, each once."""
+    return list(dict.fromkeys(bound for a in aggregates for bound in bounds_of(a) if bound))
 
 
 def side_by_side(chunk: str, found: Sequence[tuple[Lookup, Found]], items: str) -> str:

@@ -105,12 +105,8 @@ def events_sql(shape: Shape, relation: str, arguments: Sequence[str]) -> str:
     """The events of a view with windows, in their order; ``arguments`` are the kept columns that aggregates read."""
     until = "cast(null as timestamptz)"
     if shape.time.unique_key:
-        by = ", ".join(quote(column) for column in shape.time.unique_key)
-        known = " and ".join(f"{quote(column)} is not null" for column in shape.time.unique_key)
-        used = " and ".join([*(f"{quote(key)} is not null" for key in shape.keys), f"{EVENT} is not null"])
-        ties = ", ".join([AVAILABLE, *(f"{quote(c)} asc nulls first" for c in shape.time.tie_breaker), ROW])
-        until = f"case when {known} then lead({AVAILABLE}) over (partition by {by}, ({used}) order by {ties}) end"
-    kept = [*shape.remaining, *arguments]
+        until = f"case when {_all_known(shape.time.unique_key)} then {_replaced(shape)} end"
+    kept = [*shape.remaining, *arguments, *shape.keys]
     ranking = ", ".join([shape.ranking(ties=False), *(f"{quote(c)} asc nulls first" for c in kept)])
     order = ", ".join([*(quote(key) for key in shape.keys), ROW])
     return f"""with timed as (
@@ -120,3 +116,16 @@ ranked as (
     select *, row_number() over (order by {ranking}) as {ROW} from timed
 )
 select *, {until} as {UNTIL} from ranked order by {order}"""
+
+
+def _replaced(shape: Shape) -> str:
+    """When the next version of a row's event became known; a row that is never used replaces nothing."""
+    used = f"{_all_known(shape.keys)} and {EVENT} is not null and {AVAILABLE} is not null"
+    by = ", ".join([*(quote(column) for column in shape.time.unique_key), used])
+    decided = [*shape.time.tie_breaker, EVENT, *shape.keys]
+    order = ", ".join([AVAILABLE, *(f"{quote(column)} asc nulls first" for column in decided), ROW])
+    return f"lead({AVAILABLE}) over (partition by {by} order by {order})"
+
+
+def _all_known(columns: Sequence[str]) -> str:
+    return " and ".join(f"{quote(column)} is not null" for column in columns) or "true"

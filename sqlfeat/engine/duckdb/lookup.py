@@ -135,9 +135,11 @@ class Assembly:
     def _feature_lookup(self, lookup: Lookup, workers: ThreadPoolExecutor) -> FeatureLookup:
         view = self._manifest.models[lookup.view]
         facts = self._records[view.id].facts if view.id in self._records else {}
-        columns = self._layouts.open(facts)
-        stored = columns is None and not facts.get("layout") and view.id in self._records
-        return FeatureLookup(self._connection, lookup, view, columns, stored, self._request.known_at, workers)
+        prepared = self._layouts.open(view, facts)
+        stored = prepared is None and not facts.get("layout") and view.id in self._records
+        delay = facts.get("longest_delay")
+        known_at = self._request.known_at
+        return FeatureLookup(self._connection, lookup, view, prepared, stored, delay, known_at, workers)
 
     def _assemble_chunk(self, lookups: Sequence[FeatureLookup], first: int, rows: int, *, whole: bool) -> None:
         """Look everything up for some label rows, and append what the author's SELECT makes of them."""
@@ -172,8 +174,12 @@ class Assembly:
         return f"select {alias}.{NUMBER} as n, {alias}.{INSTANT} as t{items} from ({source}) as {alias}"
 
     def _ties(self, lookup: Lookup) -> int:
+        """Groups of rows that only the remaining columns order; of no concern where windows alone are asked for."""
         record = self._records.get(f"model.{lookup.view}")
-        return int(record.facts.get("ties", 0)) if record else 0
+        windows = self._manifest.models[lookup.view].window_view
+        items = {item.name for item in windows.items} if windows else set()
+        plain = any(column not in items for column in lookup.columns)
+        return int(record.facts.get("ties", 0)) if record and plain else 0
 
     def _drop_leftovers(self) -> None:
         """Drop what an earlier assembly has left on this connection."""

@@ -1,16 +1,18 @@
-"""The prepared layout of a feature view: which rows can be current, where each entity's lie, and their columns.
+"""What is prepared of a feature view when it is built, so that lookups need not sort, join widely or read events.
 
-Beside the database lies a folder of column files for each build of a view (``columns``), and inside it a table of
-entities: the view's keys with the first position and the number of their rows. So a lookup is a join of label rows
-with entities, a binary search, and a gather. The folder's name is in the record of the build, written in the
-transaction that makes the view; folders of earlier builds go when a later one has been kept.
+Beside the database lies a folder for each build of a view: the columns of the rows that can be current (``columns``),
+and for windows the running totals of its events (``totals``), in the order in which they take effect and, where some
+are late, in the order of event time. Inside the database a table of entities says where each one's rows lie in both.
+The folder's name is in the record of the build, written in the transaction that makes the view; folders of earlier
+builds go when a later one has been kept.
 """
 
 from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +24,45 @@ from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.layout import EVENT, USABLE, Shape
 from sqlfeat.engine.duckdb.naming import physical
 from sqlfeat.engine.duckdb.plans import AS_TEXT
+from sqlfeat.engine.duckdb.totals import (
+    BY_EVENT,
+    EFFECT,
+    Contribution,
+    WindowTotals,
+    contributions_of,
+    effects_sql,
+    totals_reader,
+)
 from sqlfeat.errors import RunError
 
 _SORTED = "sqlfeat_sorted"
+_EFFECTS = "sqlfeat_effects"
 _BATCH = 122_880
+ROWS = "rows"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is prepared of one build of a view; ``totals`` is None where its windows need its events."""
+
+    columns: ColumnFolder
+    totals: WindowTotals | None
 
 
 class Layouts:
-    """The folders of prepared columns that belong to one database."""
+    """The prepared folders that belong to one database."""
 
     def __init__(self, connection: Connection, folder: Path) -> None:
         self._connection = connection
         self._folder = folder
-        self._open: dict[str, ColumnFolder] = {}
+        self._open: dict[str, Prepared] = {}
 
-    def prepare(self, view: CompiledModel, relation: str, columns: tuple[str, ...]) -> dict[str, Any]:
+    def prepare(
+        self, view: CompiledModel, relation: str, columns: tuple[str, ...], *, delay: int | None = None
+    ) -> dict[str, Any]:
         """Prepare a view from its rows, inside the transaction that makes it; gives the facts to record.
+
+        ``delay`` is the longest delay of a view's events in microseconds, where it has windows.
 
         Raises:
             RunError: ``duplicate-keys`` where an immutable relation has a key twice.
@@ -50,25 +75,29 @@ class Layouts:
         sql = layout.lookup_sql(shape, relation, ties=ties > 0)
         items = self._items(columns, dict(self._connection.described(f"select * from {relation}")))
         facts: dict[str, Any] = {"ties": ties} if ties else {}
+        if view.window_view is not None:
+            facts["longest_delay"] = delay
         if not self._storable(f"select {items} from ({sql}) limit 0"):
             table = physical(view.name, view.fingerprint, "lookup")
             self._connection.execute(f"create or replace table {table} as\n{sql}")
             return facts
-        self._connection.execute(f"create or replace temp table {_SORTED} as\n{sql}")
-        self._entities(view)
         name = f"{view.fingerprint}-{secrets.token_hex(4)}"
-        write_columns(self._folder / name, self._connection.batches(f"select {items} from temp.{_SORTED}", _BATCH))
+        totals = self._write_totals(view, self._folder / name, late=bool(delay))
+        self._connection.execute(f"create or replace temp table {_SORTED} as\n{sql}")
+        self._write_entities(view, with_effects=totals)
+        rows = self._connection.batches(f"select {items} from temp.{_SORTED}", _BATCH)
+        write_columns(self._folder / name / ROWS, rows)
         self._connection.execute(f"drop table temp.{_SORTED}")
-        return {**facts, "layout": name}
+        return {**facts, "layout": name, "totals": totals}
 
-    def open(self, facts: Mapping[str, Any]) -> ColumnFolder | None:
-        """The prepared columns of a recorded build; None where it has none, or they are not whole any more."""
+    def open(self, view: CompiledModel, facts: Mapping[str, Any]) -> Prepared | None:
+        """What is prepared of a recorded build; None where nothing is, or it is not whole any more."""
         name = facts.get("layout")
         if not isinstance(name, str):
             return None
         if name not in self._open:
             try:
-                self._open[name] = ColumnFolder(self._folder / name)
+                self._open[name] = self._opened(view, self._folder / name, facts)
             except (FileNotFoundError, ValueError, KeyError):
                 return None
         return self._open[name]
@@ -81,18 +110,30 @@ class Layouts:
                 self._open.pop(folder.name, None)
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _entities(self, view: CompiledModel) -> None:
-        """Where each entity's rows lie; keys of a global view are none, and its rows are all."""
-        keys = ", ".join(quote(key) for key in view.keys)
+    def _opened(self, view: CompiledModel, folder: Path, facts: Mapping[str, Any]) -> Prepared:
+        columns = ColumnFolder(folder / ROWS)
+        if not facts.get("totals"):
+            return Prepared(columns, None)
+        by_effect = ColumnFolder(folder / EFFECT)
+        by_event = ColumnFolder(folder / BY_EVENT) if facts.get("longest_delay") else by_effect
+        contributions = self._contributions(view, self._types(view), late=bool(facts.get("longest_delay")))
+        return Prepared(columns, WindowTotals(by_effect, by_event, contributions))
+
+    # -- rows ------------------------------------------------------------------------------------------------------
+
+    def _write_entities(self, view: CompiledModel, *, with_effects: bool) -> None:
+        """Where each entity's rows lie, and its effects; a global view is one entity without keys."""
+        rows = f"({_ranges(f'temp.{_SORTED}', [quote(key) for key in view.keys])})"
+        columns, join = "r.*", ""
+        if with_effects:
+            columns += ", e.start as effect_start, e.n_rows as effect_rows"
+            conditions = " and ".join(f"r.k{i} = e.k{i}" for i in range(len(view.keys))) or "true"
+            effects = _ranges(f"temp.{_EFFECTS}", [f"k{i}" for i in range(len(view.keys))])
+            join = f" left join ({effects}) as e on {conditions}"
         table = physical(view.name, view.fingerprint, "entities")
-        if not keys:
-            sql = f"select 0::bigint as start, count(*)::bigint as n_rows from temp.{_SORTED}"
-        else:
-            sql = (
-                f"select {keys}, (sum(count(*)) over (order by {keys}) - count(*))::bigint as start, "
-                f"count(*)::bigint as n_rows from temp.{_SORTED} group by {keys} order by {keys}"
-            )
-        self._connection.execute(f"create or replace table {table} as\n{sql}")
+        self._connection.execute(f"create or replace table {table} as\nselect {columns} from {rows} as r{join}")
+        if with_effects:
+            self._connection.execute(f"drop table temp.{_EFFECTS}")
 
     def _items(self, columns: tuple[str, ...], types: Mapping[str, str]) -> str:
         items = [USABLE, EVENT]
@@ -103,3 +144,53 @@ class Layouts:
 
     def _storable(self, sql: str) -> bool:
         return all(storable(field.type) for field in self._connection.arrow(sql).schema)
+
+    # -- totals ----------------------------------------------------------------------------------------------------
+
+    def _write_totals(self, view: CompiledModel, folder: Path, *, late: bool) -> bool:
+        """Write the running totals of a view's events, if its windows can be had from some; tells whether."""
+        types = self._types(view)
+        contributions = self._contributions(view, types, late=late)
+        if not contributions:
+            return False
+        events = physical(view.name, view.fingerprint, "events")
+        sql = effects_sql(view.keys, events, contributions, types, EFFECT)
+        self._connection.execute(f"create or replace temp table {_EFFECTS} as\n{sql}")
+        fits = self._write_order(folder / EFFECT, f"select * from temp.{_EFFECTS}", contributions)
+        if fits and late:
+            by_event = effects_sql(view.keys, events, contributions, types, BY_EVENT)
+            fits = self._write_order(folder / BY_EVENT, by_event, contributions)
+        if not fits:
+            shutil.rmtree(folder, ignore_errors=True)
+            self._connection.execute(f"drop table temp.{_EFFECTS}")
+        return fits
+
+    def _write_order(self, folder: Path, sql: str, contributions: Sequence[Contribution]) -> bool:
+        reader, fits = totals_reader(self._connection.batches(sql, _BATCH), contributions)
+        write_columns(folder, reader)
+        return fits[0]
+
+    def _types(self, view: CompiledModel) -> dict[str, str]:
+        if view.window_view is None:
+            return {}
+        return dict(self._connection.described(f"from {physical(view.name, view.fingerprint, 'events')}"))
+
+    def _contributions(self, view: CompiledModel, types: Mapping[str, str], *, late: bool) -> list[Contribution]:
+        """What the view's windows need, in a fixed order; extremes only where nothing is late or replaced."""
+        if view.window_view is None:
+            return []
+        needed = [c for aggregate in view.window_view.aggregates for c in contributions_of(aggregate, types)]
+        changing = late or bool(view.time.unique_key)
+        return [c for c in dict.fromkeys(needed) if not (changing and c.kind in ("min", "max"))]
+
+
+def _ranges(relation: str, keys: Sequence[str]) -> str:
+    """Where the rows of each key lie in a sorted relation: its keys as k0, k1, …, first position and number of rows."""
+    if not keys:
+        return f"select 0::bigint as start, count(*)::bigint as n_rows from {relation}"
+    named = ", ".join(f"{key} as k{i}" for i, key in enumerate(keys))
+    listed = ", ".join(keys)
+    return (
+        f"select {named}, (sum(count(*)) over (order by {listed}) - count(*))::bigint as start, "
+        f"count(*)::bigint as n_rows from {relation} group by {listed} order by {listed}"
+    )

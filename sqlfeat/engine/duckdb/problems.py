@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import duckdb
@@ -31,11 +32,27 @@ def problem_of(error: duckdb.Error, sql: str, shift: int = 0) -> SqlProblem:
         start = len(encoded[:offset].decode(errors="ignore"))
         length = max(1, len(encoded[offset : offset + length].decode(errors="ignore")))
         offset = start - shift if start >= shift else None
-    candidates = [name.strip().strip('"') for name in str(facts.get("candidates") or "").split(",") if name.strip()]
+    candidates = _names(str(facts.get("candidates") or ""))
     name = str(facts["name"]) if facts.get("name") else None
+    for pattern, found_kind in ((_COLUMN_OF, "column"), (_ALIAS, "alias")):
+        match = pattern.match(message)
+        if match:
+            kind, name, candidates = found_kind, match["name"], _names(match["candidates"] or "")
+    if kind == "column" and name and offset is not None and sql[offset + shift :][:length].endswith(name):
+        offset, length = offset + length - len(name), len(name)
     return SqlProblem(
         _sentence(message, kind, name), kind, offset=offset, length=length, name=name, candidates=candidates
     )
+
+
+_COLUMN_OF = re.compile(
+    r'Table "[^"]*" does not have a column named "(?P<name>[^"]*)"(?:\s+Candidate bindings: :?(?P<candidates>.*))?', re.S
+)
+_ALIAS = re.compile(r'Referenced table "(?P<name>[^"]*)" not found!(?:\s+Candidate tables: (?P<candidates>.*))?', re.S)
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip().strip('"') for name in listed.split(",") if name.strip()]
 
 
 def facts_of(error: duckdb.Error) -> dict[str, Any]:
@@ -70,7 +87,9 @@ def _sentence(message: str, kind: str, name: str | None) -> str:
     """The first line says it; candidates are told in the hint."""
     if kind == "column" and name:
         return f"There is no column {name!r} here"
-    if kind == "table" and name:
-        return f"There is no table {name!r}"
+    if kind in ("table", "function") and name:
+        return f"There is no {kind} {name!r}"
+    if kind == "alias" and name:
+        return f"There is no table {name!r} in this SELECT"
     first = message.split("\n")[0].split("You might need")[0].strip()
     return first.rstrip(".")

@@ -22,10 +22,10 @@ def state_at(connection: Connection, view: CompiledModel, at: datetime, limit: i
     A view with windows gives every entity that has been seen, with its windows as of the instant.
     """
     instant = f"timestamptz {literal(at.isoformat())}"
-    columns = view.window_view.plain if view.window_view else view.column_names
-    listed = ", ".join(quote(name) for name in columns)
+    stored = view.window_view.plain if view.window_view else view.column_names
+    listed = ", ".join(quote(name) for name in stored)
     relation = physical(view.name, view.fingerprint, "events" if view.window_view else "")
-    shape = Shape(view.keys, view.time, columns)
+    shape = Shape(view.keys, view.time, stored)
     layout = f"({lookup_sql(shape, f'(select {listed} from {relation})', ties=True)})"
     keys = [quote(key) for key in view.keys]
     current = f"select * from {layout} where {USABLE} <= {instant} qualify row_number() over ("

@@ -24,10 +24,14 @@ _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT"
 _FLOATS = {"FLOAT", "DOUBLE"}
 _ORDER_FREE = {"count", "sum", "avg", "mean", "min", "max", "median", "quantile_cont", "quantile_disc", "bool_and",
                "bool_or", "approx_count_distinct", "bit_and", "bit_or", "bit_xor", "count_if", "countif"}  # fmt: skip
+_EQUAL_ZEROS = {"min", "max", "median", "quantile_cont", "quantile_disc", "mode"}
 _SHORTEST_MONTH = 28 * 86_400_000_000
 _LONGEST_MONTH = 31 * 86_400_000_000
+BUCKET = "__sqlfeat_bucket"
 FSUM = "sqlfeat_fsum"
 """The correctly rounded sum of a list of doubles; the engine registers it."""
+RATIO = "sqlfeat_ratio"
+"""The correctly rounded quotient of two exact numbers, given as texts; the engine registers it."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,19 @@ class WindowsAt:
 
 
 def values_sql(windows: WindowsAt, longest_delay: int | None) -> str:
-    """The wanted items at every asked instant: columns ``n`` and one a wanted item.
+    """The wanted items at every asked instant: columns ``n`` and one a wanted item; see :func:`tokens_sql`."""
+    items = [f"{item.sql} as {quote(item.name)}" for item in windows.view.items if item.name in windows.wanted]
+    return f"select n, {', '.join(items)} from (\n{tokens_sql(windows, windows.aggregates, longest_delay)}\n)"
+
+
+def tokens_sql(windows: WindowsAt, aggregates: Sequence[WindowAggregate], longest_delay: int | None) -> str:
+    """Aggregates at every asked instant: columns ``n`` and one a window's token.
 
     ``longest_delay`` is the greatest ``greatest(e, available_at, until) - e`` of all events in microseconds (None
     where there are no events): it decides whether the range join is needed beside the prefix sums.
     """
-    additive = [a for a in windows.aggregates if windows.additive(a)]
-    general = [a for a in windows.aggregates if not windows.additive(a)]
+    additive = [a for a in aggregates if windows.additive(a)]
+    general = [a for a in aggregates if not windows.additive(a)]
     parts: list[str] = []
     joins = [f"from {windows.asked.relation} as q"]
     columns: list[str] = []
@@ -87,14 +97,12 @@ def values_sql(windows: WindowsAt, longest_delay: int | None) -> str:
     if general:
         groups: dict[tuple[Bound | None, Bound | None], list[WindowAggregate]] = {}
         for aggregate in general:
-            groups.setdefault(_bounds(aggregate), []).append(aggregate)
+            groups.setdefault(bounds_of(aggregate), []).append(aggregate)
         for number, group in enumerate(groups.values()):
             parts.append(f"ranged_{number} as (\n{_range_join(windows, group)}\n)")
             joins.append(f"join ranged_{number} on ranged_{number}.n = q.n")
             columns += [f"ranged_{number}.{quote(a.call.token)}" for a in group]
-    parts.append("aggregated as (select q.n, " + ", ".join(columns) + " " + " ".join(joins) + ")")
-    items = [f"{item.sql} as {quote(item.name)}" for item in windows.view.items if item.name in windows.wanted]
-    return "with " + ",\n".join(parts) + "\nselect n, " + ", ".join(items) + " from aggregated"
+    return "with " + ",\n".join(parts) + "\nselect q.n, " + ", ".join(columns) + "\n" + " ".join(joins)
 
 
 def delay_sql(events: str) -> str:
@@ -108,12 +116,12 @@ def delay_sql(events: str) -> str:
 
 def _prefix_parts(windows: WindowsAt, aggregates: Sequence[WindowAggregate], longest_delay: int | None) -> list[str]:
     """CTEs that end in ``summed``: for each aggregate its sum ``s<i>`` and its count ``c<i>`` at every instant."""
-    bounds = sorted({bound for a in aggregates for bound in _bounds(a) if bound}, key=str)
-    shortest = min((_microseconds(bound) for bound in bounds), default=None)
+    bounds = sorted({bound for a in aggregates for bound in bounds_of(a) if bound}, key=str)
+    shortest = min((microseconds_of(bound) for bound in bounds), default=None)
     slow = longest_delay is not None and shortest is not None and longest_delay > shortest
     numbers = {bound: index for index, bound in enumerate(bounds)}
-    keys = "".join(f"{quote(key)}, " for key in windows.keys)
-    partition = "partition by " + ", ".join(quote(key) for key in windows.keys) if windows.keys else ""
+    keys = "".join(f"k{i}, " for i in range(len(windows.keys)))
+    partition = f"partition by {keys.rstrip(', ')}" if keys else ""
     totals = ", ".join(f"sum({part}{i}) over w as {part}{i}" for i in range(len(aggregates)) for part in "sc")
     split = f" where effect_us - event_us <= {shortest}" if slow else ""
     parts = [f"effects as (\n{_effects(windows, aggregates)}\n)"]
@@ -130,7 +138,7 @@ def _prefix_parts(windows: WindowsAt, aggregates: Sequence[WindowAggregate], lon
     columns = []
     for i, aggregate in enumerate(aggregates):
         for part in "sc":
-            upper, lower = _bounds(aggregate)
+            upper, lower = bounds_of(aggregate)
             value = f"at_{numbers[upper]}.{part}{i}" if upper else f"known_now.{part}{i}"
             value += f" - at_{numbers[lower]}.{part}{i}" if lower else ""
             columns.append(f"{value}{f' + slow.{part}{i}' if slow else ''} as {part}{i}")
@@ -152,7 +160,7 @@ class Bound:
         return " - ".join([instant, *(span.sql() for span in self.spans)])
 
 
-def _bounds(aggregate: WindowAggregate) -> tuple[Bound | None, Bound | None]:
+def bounds_of(aggregate: WindowAggregate) -> tuple[Bound | None, Bound | None]:
     """The upper and the lower edge; None is the asked instant itself, or the beginning of time."""
     offset, length = aggregate.call.offset, aggregate.call.length
     upper = Bound((offset,)) if offset and (offset.microseconds or offset.months) else None
@@ -160,13 +168,13 @@ def _bounds(aggregate: WindowAggregate) -> tuple[Bound | None, Bound | None]:
     return upper, lower
 
 
-def _microseconds(bound: Bound) -> int:
+def microseconds_of(bound: Bound) -> int:
     return sum(span.months * _SHORTEST_MONTH + span.microseconds for span in bound.spans)
 
 
 def _effects(windows: WindowsAt, aggregates: Sequence[WindowAggregate]) -> str:
     """Every event as what it adds and from when on; a replaced version takes back what it added."""
-    keys = "".join(f"{quote(key)}, " for key in windows.keys)
+    keys = "".join(f"{quote(key)} as k{i}, " for i, key in enumerate(windows.keys))
     known = " and ".join([*(f"{quote(key)} is not null" for key in windows.keys), f"{EVENT} is not null"])
     pieces = []
     for sign, since, condition in (("", AVAILABLE, ""), ("-", UNTIL, f" and {UNTIL} is not null")):
@@ -202,7 +210,7 @@ def _as_of(windows: WindowsAt, aggregates: Sequence[WindowAggregate], totals: st
     """The running totals at an edge, for every asked instant."""
     comparison = ">" if windows.strict else ">="
     edge = bound.before("q.t") if bound else "q.t"
-    conditions = [f"q.k{i} = v.{quote(key)}" for i, key in enumerate(windows.keys)] + [f"q.t {comparison} v.x"]
+    conditions = [f"q.k{i} = v.k{i}" for i in range(len(windows.keys))] + [f"q.t {comparison} v.x"]
     keys = "".join(f"q.k{i}, " for i in range(len(windows.keys)))
     values = ", ".join(f"coalesce(v.{part}{i}, 0) as {part}{i}" for i in range(len(aggregates)) for part in "sc")
     instants = f"(select q.n, {keys}{edge} as t from {windows.asked.relation} as q)"
@@ -214,11 +222,11 @@ def _slow(windows: WindowsAt, aggregates: Sequence[WindowAggregate], shortest: i
     before, since = ("<", ">=") if windows.strict else ("<=", ">")
     values = []
     for i, aggregate in enumerate(aggregates):
-        upper, lower = _bounds(aggregate)
+        upper, lower = bounds_of(aggregate)
         inside = f"v.event {before} {upper.before('q.t') if upper else 'q.t'}"
         inside += f" and v.event {since} {lower.before('q.t')}" if lower else ""
         values += [f"coalesce(sum(v.{part}{i}) filter (where {inside}), 0) as {part}{i}" for part in "sc"]
-    conditions = [f"q.k{i} = v.{quote(key)}" for i, key in enumerate(windows.keys)]
+    conditions = [f"q.k{i} = v.k{i}" for i in range(len(windows.keys))]
     conditions.append(f"v.effect {before} q.t")
     late = f"(select * from effects where effect_us - event_us > {shortest})"
     return (
@@ -234,13 +242,26 @@ def _from_sums(windows: WindowsAt, aggregate: WindowAggregate, index: int) -> st
         return f"cast({count} as bigint)"
     if aggregate.function == "sum":
         return f"case when {count} > 0 then {_exact_sum(windows, aggregate, total)} end"
-    return f"case when {count} > 0 then cast({total} as double) / cast({count} as double) end"
+    return f"case when {count} > 0 then {_average(windows.types[aggregate.arguments[0]], total, count)} end"
+
+
+def _average(kind: str, total: str, count: str) -> str:
+    """The exact mean, rounded once: one division where both sides are whole doubles, else in fractions."""
+    scale = scale_of(kind)
+    whole = f"round(cast({total} as double) * 1e{scale})" if scale else f"cast({total} as double)"
+    small = f"abs({total}) < {2**50 // 10**scale} and {count} < {2**53 // 10**scale}"
+    quotient = f"{whole} / cast({count} * {10**scale} as double)"
+    return f"case when {small} then {quotient} else {RATIO}([cast({total} as varchar), cast({count} as varchar)]) end"
 
 
 def _exact_sum(windows: WindowsAt, aggregate: WindowAggregate, total: str) -> str:
     kind = windows.types[aggregate.arguments[0]]
-    scale = kind.rstrip(")").split(",")[1] if kind.startswith("DECIMAL") else None
-    return f"cast({total} as decimal(38, {scale}))" if scale is not None else f"cast({total} as hugeint)"
+    return f"cast({total} as decimal(38, {scale_of(kind)}))" if kind.startswith("DECIMAL") else f"cast({total} as hugeint)"
+
+
+def scale_of(kind: str) -> int:
+    """The digits after the point of a DuckDB type: those of a decimal, or none."""
+    return int(kind.rstrip(")").split(",")[1]) if kind.startswith("DECIMAL") else 0
 
 
 def _exact(kind: str) -> bool:
@@ -258,18 +279,18 @@ def _range_join(windows: WindowsAt, aggregates: Sequence[WindowAggregate]) -> st
     Time is cut into buckets as long as the window, so a window lies in two of them and the join is one of equality.
     """
     before, since = ("<", ">=") if windows.strict else ("<=", ">")
-    upper, lower = _bounds(aggregates[0])
+    upper, lower = bounds_of(aggregates[0])
     above, below = upper.before("q.t") if upper else "q.t", lower.before("q.t") if lower else None
     conditions = [f"q.k{i} = v.{quote(key)}" for i, key in enumerate(windows.keys)]
     conditions += [f"v.{AVAILABLE} {before} q.t", f"v.{EVENT} {before} {above}"]
     conditions.append(f"(v.{UNTIL} is null or v.{UNTIL} {since} q.t)")
     asked, events = windows.asked.relation, windows.events
     if lower and below:
-        conditions += [f"v.{EVENT} {since} {below}", "q.bucket = v.bucket"]
+        conditions += [f"v.{EVENT} {since} {below}", f"q.{BUCKET} = v.{BUCKET}"]
         width = max(1, sum(span.months * _LONGEST_MONTH + span.microseconds for span in lower.spans[-1:]))
         buckets = f"range({_bucket(below, width)}, {_bucket(above, width)} + 1)"
-        asked = f"(select q.*, unnest(coalesce({buckets}, [null])) as bucket from {asked} as q)"
-        events = f"(select *, {_bucket(EVENT, width)} as bucket from {events} where isfinite({EVENT}))"
+        asked = f"(select q.*, unnest(coalesce({buckets}, [null])) as {BUCKET} from {asked} as q)"
+        events = f"(select *, {_bucket(EVENT, width)} as {BUCKET} from {events} where isfinite({EVENT}))"
     columns = []
     for aggregate in aggregates:
         inside = f"v.{ROW} is not null" + (f" and v.{aggregate.filter}" if aggregate.filter else "")
@@ -296,9 +317,16 @@ def _call(windows: WindowsAt, aggregate: WindowAggregate, inside: str) -> str:
         )
         total = f"{FSUM}({values})"
         return total if aggregate.function == "sum" else f"{total} / len({values})"
+    if aggregate.function in ("avg", "mean") and (kind in (*_INTEGERS, "HUGEINT") or kind.startswith("DECIMAL")):
+        total, count = (f"{part}({distinct}{arguments[0]}) {where}" for part in ("sum", "count"))
+        return f"case when {count} > 0 then {RATIO}([cast({total} as varchar), cast({count} as varchar)]) end"
+    if aggregate.function in _EQUAL_ZEROS and kind in _FLOATS:
+        arguments[0] = f"({arguments[0]} + cast(0 as {kind}))"  # -0.0 equals 0.0: which one came would be chance
     order = aggregate.order_by and ", ".join(f"v.{part.strip()}" for part in aggregate.order_by.split(","))
     if order is None and aggregate.function not in _ORDER_FREE and not aggregate.distinct:
         order = f"v.{ROW}"
+    elif order is None and aggregate.function not in _ORDER_FREE:
+        order = arguments[0]
     elif order and not aggregate.distinct:
         order = f"{order}, v.{ROW}"
     ordering = f" order by {order}" if order else ""

@@ -1,0 +1,99 @@
+"""A shell in a folder of its own that knows ``sqlfeat``, and a comparison that leaves out what differs every time."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.docs.pages import LEFT_OUT, ROOT, Block, Page, Step
+
+NOT_RUN = ("make", "pip", "git", "python")
+"""Commands that are about the machine, not about a project."""
+
+
+class Shell:
+    """Types commands, one after the other; ``cd`` lasts."""
+
+    def __init__(self, folder: Path, bin_folder: Path) -> None:
+        self.folder = folder
+        self._pwd = bin_folder / "pwd"
+        bin_folder.mkdir(parents=True, exist_ok=True)
+        program = bin_folder / "sqlfeat"
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sqlfeat.cli.main "$@"\n')
+        program.chmod(0o755)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SQLFEAT", "COV_"))}
+        self._environment = {
+            **kept,
+            "PATH": f"{bin_folder}{os.pathsep}{kept['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+            "COLUMNS": "120",
+            "OMP_WAIT_POLICY": "PASSIVE",
+        }
+
+    def type(self, command: str) -> tuple[int, str]:
+        """The exit code and all that is printed, on stdout and stderr."""
+        ended = subprocess.run(
+            ["bash", "-c", f"{command}\ncode=$?\npwd > {self._pwd}\nexit $code"],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        self.folder = Path(self._pwd.read_text().strip())
+        return ended.returncode, ended.stdout
+
+    def follow(self, page: Page) -> None:
+        """Do what a page says from its top to its end, and compare what it prints."""
+        for block in page.blocks():
+            self.do(page, block)
+
+    def do(self, page: Page, block: Block) -> None:
+        """Write a titled block's file, or type a session's commands."""
+        if block.title:
+            path = self.folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        elif block.language == "console":
+            for step in block.steps:
+                if not step.command.startswith(NOT_RUN):
+                    self.check(step, f"{page.name}:{step.line}")
+
+    def check(self, step: Step, where: str) -> None:
+        """Type a command; what it prints must be what the page says, and it fails only where the page shows why."""
+        code, printed = self.type(step.command)
+        shown = "\n".join(step.printed)
+
+        assert reads_like(step.printed, printed), f"{where}: $ {step.command}\n{printed}"
+        assert code == 0 or re.search(r"\[[a-z-]+\]|failed", shown), f"{where}: $ {step.command}\n{printed}"
+
+
+def reads_like(expected: Sequence[str], printed: str) -> bool:
+    """Whether the text prints these lines, in this order, with nothing left out but where a ``…`` stands."""
+    found = [stable(line) for line in printed.splitlines() if line.strip()]
+    position, free = 0, False
+    for line in (stable(line) for line in expected if line.strip()):
+        if line == LEFT_OUT:
+            free = True
+            continue
+        while free and position < len(found) and found[position] != line:
+            position += 1
+        if position >= len(found) or found[position] != line:
+            return False
+        position, free = position + 1, False
+    return free or position == len(found) or not expected
+
+
+def stable(line: str) -> str:
+    """A line without what differs from run to run and machine to machine: times, ids, measured decimals, folders."""
+    line = re.sub(r"\b\d+ min \d+ s\b|\b\d+(\.\d+)? s\b", "TIME", line)
+    line = re.sub(r"\b[0-9a-f]{12,64}\b", "ID", line)
+    line = re.sub(r"\d+\.\d+( %)?", "NUMBER", line)
+    line = re.sub(r"█+", "█", line)
+    return " ".join(line.split())
