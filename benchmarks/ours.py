@@ -62,9 +62,9 @@ def _view_sql(workload: Workload, table: str) -> str:
         ]
     else:
         columns += workload.features(int(table[-1]))
-    available = "known" if known else "ts"
+    available = ", available_at='known'" if known else ""
     return (
-        f"{{{{ config(materialized='feature_view', entity='entity', event_time='ts', available_at='{available}') }}}}\n"
+        f"{{{{ config(materialized='feature_view', entity='entity', event_time='ts'{available}) }}}}\n"
         f"select\n    {f',{chr(10)}    '.join(columns)}\nfrom {{{{ source('stored', '{table}') }}}}\n"
     )
 

@@ -18,6 +18,7 @@ mostly a :class:`Place` in a file of the user's, and a ``hint`` that says how to
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,11 +93,19 @@ class SqlfeatError(Exception):
 
 
 def excerpt(place: Place) -> list[str]:
-    """The line of a place and a caret line below it, both indented; tabs keep their width."""
+    """The line of a place and a caret line below it, both indented; tabs and wide letters keep their width."""
     number = str(place.line)
-    before = "".join("\t" if char == "\t" else " " for char in place.text[: place.column - 1])
-    room = max(1, min(place.length, len(place.text) - place.column + 1))
-    return [f"  {number} | {place.text}", f"  {' ' * len(number)} | {before}{'^' * room}"]
+    before = "".join("\t" if char == "\t" else " " * _cells(char) for char in place.text[: place.column - 1])
+    underlined = place.text[place.column - 1 :][: place.length]
+    carets = "^" * max(1, sum(map(_cells, underlined)))
+    return [f"  {number} | {place.text}", f"  {' ' * len(number)} | {before}{carets}"]
+
+
+def _cells(char: str) -> int:
+    """How many cells of a terminal a character takes."""
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 class UsageError(SqlfeatError):

@@ -5,7 +5,7 @@ The engine's word is asked for every SELECT as it will run; whatever it refuses 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlfeat.base.names import did_you_mean, nearest, quote
@@ -22,7 +22,15 @@ from sqlfeat.compiler.manifest import (
     WindowView,
 )
 from sqlfeat.compiler.mistakes import sentence
-from sqlfeat.compiler.parse import UnreadableSql, UnreadableText, last_select, one_statement, unbalanced, words
+from sqlfeat.compiler.parse import (
+    UnparsableSql,
+    UnreadableSql,
+    UnreadableText,
+    last_select,
+    one_statement,
+    unbalanced,
+    words,
+)
 from sqlfeat.compiler.point_in_time import Planned
 from sqlfeat.compiler.rewriting import Rewritten, token_of
 from sqlfeat.compiler.source_map import SourceMap
@@ -31,7 +39,7 @@ from sqlfeat.errors import Place, ProjectError
 
 _CODES = {
     "syntax": "sql-syntax", "column": "missing-column", "table": "missing-table", "function": "sql-function",
-    "type": "sql-type", "alias": "missing-table", "other": "sql-error",
+    "type": "sql-type", "alias": "missing-table", "no aggregate": "sql-function", "other": "sql-error",
 }  # fmt: skip
 _NUMERIC = (
     "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
@@ -40,7 +48,10 @@ _NUMERIC = (
 
 
 class Binder:
-    """Binds models in DAG order; what is above a model has been bound before."""
+    """Binds models in DAG order; what is above a model has been bound before.
+
+    ``calls`` says of the bare name of a relation how a template names it.
+    """
 
     def __init__(
         self,
@@ -48,11 +59,13 @@ class Binder:
         models: Mapping[str, CompiledModel],
         source_time: Mapping[str, TimeFacts],
         columns: Mapping[str, tuple[Column, ...]],
+        calls: Mapping[str, str],
     ) -> None:
         self.catalog = catalog
         self.models = models
         self.source_time = source_time
         self.columns = columns
+        self.calls = calls
 
     def bind(self, model: CompiledModel) -> tuple[CompiledModel, str | None]:
         """The model with columns, time facts and plan, and a warning if its time facts call for one.
@@ -103,8 +116,8 @@ class Binder:
     # -- relations -------------------------------------------------------------------------------------------------
 
     def _relation(self, model: CompiledModel) -> tuple[CompiledModel, str | None]:
-        text = windows.describable(model.sql, model.windows)
-        columns = self._describe(text, model)
+        view = self._taken_apart(model) if model.windows else None
+        columns = self._describe(windows.describable(model.sql, model.windows), model)
         _refuse_twins(model, columns)
         for key in model.keys:
             if key.casefold() not in {column.name.casefold() for column in columns}:
@@ -116,15 +129,21 @@ class Binder:
         )
         model = replace(model, columns=columns, time=facts)
         if model.windows:
-            model = replace(model, window_view=self._window_view(model))
+            view = view or windows.take_apart(model.sql, model.windows)
+            model = replace(model, window_view=self._window_view(model, view))
         return model, warning
 
-    def _window_view(self, model: CompiledModel) -> WindowView:
+    def _taken_apart(self, model: CompiledModel) -> WindowView | None:
+        """The windows of a SELECT; nothing where only the engine can say what is wrong with it."""
         try:
-            view = windows.take_apart(model.sql, model.windows)
+            return windows.take_apart(model.sql, model.windows)
         except windows.BadAggregate as error:
             where = model.place_of_call(error.token, error.word or "window")
             raise ProjectError("bad-window", sentence(str(error)), where, error.hint) from error
+        except UnparsableSql:
+            return None
+
+    def _window_view(self, model: CompiledModel, view: WindowView) -> WindowView:
         events = self._describe(Rewritten(view.events), model)
         kept = {argument.column for argument in view.arguments}
         view = replace(
@@ -231,11 +250,7 @@ class Binder:
         try:
             return self.catalog.describe(text.text, instead)
         except SqlProblem as problem:
-            known = [*self.models, *(table for _, table in self._tables())]
-            raise _placed(problem, text, model.source_map, model.place(), known) from problem
-
-    def _tables(self) -> list[tuple[str, str]]:
-        return [tuple(node.split(".", 2)[1:]) for node in self.source_time]  # type: ignore[misc]
+            raise _placed(problem, text, model.source_map, model.place(), self.calls) from problem
 
 
 def bind_test(test: CompiledTest, catalog: Catalog) -> CompiledTest:
@@ -257,14 +272,14 @@ def bind_test(test: CompiledTest, catalog: Catalog) -> CompiledTest:
         place = source_map.place(error.offset, error.length) or fallback
         raise ProjectError(error.code, sentence(error.what), place, error.hint) from error
     except SqlProblem as problem:
-        raise _placed(problem, Rewritten(test.sql), source_map, fallback, ()) from problem
+        raise _placed(problem, Rewritten(test.sql), source_map, fallback, {}) from problem
     return replace(test, sql=sql)
 
 
 def _placed(
-    problem: SqlProblem, text: Rewritten, source_map: SourceMap, fallback: Place, models: Collection[str]
+    problem: SqlProblem, text: Rewritten, source_map: SourceMap, fallback: Place, calls: Mapping[str, str]
 ) -> ProjectError:
-    """What the engine refuses, at its place in the template."""
+    """What the engine refuses, at its place in the template; ``calls`` are what a relation's bare name stood for."""
     if problem.kind == "syntax":
         found = unbalanced(text.text) if _readable_text(text.text) else None
         if found is not None:
@@ -273,8 +288,8 @@ def _placed(
     if problem.offset is not None:
         place = source_map.place(text.before(problem.offset), problem.length, problem.name)
     hint = _hint(problem)
-    if problem.kind == "table" and problem.name in models:
-        hint = f"write {{{{ ref('{problem.name}') }}}}."
+    if problem.kind == "table" and problem.name and problem.name in calls:
+        hint = f"write {{{{ {calls[problem.name]} }}}}."
     return ProjectError(_CODES[problem.kind], sentence(problem.what), place or fallback, hint)
 
 

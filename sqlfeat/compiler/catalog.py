@@ -17,8 +17,9 @@ class SqlProblem(Exception):  # becomes a ProjectError where the place is known
     """The engine does not accept a query.
 
     ``offset`` and ``length`` underline the trouble in the text that was asked about (None: nowhere in particular).
-    ``kind`` is ``syntax``, ``column``, ``table``, ``function``, ``type`` or ``other``, and ``unbuilt`` where a query
-    asks for what no run has built; ``name`` is what was not found and ``candidates`` what the engine thinks was meant.
+    ``kind`` is ``syntax``, ``column``, ``table``, ``alias``, ``function``, ``no aggregate``, ``type`` or ``other``, and
+    ``unbuilt`` where a query asks for what no run has built; ``name`` is what was not found and ``candidates`` what the
+    engine thinks was meant.
     """
 
     def __init__(

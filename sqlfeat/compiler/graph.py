@@ -13,7 +13,7 @@ from sqlfeat.base.names import did_you_mean
 from sqlfeat.errors import UsageError
 
 _SELECTOR = re.compile(r"(?P<at>@)?(?P<up>(?P<updepth>\d*)\+)?(?P<body>.+?)(?P<down>\+(?P<downdepth>\d*))?")
-METHODS = ("tag", "path", "source", "config.materialized", "resource_type", "entity", "state")
+METHODS = ("tag", "path", "file", "source", "config.materialized", "resource_type", "entity", "state")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,10 @@ def _has(node: Node, method: str, value: str) -> bool:
     match method:
         case "tag":
             return any(fnmatch.fnmatchcase(tag, value) for tag in node.tags)
+        case "file":
+            return fnmatch.fnmatchcase(node.path.rsplit("/", 1)[-1], value)
         case "path":
+            value = value.removeprefix("./")
             value = value.rstrip("/")
             return node.path == value or node.path.startswith(f"{value}/") or fnmatch.fnmatchcase(node.path, value)
         case "source":

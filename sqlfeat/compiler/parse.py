@@ -44,6 +44,10 @@ class UnreadableText(UnreadableSql):
     """The text cannot even be cut into words: something in it does not end."""
 
 
+class UnparsableSql(UnreadableSql):
+    """sqlglot cannot read it: the engine may, or can say better why not."""
+
+
 @dataclass(frozen=True)
 class Item:
     """One item of a SELECT list: its stretch of the text, its tree, and the name it gives (empty if none is sure)."""
@@ -170,7 +174,7 @@ def parse_query(text: str) -> exp.Expr:
             text, int(first.get("line") or 1), int(first.get("col") or 1), str(first.get("highlight") or "")
         )
         what = str(first.get("description") or "this SQL cannot be read")
-        raise UnreadableSql(what[:1].lower() + what[1:], offset, len(str(first.get("highlight") or " "))) from error
+        raise UnparsableSql(what[:1].lower() + what[1:], offset, len(str(first.get("highlight") or " "))) from error
     except TokenError as error:
         raise UnreadableText("a string, a quoted name or a comment does not end", max(0, len(text) - 1)) from error
     if len(trees) != 1 or trees[0] is None:

@@ -83,9 +83,11 @@ def plan_training_set(
         outputs += named
     as_of = labels.time.event_time
     if as_of is None:
-        raise ProjectError(
-            "no-as-of-time", f"The label relation {labels.node.split('.', 1)[1]!r} has no event_time.",
-            hint="say config(event_time='…') in the label model: the time at which a row asks for features.",
+        _, start, end = next(found for found in references(sql) if found[0] == labels.node)
+        raise UnreadableSql(
+            f"the label relation {labels.node.split('.', 1)[1]!r} has no event_time", start, end - start,
+            "say config(event_time='…') in the label model: the time at which a row asks for features.",
+            code="no-as-of-time",
         )  # fmt: skip
     _refuse_twins(outputs)
     with_roles = _with_roles(outputs, config, as_of)

@@ -118,9 +118,23 @@ class _Compilation:
         for name, model in self.models.items():
             with problems.collected():
                 self.models[name] = replace(model, parents=self.references.parents(self.renderings[name], name))
+        self._refuse_same_relation(problems)
         with problems.collected():
             self._compile_tests()
         problems.raise_if_any()
+
+    def _refuse_same_relation(self, problems: Problems) -> None:
+        """Two models, or a model and a seed, that would be read under one name."""
+        taken: dict[tuple[str, str], str] = {("", seed.casefold()): seed for seed in self.spec.seeds}
+        for name, model in self.models.items():
+            if model.materialized in ("ephemeral", "training_set"):
+                continue
+            shown = (model.config.schema or "", (model.config.alias or name).casefold())
+            if shown in taken:
+                what = f"{name} and {taken[shown]} would both be called {model.config.alias or name!r} in the target."
+                where = model.place("alias" if model.config.alias else "schema")
+                problems.add(ProjectError("duplicate-alias", what, where, "give one of them another alias or schema."))
+            taken[shown] = name
 
     def _config(self, file: ModelFile, rendering: Rendering) -> tuple[ModelConfig, Mapping[str, Place]]:
         templates = self.renderer.templates
@@ -309,7 +323,7 @@ class _Compilation:
 
     def _bind_model(self, model: CompiledModel) -> None:
         if self.catalog is not None:
-            binder = Binder(self.catalog, self.models, self.source_time, self.columns)
+            binder = Binder(self.catalog, self.models, self.source_time, self.columns, self.references.calls())
             model = self._second_pass(model, self.catalog)
             model, warning = binder.bind(model)
             self.columns[model.id] = model.columns

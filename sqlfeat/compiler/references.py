@@ -54,6 +54,11 @@ class References:
         known = {*self._models, *self._broken, *self._spec.seeds} - {own}
         raise ProjectError("unknown-ref", f"There is no model {name!r}.", where, did_you_mean(name, known))
 
+    def calls(self) -> dict[str, str]:
+        """How a template names each relation, by the bare name of it."""
+        sources = {table: f"source({source!r}, {table!r})" for source, table in self._spec.sources}
+        return {**sources, **{name: f"ref({name!r})" for name in (*self._spec.seeds, *self._models)}}
+
     def _ref(self, name: str, sites: Sequence[Origin], rendering: Rendering, own: str) -> str:
         where = place_of(sites, self._templates, name) if sites else None
         try:

@@ -20,7 +20,7 @@ from sqlfeat.base.names import did_you_mean, is_identifier
 from sqlfeat.compiler.environment import Facade, TemplateEnvironment
 from sqlfeat.compiler.facades import Answer, Record, Relation, copied
 from sqlfeat.compiler.manifest import FeatureCall, WindowCall
-from sqlfeat.compiler.mistakes import Misplaced, placed
+from sqlfeat.compiler.mistakes import Misplaced, placed, sentence
 from sqlfeat.compiler.rewriting import ref_token, source_token
 from sqlfeat.compiler.source_map import PACKAGED, Fragment, Origin, SourceMap, place_in
 from sqlfeat.errors import Place, ProjectError, ProjectErrors
@@ -235,10 +235,10 @@ class Renderer:
             raise Misplaced("bad-window", what, "window", "window('count(*)', ['1 day', '7 days'], name='flights')")
         if name is not None and not is_identifier(name):
             raise Misplaced("bad-window", f"name={name!r} cannot begin the name of a column.", str(name))
-        ends = self._duration("offset=", offset) if offset is not None else None
+        ends = self._duration("the offset:", offset) if offset is not None else None
         items = []
         for text in lengths:
-            span = None if str(text).strip() == "unbounded" else self._duration("a window's length", text)
+            span = None if str(text).strip() == "unbounded" else self._duration("the length of a window:", text)
             token = f"__sqlfeat_window_{len(self._current.windows)}__"
             self._current.windows.append(WindowCall(token, str(aggregate), span, ends))
             self._current.sites[token] = self._jinja.sites()
@@ -261,7 +261,7 @@ class Renderer:
             raise Misplaced("bad-feature", "on= maps the view's keys to SQL.", "on", "on={'airport': 'f.origin'}")
         token = f"__sqlfeat_feature_{len(self._current.features)}__"
         keys = tuple((str(key), str(value)) for key, value in (on or {}).items())
-        shorter = self._duration("ttl=", ttl) if ttl is not None else None
+        shorter = self._duration("the ttl:", ttl) if ttl is not None else None
         self._current.features.append(FeatureCall(token, view, column, keys, shorter, bool(strict), str(prefix)))
         self._current.sites[token] = self._jinja.sites()
         self._current.refs.setdefault(view, self._jinja.sites())
@@ -271,7 +271,7 @@ class Renderer:
         try:
             return Duration.parse(text)
         except ValueError as error:
-            raise Misplaced("bad-duration", f"{what}: {error}.", str(text)) from error
+            raise Misplaced("bad-duration", sentence(f"{what} {error}"), str(text)) from error
 
     def configure(self, values: Mapping[str, Any]) -> None:
         """``config()``: what the file says of itself."""

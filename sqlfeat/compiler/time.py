@@ -8,12 +8,13 @@ which is told as a warning. The proof that nothing looks ahead is not made here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from sqlfeat.base.names import did_you_mean
 from sqlfeat.compiler.manifest import Column, TimeFacts
-from sqlfeat.compiler.parse import UnreadableSql, last_select
+from sqlfeat.compiler.parse import UnreadableSql, last_select, node_of
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.config import ModelConfig
 from sqlfeat.spec.duration import Duration
@@ -34,9 +35,9 @@ def facts_of_source(table: SourceTable, columns: Sequence[Column]) -> TimeFacts:
     )
     for key, name in (("event_time", facts.event_time), ("available_at", facts.available_at)):
         if name is not None:
-            _check_time(name, key, columns, table.place, f"source {table.source}.{table.name}")
+            _check_time(name, key, columns, table.place, f"The source {table.source}.{table.name}")
     for name in table.keys:
-        _check_column(name, "keys", columns, table.place, f"source {table.source}.{table.name}")
+        _check_column(name, "keys", columns, table.place, f"The source {table.source}.{table.name}")
     return facts
 
 
@@ -54,7 +55,7 @@ def facts_of_model(
     Raises:
         ProjectError: a declared column is missing or is no time.
     """
-    owner = f"model {name}"
+    owner = f"The model {name}"
     for key in ("event_time", "available_at"):
         declared = getattr(config, key)
         if declared is not None:
@@ -88,27 +89,45 @@ def _inherited_event_time(columns: Sequence[Column], parents: Mapping[str, TimeF
 def _inherited(
     name: str, event_time: str, columns: Sequence[Column], parents: Mapping[str, TimeFacts], sql: str
 ) -> tuple[str | None, Duration | None, str | None]:
-    renamed = _plain_columns(sql)
-    names = {column.name for column in columns}
+    plain = _plain_columns(sql)
     carried: dict[str, str] = {}
     for parent, facts in parents.items():
         if facts.available_at is not None:
-            outputs = [out for out, source in renamed.items() if source == facts.available_at and out in names]
-            outputs = outputs or ([facts.available_at] if facts.available_at in names else [])
-            if event_time in outputs:
+            outputs = _outputs_of(facts.available_at, parent, plain, columns)
+            if event_time.casefold() in {output.casefold() for output in outputs}:
                 continue
             if not outputs:
                 return None, None, _lost(name, parent, f"its available_at {facts.available_at!r} is not in the output")
             carried[parent] = outputs[0]
         elif facts.available_after is not None:
-            source = renamed.get(event_time, event_time)
-            if source == facts.event_time:
+            source = next((p.column for p in plain if p.output.casefold() == event_time.casefold()), event_time)
+            if facts.event_time is not None and source.casefold() == facts.event_time.casefold():
                 return None, facts.available_after, None
             return None, None, _lost(name, parent, f"it is known {facts.available_after} after {facts.event_time!r}")
     if len(set(carried.values())) > 1:
         listed = ", ".join(sorted(set(carried.values())))
         return None, None, _lost(name, " and ".join(carried), f"there are several available_at: {listed}")
     return next(iter(carried.values()), None), None, None
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """An output that is nothing but a column; ``parent`` is whose, where the text says so."""
+
+    output: str
+    column: str
+    parent: str | None
+
+
+def _outputs_of(column: str, parent: str, plain: Sequence[_Plain], columns: Sequence[Column]) -> list[str]:
+    """The outputs that carry a parent's column; one under its own name counts unless the text says that it is not."""
+    names = {each.name.casefold(): each.name for each in columns}
+    own = [p for p in plain if p.column.casefold() == column.casefold() and p.parent in (None, parent)]
+    outputs = [names[p.output.casefold()] for p in own if p.output.casefold() in names]
+    others = {p.output.casefold() for p in plain if p not in own}
+    if not outputs and column.casefold() in names and column.casefold() not in others:
+        return [names[column.casefold()]]
+    return outputs
 
 
 def _lost(name: str, parent: str, why: str) -> str:
@@ -118,17 +137,24 @@ def _lost(name: str, parent: str, why: str) -> str:
     )
 
 
-def _plain_columns(sql: str) -> dict[str, str]:
-    """Output name → column name, for the items of the last SELECT that are nothing but a column."""
+def _plain_columns(sql: str) -> list[_Plain]:
+    """The items of the last SELECT that are nothing but a column, with the parents that their tables are."""
     try:
         select = last_select(sql)
     except UnreadableSql:
-        return {}
-    plain = {}
+        return []
+    parents: dict[str, str] = {}
+    sources = [select.tree.args.get("from_"), *(select.tree.args.get("joins") or ())]
+    for table in (source.this for source in sources if source is not None):
+        node = node_of(table) if isinstance(table, exp.Table) else None
+        if node is not None:
+            parents[table.alias_or_name.casefold()] = node.replace("ref.", "model.", 1)
+    plain = []
     for item in select.items:
         tree = item.tree.this if isinstance(item.tree, exp.Alias) else item.tree
-        if isinstance(tree, exp.Column) and item.name:
-            plain[item.name] = tree.name
+        if isinstance(tree, exp.Column) and item.name and not isinstance(tree.this, exp.Star):
+            parent = parents.get(tree.table.casefold()) if tree.table else None
+            plain.append(_Plain(item.name, tree.name, parent))
     return plain
 
 
@@ -145,7 +171,7 @@ def _check_time(name: str, key: str, columns: Sequence[Column], place: Place, ow
     if not is_time(column.type):
         raise ProjectError(
             "not-a-time",
-            f"The {key} of {owner} is {name!r}, and that is {column.type}, not a time.",
+            f"{owner} has {name!r} as its {key}, and that is {column.type}, not a time.",
             place,
             "cast it to TIMESTAMPTZ, TIMESTAMP or DATE in the model.",
         )

@@ -146,7 +146,7 @@ def _of_call(call: WindowCall, kept: _Kept) -> WindowAggregate:
     try:
         return _aggregate(call, kept)
     except BadAggregate as error:
-        error.token = call.token
+        error.token, error.word = call.token, error.word or call.aggregate
         raise
     except UnreadableSql as error:
         raise BadAggregate(f"{call.aggregate!r} cannot be read: {error.what}", call.aggregate, call.token) from error
@@ -161,7 +161,7 @@ def _aggregate(call: WindowCall, kept: _Kept) -> WindowAggregate:
     function = tokens[0].text.lower()
     if function in _NO_AGGREGATES:
         hint = "first(x) and last(x) are aggregates." if function in ("first_value", "last_value") else None
-        raise BadAggregate(f"{function} is a window function of SQL's, not an aggregate", function, hint=hint)
+        raise BadAggregate(f"{function!r} is a window function of SQL's, not an aggregate", function, hint=hint)
     close = _closing(tokens, 1)
     inside: Sequence[Token] = tokens[2:close]
     rest = tokens[close + 1 :]
@@ -191,7 +191,7 @@ def _closing(tokens: Sequence[Token], opening: int) -> int:
         depth += (kind == TokenType.L_PAREN) - (kind == TokenType.R_PAREN)
         if depth == 0:
             return index
-    raise BadAggregate("a parenthesis is not closed")
+    raise BadAggregate("a parenthesis of this aggregate is never closed")
 
 
 def _filter(rest: Sequence[Token], text: str) -> str | None:

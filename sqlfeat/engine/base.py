@@ -104,6 +104,9 @@ class Engine(Protocol):
     def build_seed(self, seed: SeedFile, record: Record) -> Record:
         """Load a seed and keep its record, all or nothing."""
 
+    def publish(self, manifest: Manifest, ids: Sequence[str]) -> None:
+        """Show nodes that are built under their public names, where they are not shown so."""
+
     def failures(self, sql: str, limit: int) -> tuple[int, Sequence[Mapping[str, Any]]]:
         """How many rows a test's query gives, and the first of them."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlfeat.compiler.manifest import CompiledTest
-from sqlfeat.errors import SqlfeatError
+from sqlfeat.compiler.manifest import CompiledTest, Manifest
+from sqlfeat.errors import RunError, SqlfeatError
 from sqlfeat.ops.plan import Planner
 from sqlfeat.ops.results import Event, NodeResult, RunResult
 from sqlfeat.ops.session import Session
@@ -14,42 +14,64 @@ EXAMPLES = 5
 
 
 def test(session: Session, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> RunResult:
-    """Run the tests that are selected themselves or by what they test.
+    """Run the tests that are selected themselves or by what they read.
 
-    Raises:
-        RunError: ``not-built`` where something that a test reads has not been built as it is defined now.
+    What a test reads must have been built as it is defined now; where it has not, the test fails and says so.
     """
     started = session.clock.monotonic()
     tests = selected_tests(session, select, exclude)
-    session.prepared([test.id for test in tests])
+    session.prepared(())
     planner = Planner(session.manifest, session.engine)
-    for compiled in tests:
-        planner.version_of_parents(compiled.id, compiled.parents)
     session.listener(Event("plan", total=len(tests)))
     results = []
     for index, compiled in enumerate(tests, start=1):
         session.listener(Event("start", compiled.name, "test", index, len(tests)))
-        result = run_test(session, compiled)
+        result = _run_if_built(session, compiled, planner)
         results.append(result)
         session.listener(Event("end", result.name, "test", index, len(tests), result.seconds, result))
     return RunResult(tuple(results), session.clock.monotonic() - started)
 
 
 def selected_tests(session: Session, select: Sequence[str], exclude: Sequence[str]) -> list[CompiledTest]:
-    """The tests that selectors mean: those selected themselves, and those whose first parent is."""
+    """The tests that selectors mean: those selected themselves, and those that read something selected, as in dbt."""
     graph = session.outline.graph
     chosen = set(graph.select(select, exclude))
     dropped = set(graph.select(exclude)) if exclude else set()
     return [
         test
         for test in session.manifest.tests.values()
-        if not {test.id, *test.parents[:1]} & dropped and {test.id, *test.parents[:1]} & chosen
+        if not {test.id, *test.parents} & dropped and {test.id, *test.parents} & chosen
     ]
+
+
+def problem_with(test: CompiledTest, manifest: Manifest) -> SqlfeatError | None:
+    """What is wrong with a test's own SQL, or with what it reads."""
+    return next((manifest.errors[node] for node in (test.id, *test.parents) if node in manifest.errors), None)
+
+
+def _run_if_built(session: Session, test: CompiledTest, planner: Planner) -> NodeResult:
+    if problem_with(test, session.manifest) is None:
+        unread = next((parent for parent in test.parents if not _is_relation(parent, planner)), None)
+        if unread is not None:
+            reason = f"{unread.split('.', 1)[1]} {planner.problem_with(unread)}"
+            return NodeResult(test.name, "test", "skipped", reason=reason)
+        try:
+            planner.version_of_parents(test.id, test.parents)
+        except RunError as error:
+            return NodeResult(test.name, "test", "failed", None, 0.0, "it could not be run", error)
+    return run_test(session, test)
+
+
+def _is_relation(node: str, planner: Planner) -> bool:
+    return node.startswith("source.") or planner.is_built(node)
 
 
 def run_test(session: Session, test: CompiledTest) -> NodeResult:
     """One test: passed, warned or failed, with the first rows that break it."""
     started = session.clock.monotonic()
+    error = problem_with(test, session.manifest)
+    if error is not None:
+        return NodeResult(test.name, "test", "failed", None, 0.0, "it could not be run", error)
     try:
         count, examples = session.engine.failures(test.sql, EXAMPLES)
     except SqlfeatError as error:

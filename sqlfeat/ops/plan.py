@@ -84,6 +84,17 @@ class Planner:
         for parent in parents:
             self._parent_version(parent, node, frozenset())
 
+    def problem_with(self, node: str) -> str | None:
+        """Why a node cannot be read as it stands: what is defined now has not been built; None where it can."""
+        if node.startswith("source."):
+            return None
+        if not self.is_built(node):
+            return "is a training set, whose rows are made by build-training-set"
+        record = self.records.get(node)
+        if record is None:
+            return "has not been built"
+        return None if record.fingerprint == self.manifest.fingerprints.get(node) else "has changed since it was built"
+
     def _version(self, node: str, chosen: set[str] | frozenset[str]) -> str:
         if node.startswith("source."):
             self.sources[node] = self.engine.source_version(self.manifest.sources[node])
@@ -99,12 +110,11 @@ class Planner:
     def _parent_version(self, parent: str, node: str, chosen: set[str] | frozenset[str]) -> str:
         if parent.startswith("source.") or parent in chosen:
             return self.version(parent, chosen)
-        record = self.records.get(parent)
-        if record is None or record.fingerprint != self.manifest.fingerprints[parent]:
+        why = self.problem_with(parent)
+        if why is not None:
             name, child = parent.split(".", 1)[1], node.split(".", 1)[1]
-            why = "has not been built" if record is None else "has changed since it was built"
             raise RunError("not-built", f"{child} reads {name}, which {why}.", hint=f"select it too: -s +{child}")
-        return record.data_version
+        return self.records[parent].data_version
 
     def _planned(self, node: str, chosen: set[str], full_refresh: bool) -> PlannedNode:
         kind, name = node.split(".", 1)
@@ -134,9 +144,3 @@ class Planner:
             if parent.startswith("source.") or record is None or record.data_version != self._versions.get(parent):
                 changed.append(parent.split(".", 1)[1])
         return f"data changed: {', '.join(changed)}" if changed else "data changed"
-
-
-def checked_plan(planner: Planner, ids: Sequence[str], *, full_refresh: bool = False) -> Plan:
-    """The plan, after all errors of the nodes and of what is above them have been raised."""
-    planner.manifest.raise_errors(ids)
-    return planner.plan(ids, full_refresh=full_refresh)

@@ -10,10 +10,10 @@ from typing import Any
 from sqlfeat.base.clock import Clock, SystemClock
 from sqlfeat.base.names import did_you_mean
 from sqlfeat.compiler.catalog import SqlProblem
+from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
 from sqlfeat.compiler.project import World, compile_project
 from sqlfeat.compiler.rewriting import with_relations
-from sqlfeat.compiler.facades import Answer
 from sqlfeat.engine.base import Engine
 from sqlfeat.engine.duckdb import sources
 from sqlfeat.engine.duckdb.catalog import ShadowCatalog

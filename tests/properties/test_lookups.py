@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from hypothesis import Phase, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.properties import lookup_project
 from tests.properties.lookup_project import AS_OF, ASKED, PLAIN, VIEWS, Answers, Asked, World, in_order
+from tests.properties.searching import searching
 from tests.properties.workbench import Workbench, same, told
 
-EXAMPLES = int(os.environ.get("SQLFEAT_EXAMPLES", "0"))
-searching = settings(
-    max_examples=EXAMPLES or 4,
-    derandomize=not EXAMPLES,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-)
-recipes = st.tuples(
-    st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(0, 700), st.integers(0, 250)
-)
+recipes = st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(0, 600), st.integers(0, 200))
+"""Seed, entities, facts and labels."""
 
 
 @pytest.fixture(scope="module")
@@ -31,39 +22,39 @@ def bench(tmp_path_factory):
     bench.close()
 
 
-@pytest.mark.parametrize("as_of", AS_OF)
 @given(recipe=recipes)
 @example(recipe=(0, 1, 0, 0))
 @example(recipe=(0, 3, 0, 20))
 @example(recipe=(0, 3, 20, 0))
-@searching
-def test_every_feature_is_of_the_row_that_the_oracle_finds(bench, as_of, recipe):
-    world = World.made(*recipe)
-    bench.put(world.tables())
-    found = bench.rows_of(f"found_at_{as_of}")
-    labels = in_order(world.asked, as_of)
-
-    assert [row["label_id"] for row in found] == [label["label_id"] for label in labels]
-    answers = Answers(world)
-    for label, row in zip(labels, found, strict=True):
-        for name, asked in ASKED.items():
-            expected = answers.row(asked, label, as_of)
-            if (expected and expected["id"]) != row[name]:
-                pytest.fail(story(answers, asked, name, label, as_of, row[name]))
-        assert row["card"] == answers.card(label, as_of)
-
-
-@given(recipe=recipes)
-@searching
-def test_the_row_arrives_whole(bench, recipe):
+@searching(3)
+def test_every_feature_is_of_the_row_that_the_oracle_finds(bench, recipe):
     world = World.made(*recipe)
     bench.put(world.tables())
     answers = Answers(world)
+    for as_of in AS_OF:
+        found = bench.rows_of(f"found_at_{as_of}")
+        labels = in_order(world.asked, as_of)
+        assert [row["label_id"] for row in found] == [label["label_id"] for label in labels]
+        for label, row in zip(labels, found, strict=True):
+            agree(answers, label, row, as_of)
     for label, row in zip(in_order(world.asked, "asked_utc"), bench.rows_of("whole_rows"), strict=True):
-        for view in ("plain", "late"):
-            expected = answers.row(Asked(view), label, "asked_utc") or dict.fromkeys(PLAIN)
-            for name in PLAIN:
-                assert same(expected[name], row[f"{view}_{name}"]), (view, name, label, expected, row)
+        arrived_whole(answers, label, row)
+
+
+def agree(answers, label, row, as_of) -> None:
+    for name, asked in ASKED.items():
+        expected = answers.row(asked, label, as_of)
+        if (expected and expected["id"]) != row[name]:
+            pytest.fail(story(answers, asked, name, label, as_of, row[name]))
+    assert row["card"] == answers.card(label, as_of)
+
+
+def arrived_whole(answers, label, row) -> None:
+    """Every value of the row that was found, to the last bit."""
+    for view in ("plain", "late"):
+        expected = answers.row(Asked(view), label, "asked_utc") or dict.fromkeys(PLAIN)
+        for name in PLAIN:
+            assert same(expected[name], row[f"{view}_{name}"]), (view, name, label, expected, row)
 
 
 def story(answers, asked, name, label, as_of, found) -> str:

@@ -27,6 +27,7 @@ SPANS = {"1 hour": HOUR, "1 day": DAY, "15 minutes": QUARTER, "1 microsecond": M
          "30 minutes": timedelta(minutes=30), "unbounded": None}  # fmt: skip
 FLOATS = [0.0, -0.0, 5e-324, 0.1, 0.2, 0.3, -0.1, 1e16, 1.0, -1e16, 2.5, 1e308, -1e308, 1e-300, 7.0]
 WILD = [*FLOATS, math.inf, -math.inf, math.nan, 1.7976931348623157e308]
+CENTS = [Decimal("0.10"), Decimal("-0.20"), Decimal("0.30"), Decimal("19.99")]
 KEYS = {"k_text": pa.string(), "k_left": pa.string(), "k_right": pa.string()}
 SCHEMAS = {
     "events": pa.schema({
@@ -104,7 +105,8 @@ def quantile(values: Sequence[Any], share: float) -> float | None:
     low, high = ordered[math.floor(place)], ordered[math.ceil(place)]
     if math.floor(place) == math.ceil(place):
         return low
-    return low + (high - low) * (place - math.floor(place))
+    share = place - math.floor(place)
+    return low * (1 - share) + high * share
 
 
 def deviation(values: Sequence[Any]) -> float | None:
@@ -206,6 +208,11 @@ WINDOWS: Mapping[str, Window] = {
     ),
 }  # fmt: skip
 NO_INPUTS = ("ids", "words_by_id")
+LONG = tuple(
+    name for name, made in WINDOWS.items()
+    if all(span in ("1 hour", "1 day", "1 month", "unbounded") and offset is None for span, offset in made.spans)
+)
+"""The windows that are longer than a calm world's delays."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +226,7 @@ class Shape:
     tie_breaker: tuple[str, ...] = ()
     unique_key: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
+    windows: tuple[str, ...] = tuple(WINDOWS)
 
     @property
     def columns(self) -> list[str]:
@@ -238,14 +246,13 @@ class Shape:
             if getattr(self, name):
                 config[name] = list(getattr(self, name))
         said = ", ".join(f"{key}={value!r}" for key, value in config.items())
-        items = [*self.columns, *(f"{item.sql} as {name}" for name, item in WINDOWS.items())]
+        items = [*self.columns, *(f"{WINDOWS[name].sql} as {name}" for name in self.windows)]
         listed = ",\n    ".join(items)
         return f"{{{{ config({said}) }}}}\nselect\n    {listed}\nfrom {{{{ source('world', 'events') }}}}\n"
 
     def view(self, rows: Events) -> View:
         """The same for the oracle. What windows read orders ties last, in the order in which they read it."""
         kept = ("id", "x", "word", "wild", "amount", "money", "wide", "small", "flag")
-        columns = [name for name in self.columns if name not in kept]
         return View(
             rows,
             keys=self.keys,
@@ -254,7 +261,7 @@ class Shape:
             available_after=SPANS[self.available_after] if self.available_after else None,
             tie_breaker=self.tie_breaker,
             unique_key=self.unique_key,
-            columns=tuple(dict.fromkeys([*columns, *self.plain, *kept])),
+            columns=tuple(dict.fromkeys([*self.columns, *kept])),
         )
 
 
@@ -266,6 +273,9 @@ VIEWS = {
     "corrected": Shape(available_at="known", unique_key=("number",), tie_breaker=("rank",)),
     "moved": Shape(("k_left", "k_right"), available_at="known", unique_key=("number", "word"), plain=("id",)),
     "everywhere": Shape((), available_at="known", plain=("id",)),
+    "soon_long": Shape(available_after="15 minutes", tie_breaker=("rank",), plain=("id",), windows=LONG),
+    "late_long": Shape(("k_left", "k_right"), event="happened_utc", available_at="known", plain=("id",), windows=LONG),
+    "corrected_long": Shape(available_at="known", unique_key=("number",), plain=("id",), windows=LONG),
 }
 ENTITIES = sorted({shape.keys for shape in VIEWS.values() if shape.keys})
 ASKED = {**{view: (view, False) for view in VIEWS}, **{f"{view}_strict": (view, True) for view in VIEWS}}
@@ -285,8 +295,9 @@ def files() -> dict[str, str]:
     for view, shape in VIEWS.items():
         made[f"models/{view}.sql"] = shape.sql()
     for name, (view, strict) in ASKED.items():
-        passed = list(NO_INPUTS)
-        items = [f"{{{{ feature('{view}.{item}'{', strict=true' if strict else ''}) }}}}" for item in WINDOWS]
+        windows = VIEWS[view].windows
+        passed = [item for item in NO_INPUTS if item in windows]
+        items = [f"{{{{ feature('{view}.{item}'{', strict=true' if strict else ''}) }}}}" for item in windows]
         listed = ",\n    ".join(["a.label_id", "a.asked", *items, "a.label"])
         made[f"models/of_{name}.sql"] = (
             f"{{{{ config(materialized='training_set', label='label', keys=['label_id'], passthrough={passed}) }}}}\n"
@@ -300,17 +311,18 @@ def files() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class World:
-    """Events and questions."""
+    """Events and questions. A calm world has no large number, and nothing is known later than a quarter of an hour."""
 
     events: list[dict[str, Any]]
     asked: list[dict[str, Any]]
 
     @classmethod
-    def made(cls, seed: int, entities: int, rows: int, labels: int) -> World:
+    def made(cls, seed: int, entities: int, rows: int, labels: int, calm: bool = False) -> World:
         random = Random(seed)
         known: list[int | None] = [*range(entities), None]
-        made = [_event(random, random.choice(known), number) for number in range(rows)]
-        made += [_version(random, random.choice(made), known, -number) for number in range(1, rows // 3 + 1) if made]
+        made = [_event(random, random.choice(known), number, calm) for number in range(rows)]
+        again = range(1, rows // 3 + 1)
+        made += [_version(random, random.choice(made), known, -number, calm) for number in again if made]
         random.shuffle(made)
         times: dict[int | None, list[datetime]] = {}
         for event in made:
@@ -327,8 +339,10 @@ class World:
         return {"events": self.events, "asked": self.asked}
 
 
-def _event(random: Random, entity: int | None, number: int) -> dict[str, Any]:
+def _event(random: Random, entity: int | None, number: int, calm: bool) -> dict[str, Any]:
     happened, known = times_of(random, entity)
+    if calm and happened is not None:
+        known = happened + random.choice([timedelta(0), MICROSECOND, QUARTER])
     keys = {name: value for name, value in keys_of(entity, random).items() if name in KEYS}
     return {
         "entity": entity,
@@ -337,9 +351,9 @@ def _event(random: Random, entity: int | None, number: int) -> dict[str, Any]:
         "known": known,
         "number": some(random, [number, number // 4], nulls=0.1),
         "rank": some(random, [1, 2]),
-        "amount": some(random, INTEGERS),
+        "amount": some(random, [0, 1, -1, 7, 1000] if calm else INTEGERS),
         "small": some(random, [-3, -1, 0, 1, 2, 7, 32_767]),
-        "money": some(random, [Decimal("0.10"), Decimal("-0.20"), Decimal("9" * 16 + ".99"), Decimal("0.30")]),
+        "money": some(random, [*CENTS, *([] if calm else [Decimal("9" * 16 + ".99")])]),
         "wide": some(random, [Decimal("0.0001"), Decimal("1e20").quantize(Decimal("0.0001")), Decimal("-7.0000")]),
         "x": some(random, FLOATS),
         "wild": some(random, WILD),
@@ -349,16 +363,20 @@ def _event(random: Random, entity: int | None, number: int) -> dict[str, Any]:
     }
 
 
-def _version(random: Random, event: Mapping[str, Any], known: Sequence[int | None], number: int) -> dict[str, Any]:
+def _version(
+    random: Random, event: Mapping[str, Any], known: Sequence[int | None], number: int, calm: bool
+) -> dict[str, Any]:
     """A later row of the same event: other values, sometimes at another time or of another entity."""
     entity = event["entity"] if random.random() < 0.8 else random.choice(known)
-    again = _event(random, entity, number)
+    again = _event(random, entity, number, calm)
     again["number"] = event["number"]
     again["word"] = event["word"]
-    if random.random() < 0.6:
+    if calm or random.random() < 0.6:
         again.update(_happened(event["happened_utc"]))
     if random.random() < 0.3:
         again["known"] = event["known"]
+    elif calm and event["happened_utc"] is not None:
+        again["known"] = event["happened_utc"] + random.choice([MICROSECOND, QUARTER])
     return again
 
 
@@ -392,7 +410,8 @@ class Answers:
         view = self.view(name, key)
         inside: dict[tuple[str, str | None], Events] = {}
         found = {}
-        for item, made in WINDOWS.items():
+        for item in VIEWS[name].windows:
+            made = WINDOWS[item]
             for span in made.spans:
                 if span not in inside:
                     offset = SPANS[span[1]] if span[1] else None

@@ -30,19 +30,13 @@ class Workbench:
         self.folder = folder
         self.schemas = schemas
         self._written = 0
-        for name, text in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        self.put({name: [] for name in schemas})
+        laid_out(folder, files, {}, schemas)
         self.project = Project.load(folder)
 
     def put(self, tables: Mapping[str, Sequence[Row]]) -> None:
         """Replace source files; every one gets a time of change of its own, however fast they follow each other."""
         for name, rows in tables.items():
-            path = self.folder / "data" / f"{name}.parquet"
-            path.parent.mkdir(exist_ok=True)
-            parquet.write_table(pa.Table.from_pylist(list(rows), schema=self.schemas[name]), path)
+            path = written(self.folder, name, rows, self.schemas[name])
             self._written += 1
             os.utime(path, ns=(self._written, self._written))
 
@@ -64,6 +58,25 @@ class Workbench:
 
     def close(self) -> None:
         self.project.close()
+
+
+def laid_out(
+    folder: Path, files: Mapping[str, str], tables: Mapping[str, Sequence[Row]], schemas: Mapping[str, pa.Schema]
+) -> None:
+    """Write a project's files and its sources; a table that is not given is empty."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for name, schema in schemas.items():
+        written(folder, name, tables.get(name, []), schema)
+
+
+def written(folder: Path, name: str, rows: Sequence[Row], schema: pa.Schema) -> Path:
+    path = folder / "data" / f"{name}.parquet"
+    path.parent.mkdir(exist_ok=True)
+    parquet.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
+    return path
 
 
 def same(expected: Any, found: Any) -> bool:

@@ -7,18 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-from sqlfeat.base.names import literal, quote
+from sqlfeat.base.names import quote
 from sqlfeat.compiler.manifest import CompiledModel, Lookup, WindowView
 from sqlfeat.compiler.rewriting import with_relations
 from sqlfeat.engine.duckdb import layout
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.feature_lookup import FeatureLookup
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, ROW, Shape
-from sqlfeat.engine.duckdb.naming import physical, public_name, schema_of
+from sqlfeat.engine.duckdb.naming import physical, schema_of
 from sqlfeat.engine.duckdb.plans import CHUNK_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
+from sqlfeat.engine.duckdb.publishing import Shown, publish
 from sqlfeat.engine.duckdb.windows import delay_sql
-from sqlfeat.errors import RunError
 
 OWN = "sqlfeat_own"
 
@@ -39,12 +39,12 @@ class Builder:
         """Make the model's relations and its public view; gives the rows (None for a view) and facts to record."""
         self._connection.execute(f"create schema if not exists {quote(schema_of(model.fingerprint))}")
         for statement in model.config.pre_hook:
-            self._connection.execute(statement)
+            self._connection.execute(self._text(statement))
         rows, facts = self._relations(model)
         for statement in model.config.post_hook:
-            self._connection.execute(statement)
+            self._connection.execute(self._text(statement))
         if model.materialized != "ephemeral":
-            self._publish(model)
+            publish(self._connection, Shown.model(model, self._schema))
         return rows, facts
 
     def _relations(self, model: CompiledModel) -> tuple[int | None, dict[str, Any]]:
@@ -102,27 +102,6 @@ class Builder:
                         registered.enter_context(self._connection.registered(relation, table))
                     self._connection.execute(f"{begin}\nselect {columns} from temp.{OWN} as r{joins}")
         self._connection.execute(f"drop table temp.{OWN}")
-
-    def _publish(self, model: CompiledModel) -> None:
-        schema, name = public_name(model, self._schema)
-        self._connection.execute(f"create schema if not exists {quote(schema)}")
-        kind = self._connection.value(
-            "select table_type from information_schema.tables where table_schema = ? and table_name = ? "
-            "and table_catalog = current_database()",
-            [schema, name],
-        )
-        if kind == "BASE TABLE":
-            raise RunError(
-                "relation-in-the-way",
-                f"{schema}.{name} is a table that sqlfeat has not made, so {model.name} cannot take its name.",
-                model.place(),
-                "rename the table, or give the model an alias or a schema.",
-            )
-        source = physical(model.name, model.fingerprint)
-        self._connection.execute(f"create or replace view {quote(schema)}.{quote(name)} as select * from {source}")
-        comment = model.config.description.strip()
-        if comment:
-            self._connection.execute(f"comment on view {quote(schema)}.{quote(name)} is {literal(comment)}")
 
     def _text(self, sql: str) -> str:
         return with_relations(sql, self._name_of).text

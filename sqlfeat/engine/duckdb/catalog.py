@@ -16,7 +16,7 @@ from sqlfeat.compiler.manifest import Column
 from sqlfeat.compiler.rewriting import with_relations
 from sqlfeat.engine.duckdb import sources
 from sqlfeat.engine.duckdb.connection import Connection
-from sqlfeat.errors import ProjectError
+from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.project import SeedFile, SourceTable
 
 
@@ -48,7 +48,7 @@ class ShadowCatalog:
             return _columns(self._connection.described(f"from {sources.seed_reader(seed, self._root)}"))
         except SqlProblem as problem:
             hint = "a seed is a CSV file with a header; config.column_types says what is not obvious."
-            raise ProjectError("seed-unreadable", f"{seed.path}: {problem.what}.", None, hint) from problem
+            raise ProjectError("seed-unreadable", f"{seed.path}: {problem.what}.", Place(seed.path), hint) from problem
 
     def declare(self, node: str, columns: Sequence[Column]) -> None:
         schema, name = _shadow(node)

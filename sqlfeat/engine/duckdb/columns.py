@@ -20,7 +20,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sqlfeat.base.files import write_atomically
 
@@ -50,14 +49,14 @@ class _Writer:
         if column.null_count or self.nulls:
             if not self.nulls:
                 self._file("valid").write(b"\x01" * self.rows)
-            self._file("valid").write(np.asarray(column.is_valid()).astype("u1").tobytes())
+            self._file("valid").write(validity(column).tobytes())
             self.nulls += column.null_count
         if self.text:
             self._append_text(column)
         elif pa.types.is_boolean(self.kind):
-            self._file("data").write(np.asarray(column.fill_null(False)).astype("u1").tobytes())
+            self._file("data").write(bits(column.buffers()[1], column).tobytes())
         else:
-            self._file("data").write(_values(column))
+            self._file("data").write(values(column, "V" + str(column.type.bit_width // 8)).tobytes())
         self.rows += len(column)
 
     def _append_text(self, column: pa.Array) -> None:
@@ -91,15 +90,28 @@ class _Writer:
         return self.files[part]
 
 
-def _values(column: pa.Array) -> bytes:
-    """The raw values of a column of fixed width; what stands where a null is does not matter."""
-    width = column.type.bit_width // 8
+def values(column: pa.Array, dtype: str) -> npt.NDArray[Any]:
+    """The raw values of an array of fixed width, without a copy; what stands where a null is does not matter.
+
+    (``numpy.asarray`` of an Arrow array imports pandas where it is installed, which costs more than a lookup.)
+    """
     buffer = column.buffers()[1]
     if buffer is None:
-        return b"\x00" * (width * len(column))
-    start = column.offset * width
-    values: bytes = np.frombuffer(buffer, np.uint8)[start : start + width * len(column)].tobytes()
-    return values
+        return np.zeros(len(column), dtype)
+    return np.frombuffer(buffer, dtype)[column.offset : column.offset + len(column)]
+
+
+def bits(buffer: pa.Buffer | None, column: pa.Array) -> npt.NDArray[np.uint8]:
+    """The bits of a buffer of an array, a byte each; all set where there is no buffer."""
+    if buffer is None:
+        return np.ones(len(column), np.uint8)
+    unpacked = np.unpackbits(np.frombuffer(buffer, np.uint8), bitorder="little")
+    return unpacked[column.offset : column.offset + len(column)]
+
+
+def validity(column: pa.Array) -> npt.NDArray[np.uint8]:
+    """One byte a row: whether there is a value."""
+    return bits(column.buffers()[0] if column.null_count else None, column)
 
 
 def storable(kind: pa.DataType) -> bool:
@@ -149,12 +161,12 @@ class Column:
         if self.text is not None:
             indices = pa.array(positions, mask=~flags)
             return self.text.take(indices)
-        values = self.data.take(positions, mode="clip")
-        bits = None if flags.all() else pa.py_buffer(np.packbits(flags, bitorder="little"))
+        found_values = self.data.take(positions, mode="clip")
+        nulls = None if flags.all() else pa.py_buffer(np.packbits(flags, bitorder="little"))
         if pa.types.is_boolean(self.kind):
-            packed = pa.py_buffer(np.packbits(values, bitorder="little"))
-            return pa.Array.from_buffers(self.kind, len(values), [bits, packed])
-        return pa.Array.from_buffers(self.kind, len(values), [bits, pa.py_buffer(values)])
+            packed = pa.py_buffer(np.packbits(found_values, bitorder="little"))
+            return pa.Array.from_buffers(self.kind, len(flags), [nulls, packed])
+        return pa.Array.from_buffers(self.kind, len(flags), [nulls, pa.py_buffer(found_values)])
 
 
 class ColumnFolder:
@@ -222,8 +234,9 @@ def gather_all(
 
 
 def as_int64(column: pa.ChunkedArray, missing: int) -> npt.NDArray[np.int64]:
-    """A column of instants or integers as 64-bit integers, with ``missing`` for null."""
-    if column.type != pa.int64():
-        column = pa.chunked_array([chunk.view(pa.int64()) for chunk in column.chunks], pa.int64())
-    filled = pc.fill_null(column, missing)
-    return np.asarray(filled.combine_chunks() if filled.num_chunks != 1 else filled.chunk(0))
+    """A column of instants or 64-bit integers as integers, with ``missing`` for null."""
+    pieces = []
+    for chunk in column.chunks:
+        numbers = values(chunk, "i8")
+        pieces.append(np.where(validity(chunk), numbers, missing) if chunk.null_count else numbers)
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)

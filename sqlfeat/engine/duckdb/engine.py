@@ -26,6 +26,7 @@ from sqlfeat.engine.duckdb.exact import rounded_ratios, rounded_sums
 from sqlfeat.engine.duckdb.lookup import Assembly
 from sqlfeat.engine.duckdb.naming import names_of, physical, schema_of, source_name, source_schema
 from sqlfeat.engine.duckdb.prepared import Layouts
+from sqlfeat.engine.duckdb.publishing import Shown, not_shown, publish
 from sqlfeat.engine.duckdb.state import State
 from sqlfeat.engine.duckdb.windows import FSUM, RATIO
 from sqlfeat.engine.explanation import Explained, ExplainRequest, LabelRows
@@ -123,12 +124,24 @@ class DuckDBEngine:
             self._connection.execute(f"create schema if not exists {quote(schema_of(record.fingerprint))}")
             reader = sources.seed_reader(seed, self._root)
             self._connection.execute(f"create or replace table {name} as select * from {reader}")
-            public = f"{quote(self._schema)}.{quote(seed.name)}"
-            self._connection.execute(f"create schema if not exists {quote(self._schema)}")
-            self._connection.execute(f"create or replace view {public} as select * from {name}")
+            publish(self._connection, Shown.seed(seed, record.fingerprint, self._schema))
             return int(self._connection.value(f"select count(*) from {name}")), {}
 
         return self._commit(record, build, None)
+
+    def publish(self, manifest: Manifest, ids: Sequence[str]) -> None:
+        wanted = []
+        for node in ids:
+            model = manifest.models.get(node.removeprefix("model."))
+            if node.startswith("seed."):
+                wanted.append(Shown.seed(manifest.seeds[node], manifest.fingerprints[node], self._schema))
+            elif model is not None and model.materialized != "ephemeral":
+                wanted.append(Shown.model(model, self._schema))
+        missing = not_shown(self._connection, wanted)
+        if missing:
+            with self._connection.transaction():
+                for shown in missing:
+                    publish(self._connection, shown)
 
     def _commit(
         self, record: Record, build: Callable[[], tuple[int | None, dict[str, Any]]], model: CompiledModel | None
@@ -157,7 +170,9 @@ class DuckDBEngine:
         return self._guarded(lambda: self._connection.arrow(with_relations(sql, self._names).text))
 
     def ask(self, sql: str) -> Answer:
-        names, rows = self._connection.answer(with_relations(sql, self._names).text)
+        text = with_relations(sql, self._names).text
+        self._connection.described(text)  # says better than running it what is wrong with it
+        names, rows = self._connection.answer(text)
         return Answer(tuple(names), tuple(rows))
 
     def assemble(self, model: CompiledModel, manifest: Manifest, request: RowsRequest) -> Assembled:

@@ -16,9 +16,10 @@ from sqlfeat.compiler.manifest import Column, CompiledModel, Lookup, Manifest, T
 from sqlfeat.compiler.rewriting import Rewritten, ref_token, source_token
 from sqlfeat.engine.base import Assembled, RowsRequest
 from sqlfeat.engine.duckdb.connection import Connection
-from sqlfeat.engine.duckdb.explain_windows import finite, read_windows
+from sqlfeat.engine.duckdb.explain_windows import read_windows
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, Shape, instant
 from sqlfeat.engine.duckdb.naming import physical
+from sqlfeat.engine.duckdb.records import finite, records
 from sqlfeat.engine.explanation import (
     Explained,
     ExplainedColumn,
@@ -63,9 +64,7 @@ class ExplainedRow:
         try:
             self._asked = f"temp.{self._assemble(self._widened(), RowsRequest(rows=self._request.row)).relation}"
             items = [f"cast({quote(o.name)} as {o.type}) as {quote(o.name)}" for o in self._plan.outputs]
-            row = _records(
-                self._connection, f"select {finite(_TIME)} as {_TIME}, {', '.join(items)} from {self._asked}"
-            )
+            row = records(self._connection, f"select {finite(_TIME)} as {_TIME}, {', '.join(items)} from {self._asked}")
             as_of = row[0].pop(_TIME)
             lookups = tuple(self._lookup(lookup) for lookup in self._wanted())
             return Explained(as_of, row[0], lookups)
@@ -106,7 +105,7 @@ class ExplainedRow:
         plain = [name for name in names if name not in windowed]
         items = [f"{_key(lookup, i)} as k{i}" for i in range(len(lookup.keys))]
         items += [f"{_value(lookup, name)} as v{i}" for i, name in enumerate(names)]
-        found = _records(self._connection, f"select {', '.join(items)} from {self._asked}")[0]
+        found = records(self._connection, f"select {', '.join(items)} from {self._asked}")[0]
         keys = {key: found[f"k{i}"] for i, (key, _) in enumerate(lookup.keys)}
         columns = []
         for number, name in enumerate(names):
@@ -159,9 +158,10 @@ class ExplainedRow:
         )
         counts.pop("used", None)
         older = int(counts.pop("older", 0))
-        used = self._rows(told, "= 'used'", "desc", 1)
-        after = self._rows(told, "= 'after'", "asc", SHOWN_AFTER)[::-1]
-        others = self._rows(told, "not in ('used', 'older', 'after')", "desc", SHOWN - len(after))
+        rows = self._rows(told)
+        used = [row for row in rows if row.reason == "used"]
+        after = [row for row in rows if row.reason == "after"][-SHOWN_AFTER:]
+        others = [row for row in rows if row.reason not in ("used", "after")][: SHOWN - len(after)]
         return RowLookup(
             outcome="found" if used else self._outcome(keys, counts),
             row=used[0].row if used else None,
@@ -200,13 +200,16 @@ select h.* exclude (__sqlfeat_judged), coalesce(
     h.__sqlfeat_judged) as {_REASON}
 from judged as h left join used as u on true"""
 
-    def _rows(self, told: Sequence[str], judged: str, direction: str, limit: int) -> list[UnusedRow]:
-        """The first rows that were judged so (SQL after the reason), from the newest or from the oldest on."""
+    def _rows(self, told: Sequence[str]) -> list[UnusedRow]:
+        """The row that was used, the first that happened after, and the newest of the others; newest first."""
         values = "".join(f", {quote(name)} as v{i}" for i, name in enumerate(told))
-        found = _records(
+        kind = f"case when {_REASON} in ('used', 'after') then {_REASON} end"
+        nearness = f"case when {_REASON} = 'after' then {_PLACE} else -{_PLACE} end"
+        found = records(
             self._connection,
             f"select {_REASON} as reason, {finite(EVENT)} as event, {finite(AVAILABLE)} as available{values} "
-            f"from temp.{_JUDGED} where {_REASON} {judged} order by {_PLACE} {direction} limit {limit}",
+            f"from temp.{_JUDGED} where {_REASON} <> 'older' "
+            f"qualify row_number() over (partition by {kind} order by {nearness}) <= {SHOWN} order by {_PLACE} desc",
         )
         return [
             UnusedRow(
@@ -256,8 +259,3 @@ def _key(lookup: Lookup, number: int) -> str:
 
 def _value(lookup: Lookup, name: str) -> str:
     return f"{lookup.name}_value_{lookup.columns.index(name)}"
-
-
-def _records(connection: Connection, sql: str) -> list[dict[str, Any]]:
-    names, rows = connection.answer(sql)
-    return [dict(zip(names, row, strict=True)) for row in rows]

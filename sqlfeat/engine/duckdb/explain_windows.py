@@ -5,21 +5,15 @@ It counts plainly, from the rows of one key; the value itself comes from where a
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.manifest import WindowAggregate, WindowItem, WindowView
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, ROW, UNTIL
+from sqlfeat.engine.duckdb.records import finite, records
 from sqlfeat.engine.explanation import ViewRow, WindowRead
 
 _FATE = "__sqlfeat_fate"
 _FATES = ("counted", "not-yet-known", "superseded", "filtered-out")
-
-
-def finite(column: str) -> str:
-    """An instant that Python can hold; infinity and what lies beyond the year 9999 are shown as none."""
-    return f"case when {column} between timestamptz '0001-01-02' and timestamptz '9999-12-30' then {column} end"
 
 
 def read_windows(
@@ -41,7 +35,7 @@ def _read(
     fates = f"(select *, {_fate(aggregate, time, start, end, strict=strict)} as {_FATE} from {history})"
     counted = ", ".join(f"count(*) filter (where {_FATE} = '{fate}') as {quote(fate)}" for fate in _FATES)
     edges = f"{finite(f'({start})') if start else 'null::timestamptz'} as start_at, {finite(f'({end})')} as end_at"
-    told = _one(connection, f"select {edges}, {counted} from {fates}") or {}
+    (told,) = records(connection, f"select {edges}, {counted} from {fates}")
     return WindowRead(
         aggregate=call.aggregate.strip(),
         length=str(call.length) if call.length else "unbounded",
@@ -76,14 +70,9 @@ def _event(
     kept = {argument.column: argument.sql for argument in view.arguments}
     read = [column for column in dict.fromkeys(aggregate.arguments) if column in kept]
     values = "".join(f", {quote(column)}" for column in read)
-    found = _one(
+    found = records(
         connection,
         f"select {finite(EVENT)} as event, {finite(AVAILABLE)} as available{values} from {fates} "
         f"where {_FATE} = 'counted' order by {EVENT} {direction}, {AVAILABLE} {direction}, {ROW} {direction} limit 1",
     )
-    return ViewRow(found["event"], found["available"], {kept[c]: found[c] for c in read}) if found else None
-
-
-def _one(connection: Connection, sql: str) -> dict[str, Any] | None:
-    names, rows = connection.answer(sql)
-    return dict(zip(names, rows[0], strict=True)) if rows else None
+    return next((ViewRow(row["event"], row["available"], {kept[c]: row[c] for c in read}) for row in found), None)

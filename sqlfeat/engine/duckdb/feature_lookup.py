@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,7 @@ from sqlfeat.base.names import literal, quote
 from sqlfeat.compiler.manifest import CompiledModel, Lookup, WindowAggregate
 from sqlfeat.engine.base import LookupReport
 from sqlfeat.engine.duckdb import layout
-from sqlfeat.engine.duckdb.columns import as_int64, gather_all
+from sqlfeat.engine.duckdb.columns import Flags, as_int64, gather_all
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, USABLE, Shape
 from sqlfeat.engine.duckdb.naming import physical
@@ -38,6 +37,7 @@ from sqlfeat.engine.duckdb.windows import (
 )
 from sqlfeat.errors import RunError
 
+AFTER_ALL = 2**63 - 1
 NEVER = -(2**63)
 """Before every instant: what a null as-of time is searched for, and never found."""
 
@@ -91,6 +91,7 @@ class FeatureLookup:
         self._view = view
         self._prepared = prepared
         self._stored = stored
+        self._delayed = Shape(view.keys, view.time, ()).delayed
         self._longest_delay = longest_delay
         self._known_at = known_at
         self._event_types: dict[str, str] | None = None
@@ -143,7 +144,7 @@ class FeatureLookup:
         if self._ttl is not None:
             edge = as_int64(asked["edge"], NEVER)
             fresh = there & (columns.instants(EVENT).take(positions, mode="clip") >= edge)
-        self._count(keys_sql, there, fresh, first)
+        self._count(asked, instants, there, fresh)
         made: dict[str, pa.ChunkedArray | pa.Array] = {"c": pa.nulls(rows, pa.int8())}
         gathered = gather_all(columns, self._plain, positions, fresh, self._workers)
         name = f"{self.lookup.name}_found"
@@ -184,39 +185,22 @@ class FeatureLookup:
         """Every label row with its instant, its windows' edges, and the positions of its entity's rows."""
         entities = physical(self._view.name, self._view.fingerprint, "entities")
         conditions = [f"q.k{i} = e.k{i}" for i in range(len(self.lookup.keys))] or ["true"]
-        edges = f", q.t - {self._ttl.sql()} as edge" if self._ttl else ""
+        edges = f", {layout.before('q.t', self._ttl)} as edge" if self._ttl else ""
         edges += "".join(f", {bound.before('q.t')} as edge_{i}" for i, bound in enumerate(_edges(fast)))
         ranges = "e.start, e.n_rows" + (", e.effect_start, e.effect_rows" if fast else "")
+        ranges += ", e.happened" if self._delayed else ""
         return (
             f"select q.n, q.t{edges}, {ranges} from ({keys_sql}) as q "
             f"left join {entities} as e on {' and '.join(conditions)}"
         )
 
-    def _count(self, keys_sql: str, there: Any, fresh: Any, first: int) -> None:
+    def _count(self, asked: pa.Table, instants: Instants, there: Flags, fresh: Flags) -> None:
         self.tally.found += int(fresh.sum())
         self.tally.expired += int(there.sum() - fresh.sum())
-        missing = np.flatnonzero(~there)
-        if len(missing) and Shape(self._view.keys, self._view.time, ()).delayed:
-            numbers = pa.table({"n": pa.array(missing + first)})
-            with self._connection.registered("sqlfeat_missing", numbers):
-                self.tally.not_yet_known += int(self._connection.value(self._not_yet_known_sql(keys_sql)))
-
-    def _not_yet_known_sql(self, keys_sql: str) -> str:
-        """Of the rows for which nothing was found, those whose entity had a row that was not known yet."""
-        before = "<" if self.lookup.strict else "<="
-        shape = Shape(self._view.keys, self._view.time, ())
-        keys = "".join(f"{quote(key)}, " for key in self._view.keys)
-        part = "events" if self._view.window_view else ""
-        relation = physical(self._view.name, self._view.fingerprint, part)
-        grouped = f"group by {keys[:-2]}" if keys else ""
-        first = (
-            f"select {keys}min({shape.event}) as happened from {relation} where {shape.available} is not null {grouped}"
-        )
-        conditions = [f"q.k{i} = e.{quote(key)}" for i, key in enumerate(self._view.keys)]
-        return (
-            f"select count(*) from ({keys_sql}) as q join sqlfeat_missing as m on m.n = q.n "
-            f"join ({first}) as e on {' and '.join([*conditions, f'e.happened {before} q.t'])}"
-        )
+        if self._delayed:
+            happened = as_int64(asked["happened"], AFTER_ALL)
+            before = happened < instants if self.lookup.strict else happened <= instants
+            self.tally.not_yet_known += int((before & ~there).sum())
 
     # -- as-of join ------------------------------------------------------------------------------------------------
 
@@ -237,7 +221,7 @@ class FeatureLookup:
         conditions = [f"q.k{i} = v.{quote(key)}" for i, (key, _) in enumerate(self.lookup.keys)]
         conditions.append(f"q.t {comparison} v.{USABLE}")
         there = f"v.{USABLE} is not null"
-        fresh = f"v.{EVENT} >= q.t - {self._ttl.sql()}" if self._ttl else "true"
+        fresh = f"v.{EVENT} >= {layout.before('q.t', self._ttl)}" if self._ttl else "true"
         columns = [f"case when {fresh} then v.{quote(name)} end as {quote(name)}" for name in self._plain]
         columns += [f"({there} and {fresh}) as found", f"({there} and not ({fresh})) as expired"]
         return (

@@ -13,6 +13,7 @@ from sqlfeat.base.names import literal, quote
 from sqlfeat.compiler.manifest import CompiledModel, Manifest, TrainingSetPlan
 from sqlfeat.compiler.rewriting import with_relations
 from sqlfeat.engine.duckdb.connection import Connection
+from sqlfeat.engine.duckdb.records import records
 from sqlfeat.engine.explanation import LabelRows
 
 MATCHES = 5
@@ -37,9 +38,9 @@ def label_rows(
     try:
         connection.execute(f"create or replace temp table {_LABELS} as select * from {name_of(plan.labels)}")
         text = with_relations(plan.select.text, lambda node: _without_features(plan, manifest)).text
-        named = ", ".join(f"{quote(name)} as k{i}" for i, name in enumerate(identity))
-        connection.execute(f"create or replace temp table {_KEYS} as select {named} from (\n{text}\n)")
         types = {output.name: output.type for output in plan.outputs}
+        named = ", ".join(f"cast({quote(name)} as {types[name]}) as k{i}" for i, name in enumerate(identity))
+        connection.execute(f"create or replace temp table {_KEYS} as select {named} from (\n{text}\n)")
         conditions = [_equals(f"k.k{identity.index(name)}", types[name], value) for name, value in where.items()]
         connection.execute(
             f"create or replace temp table {_MATCHED} as select * from temp.{_LABELS} as r "
@@ -60,13 +61,13 @@ def _matched(connection: Connection, plan: TrainingSetPlan, model: CompiledModel
     keys = ", ".join(f"__sqlfeat_k{i} as {quote(name)}" for i, name in enumerate(identity))
     count = int(connection.value(f"select count(*) from temp.{_MATCHED}"))
     rows = connection.arrow(f"select {columns} from temp.{_MATCHED} order by {order} limit {MATCHES}")
-    found = _records(connection, f"select {keys} from temp.{_MATCHED} order by {order} limit {MATCHES}")
+    found = records(connection, f"select {keys} from temp.{_MATCHED} order by {order} limit {MATCHES}")
     examples: Sequence[Mapping[str, Any]] = ()
     if not count:
         texts = ", ".join(
             f"cast(k{i} as varchar) as {quote(name)}" for i, name in enumerate(identity) if name in model.config.keys
         )
-        examples = _records(connection, f"select distinct {texts} from temp.{_KEYS} order by all limit 3")
+        examples = records(connection, f"select distinct {texts} from temp.{_KEYS} order by all limit 3")
     return LabelRows(count, rows, found, examples)
 
 
@@ -86,8 +87,3 @@ def _equals(column: str, type_: str, value: str | None) -> str:
         return f"{column} is null"
     text = literal(value)
     return f"coalesce({column} = try_cast({text} as {type_}) or cast({column} as varchar) = {text}, false)"
-
-
-def _records(connection: Connection, sql: str) -> list[dict[str, Any]]:
-    names, rows = connection.answer(sql)
-    return [dict(zip(names, row, strict=True)) for row in rows]

@@ -17,7 +17,7 @@ from sqlfeat.compiler.rewriting import with_relations
 from sqlfeat.engine.base import Assembled, Record, RowsRequest
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.feature_lookup import FeatureLookup, Found, side_by_side
-from sqlfeat.engine.duckdb.layout import instant
+from sqlfeat.engine.duckdb.layout import asked_instant
 from sqlfeat.engine.duckdb.plans import CHUNK_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.errors import RunError
@@ -85,9 +85,9 @@ class Assembly:
         request, as_of = self._request, quote(self._plan.as_of)
         conditions = []
         if request.start:
-            conditions.append(f"{instant(self._plan.as_of)} >= {_timestamp(request.start)}")
+            conditions.append(f"{asked_instant(self._plan.as_of)} >= {_timestamp(request.start)}")
         if request.end:
-            conditions.append(f"{instant(self._plan.as_of)} < {_timestamp(request.end)}")
+            conditions.append(f"{asked_instant(self._plan.as_of)} < {_timestamp(request.end)}")
         where = f" where {' and '.join(conditions)}" if conditions else ""
         replaced = ""
         if request.at:
@@ -123,7 +123,7 @@ class Assembly:
         return f"select {', '.join(items)} from {GIVEN}"
 
     def _label_rows(self, source: str) -> int:
-        time = instant(self._plan.as_of)
+        time = asked_instant(self._plan.as_of)
         self._connection.execute(
             f"create temp table {ROWS} as\n"
             f"select (row_number() over ()) - 1 as {NUMBER}, {time} as {INSTANT}, * from ({source})"

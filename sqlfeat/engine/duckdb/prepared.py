@@ -84,7 +84,7 @@ class Layouts:
         name = f"{view.fingerprint}-{secrets.token_hex(4)}"
         totals = self._write_totals(view, self._folder / name, late=bool(delay))
         self._connection.execute(f"create or replace temp table {_SORTED} as\n{sql}")
-        self._write_entities(view, with_effects=totals)
+        self._write_entities(view, shape, relation, with_effects=totals)
         rows = self._connection.batches(f"select {items} from temp.{_SORTED}", _BATCH)
         write_columns(self._folder / name / ROWS, rows)
         self._connection.execute(f"drop table temp.{_SORTED}")
@@ -121,8 +121,11 @@ class Layouts:
 
     # -- rows ------------------------------------------------------------------------------------------------------
 
-    def _write_entities(self, view: CompiledModel, *, with_effects: bool) -> None:
-        """Where each entity's rows lie, and its effects; a global view is one entity without keys."""
+    def _write_entities(self, view: CompiledModel, shape: Shape, relation: str, *, with_effects: bool) -> None:
+        """Where each entity's rows lie, and its effects; a global view is one entity without keys.
+
+        Where rows can be late, also when the first of them happened: what was asked for then was not known yet.
+        """
         rows = f"({_ranges(f'temp.{_SORTED}', [quote(key) for key in view.keys])})"
         columns, join = "r.*", ""
         if with_effects:
@@ -130,6 +133,10 @@ class Layouts:
             conditions = " and ".join(f"r.k{i} = e.k{i}" for i in range(len(view.keys))) or "true"
             effects = _ranges(f"temp.{_EFFECTS}", [f"k{i}" for i in range(len(view.keys))])
             join = f" left join ({effects}) as e on {conditions}"
+        if shape.delayed:
+            columns += ", f.happened"
+            conditions = " and ".join(f"r.k{i} = f.k{i}" for i in range(len(view.keys))) or "true"
+            join += f" left join ({_first_events(shape, relation)}) as f on {conditions}"
         table = physical(view.name, view.fingerprint, "entities")
         self._connection.execute(f"create or replace table {table} as\nselect {columns} from {rows} as r{join}")
         if with_effects:
@@ -182,6 +189,13 @@ class Layouts:
         needed = [c for aggregate in view.window_view.aggregates for c in contributions_of(aggregate, types)]
         changing = late or bool(view.time.unique_key)
         return [c for c in dict.fromkeys(needed) if not (changing and c.kind in ("min", "max"))]
+
+
+def _first_events(shape: Shape, relation: str) -> str:
+    """When the first row of each key happened, known or not."""
+    keys = "".join(f"{quote(key)} as k{i}, " for i, key in enumerate(shape.keys))
+    grouped = "group by " + ", ".join(quote(key) for key in shape.keys) if shape.keys else ""
+    return f"select {keys}min({shape.event}) as happened from {relation} where {shape.available} is not null {grouped}"
 
 
 def _ranges(relation: str, keys: Sequence[str]) -> str:

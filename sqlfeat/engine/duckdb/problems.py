@@ -34,10 +34,13 @@ def problem_of(error: duckdb.Error, sql: str, shift: int = 0) -> SqlProblem:
         offset = start - shift if start >= shift else None
     candidates = _names(str(facts.get("candidates") or ""))
     name = str(facts["name"]) if facts.get("name") else None
-    for pattern, found_kind in ((_COLUMN_OF, "column"), (_ALIAS, "alias")):
+    for pattern, found_kind in ((_COLUMN_OF, "column"), (_ALIAS, "alias"), (_NO_AGGREGATE, "no aggregate")):
         match = pattern.match(message)
         if match:
-            kind, name, candidates = found_kind, match["name"], _names(match["candidates"] or "")
+            kind, name = found_kind, match["name"]
+            candidates = _names(match.groupdict().get("candidates") or "")
+    if kind == "table" and not name:
+        kind = "other"
     if kind == "column" and name and offset is not None and sql[offset + shift :][:length].endswith(name):
         offset, length = offset + length - len(name), len(name)
     return SqlProblem(
@@ -46,8 +49,10 @@ def problem_of(error: duckdb.Error, sql: str, shift: int = 0) -> SqlProblem:
 
 
 _COLUMN_OF = re.compile(
-    r'Table "[^"]*" does not have a column named "(?P<name>[^"]*)"(?:\s+Candidate bindings: :?(?P<candidates>.*))?', re.S
+    r'Table "[^"]*" does not have a column named "(?P<name>[^"]*)"(?:\s+Candidate bindings: :?(?P<candidates>.*))?',
+    re.S,
 )
+_NO_AGGREGATE = re.compile(r"(?P<name>\w+) is not an aggregate function")
 _ALIAS = re.compile(r'Referenced table "(?P<name>[^"]*)" not found!(?:\s+Candidate tables: (?P<candidates>.*))?', re.S)
 
 
@@ -89,6 +94,8 @@ def _sentence(message: str, kind: str, name: str | None) -> str:
         return f"There is no column {name!r} here"
     if kind in ("table", "function") and name:
         return f"There is no {kind} {name!r}"
+    if kind == "no aggregate":
+        return f"{name!r} is no aggregate"
     if kind == "alias" and name:
         return f"There is no table {name!r} in this SELECT"
     first = message.split("\n")[0].split("You might need")[0].strip()

@@ -21,7 +21,8 @@ import pyarrow as pa
 
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.manifest import WindowAggregate
-from sqlfeat.engine.duckdb.columns import ColumnFolder, Positions
+from sqlfeat.engine.duckdb.columns import ColumnFolder, Positions, validity, values
+from sqlfeat.engine.duckdb.exact import rounded_means
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, UNTIL
 from sqlfeat.engine.duckdb.search import Instants, last_not_after
 from sqlfeat.engine.duckdb.windows import Bound, WindowsAt, bounds_of
@@ -56,7 +57,8 @@ class Contribution:
         if self.kind in ("min", "max"):
             return f"case when {condition} then {self.argument} end"
         kind = types[self.argument]
-        value = self.argument if kind.startswith("DECIMAL") else f"cast({self.argument} as bigint)"
+        lowest = -(2**63) + 1  # a total that could hold a lower one does not fit anyway, and this one can be taken back
+        value = self.argument if kind.startswith("DECIMAL") else f"greatest(cast({self.argument} as bigint), {lowest})"
         zero = f"cast(0 as {kind})" if kind.startswith("DECIMAL") else "0"
         return f"case when {condition} then {value} else {zero} end"
 
@@ -92,8 +94,10 @@ def effects_sql(
     pieces = []
     for sign, since, condition in (("", AVAILABLE, ""), ("-", UNTIL, f" and {UNTIL} is not null")):
         instant = EVENT if order == BY_EVENT else f"greatest({EVENT}, {since})"
-        values = [f"{sign}({c.sql(types)}) as p{i}" for i, c in enumerate(contributions) if sign == "" or _signed(c)]
-        values += [f"null as p{i}" for i, c in enumerate(contributions) if sign and not _signed(c)]
+        values = []
+        for i, contribution in enumerate(contributions):
+            taken_back = "null" if sign and not _signed(contribution) else f"{sign}({contribution.sql(types)})"
+            values.append(f"{taken_back} as p{i}")
         pieces.append(
             f"select {named}{instant} as {INSTANT}, {', '.join(values)} "
             f"from {events} where {known} and {AVAILABLE} is not null{condition}"
@@ -130,10 +134,10 @@ def totals_reader(
                     keys = _sortable(column, contribution.kind)
                     arrays += [pa.array(keys), *(pa.array(a) for a in _block_extremes(keys, contribution.kind))]
                     continue
-                values = _integers(column)
-                largest[i] += int(np.abs(values.astype(np.float64)).sum())
+                numbers = _integers(column)
+                largest[i] += int(np.abs(numbers.astype(np.float64)).sum())
                 fits[0] = fits[0] and largest[i] < 2**62
-                totals = np.cumsum(values) + np.int64(carried[i] if fits[0] else 0)
+                totals = np.cumsum(numbers) + np.int64(carried[i] if fits[0] else 0)
                 carried[i] = int(totals[-1]) if len(totals) else carried[i]
                 arrays.append(pa.array(totals))
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
@@ -160,28 +164,25 @@ def _rebatched(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 def _integers(column: pa.Array) -> Integers:
     """A column of integers or small decimals as 64-bit integers; decimals unscaled."""
     if pa.types.is_decimal(column.type):
-        words = np.frombuffer(
-            column.cast(pa.decimal128(column.type.precision, column.type.scale)).buffers()[1], np.int64
-        )
+        words = np.frombuffer(column.buffers()[1], np.int64)
         return words[2 * column.offset : 2 * (column.offset + len(column)) : 2].copy()
-    return np.asarray(column.cast(pa.int64())).astype(np.int64)
+    return values(column.cast(pa.int64()), "i8")
 
 
 def _sortable(column: pa.Array, kind: str) -> Integers:
     """A column as integers of the same order; null where it changes nothing."""
     absent = _INT64.max if kind == "min" else _INT64.min
-    present = np.asarray(column.is_valid())
+    present = validity(column).view(np.bool_)
     if pa.types.is_floating(column.type):
-        values = np.asarray(column.cast(pa.float64()).fill_null(0.0)).astype(np.float64)
-        bits = np.where(np.isnan(values), np.nan, values).view(np.int64)
+        numbers = values(column.cast(pa.float64()), "f8") + 0.0  # -0.0 equals 0.0
+        bits = np.where(np.isnan(numbers), np.nan, numbers).view(np.int64)
         keys = np.where(bits >= 0, bits, bits ^ _INT64.max)
     elif pa.types.is_decimal(column.type):
         keys = _integers(column)
     else:
-        width = pa.int32() if column.type.bit_width == 32 and pa.types.is_date(column.type) else None
-        plain = column.view(width) if width else column
+        plain = column.view(pa.int32()) if pa.types.is_date(column.type) else column
         plain = plain.view(pa.int64()) if pa.types.is_timestamp(plain.type) else plain
-        keys = np.asarray(plain.cast(pa.int64()).fill_null(0)).astype(np.int64)
+        keys = values(plain.cast(pa.int64()), "i8")
     return np.where(present, keys, absent)
 
 
@@ -277,9 +278,7 @@ class WindowTotals:
             if kind.startswith("DECIMAL"):
                 return _decimals(total, present, scale), f"DECIMAL(38,{scale})"
             return pa.array(total, mask=~present), "HUGEINT"
-        with np.errstate(divide="ignore", invalid="ignore"):
-            exact = total.astype(np.float64) / np.float64(10**scale) if scale else total.astype(np.float64)
-            return pa.array(exact / counted.astype(np.float64), mask=~present), "DOUBLE"
+        return pa.array(rounded_means(total, counted, scale), mask=~present), "DOUBLE"
 
     def _difference(
         self, contribution: Contribution, last: tuple[str, Positions], first: tuple[str, Positions]
@@ -288,8 +287,8 @@ class WindowTotals:
 
     def _total(self, contribution: Contribution, order: str, positions: Positions) -> Integers:
         column = self._orders[order].column(f"p{self._numbers[contribution]}").data
-        values: Integers = column.take(positions, mode="clip")
-        return np.where(positions < 0, 0, values)
+        totals: Integers = column.take(positions, mode="clip")
+        return np.where(positions < 0, 0, totals)
 
     def _extreme(self, contribution: Contribution, last: Positions, first: Positions, present: Any) -> Integers:
         """The extreme of the rows ``first … last`` of each asked instant; anything where none is ``present``."""
@@ -302,22 +301,22 @@ class WindowTotals:
         low, high = first[asked], last[asked]
         low_block, high_block = low // BLOCK, high // BLOCK
         apart = low_block != high_block
-        values = pick(to_end.take(low, mode="clip"), from_start.take(high, mode="clip"))
-        values = self._between(values, apart, low_block + 1, high_block - 1, from_start, pick)
+        extremes = pick(to_end.take(low, mode="clip"), from_start.take(high, mode="clip"))
+        extremes = self._between(extremes, apart, low_block + 1, high_block - 1, from_start, pick)
         together = np.flatnonzero(~apart)
         if len(together):
             plain = folder.column(f"p{number}").data
-            values[together] = _inside(plain, low[together], high[together], pick)
-        outcome[asked] = values
+            extremes[together] = _inside(plain, low[together], high[together], pick)
+        outcome[asked] = extremes
         return outcome
 
     def _between(
-        self, values: Integers, apart: Any, low: Positions, high: Positions, from_start: Integers, pick: Any
+        self, extremes: Integers, apart: Any, low: Positions, high: Positions, from_start: Integers, pick: Any
     ) -> Integers:
         """The extreme with those of the whole blocks in between, by a table over powers of two."""
         wide = np.flatnonzero(apart & (high >= low))
         if not len(wide):
-            return values
+            return extremes
         level: Integers = np.ascontiguousarray(from_start[BLOCK - 1 :: BLOCK])
         spans = high[wide] - low[wide] + 1
         powers = np.frexp(spans.astype(np.float64))[1] - 1
@@ -326,18 +325,18 @@ class WindowTotals:
             if len(chosen):
                 rows = wide[chosen]
                 both = pick(level.take(low[rows]), level.take(high[rows] - (1 << power) + 1))
-                values[rows] = pick(values[rows], both)
+                extremes[rows] = pick(extremes[rows], both)
             if len(level) > 1 << power:
                 level = pick(level[: -(1 << power)], level[1 << power :])
-        return values
+        return extremes
 
 
 def _inside(plain: Integers, low: Positions, high: Positions, pick: Any) -> Integers:
     """The extreme of runs of rows that lie inside one block each."""
-    values: Integers = plain.take(low)
+    extremes: Integers = plain.take(low)
     for step in range(1, BLOCK):
-        values = pick(values, plain.take(np.minimum(low + step, high)))
-    return values
+        extremes = pick(extremes, plain.take(np.minimum(low + step, high)))
+    return extremes
 
 
 def _from_sortable(keys: Integers, present: Any, kind: str) -> pa.Array:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.manifest import WindowAggregate, WindowView
-from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, ROW, UNTIL
+from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, ROW, UNTIL, before
 from sqlfeat.spec.duration import Duration
 
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "BOOLEAN"}
@@ -28,6 +28,7 @@ _EQUAL_ZEROS = {"min", "max", "median", "quantile_cont", "quantile_disc", "mode"
 _SHORTEST_MONTH = 28 * 86_400_000_000
 _LONGEST_MONTH = 31 * 86_400_000_000
 BUCKET = "__sqlfeat_bucket"
+ASKED = "__sqlfeat_n"
 FSUM = "sqlfeat_fsum"
 """The correctly rounded sum of a list of doubles; the engine registers it."""
 RATIO = "sqlfeat_ratio"
@@ -74,9 +75,11 @@ class WindowsAt:
 
 
 def values_sql(windows: WindowsAt, longest_delay: int | None) -> str:
-    """The wanted items at every asked instant: columns ``n`` and one a wanted item; see :func:`tokens_sql`."""
+    """The wanted items at every asked instant, and its number as ``ASKED``; see :func:`tokens_sql`."""
     items = [f"{item.sql} as {quote(item.name)}" for item in windows.view.items if item.name in windows.wanted]
-    return f"select n, {', '.join(items)} from (\n{tokens_sql(windows, windows.aggregates, longest_delay)}\n)"
+    return (
+        f"select n as {ASKED}, {', '.join(items)} from (\n{tokens_sql(windows, windows.aggregates, longest_delay)}\n)"
+    )
 
 
 def tokens_sql(windows: WindowsAt, aggregates: Sequence[WindowAggregate], longest_delay: int | None) -> str:
@@ -157,7 +160,9 @@ class Bound:
 
     def before(self, instant: str) -> str:
         """The edge's instant, in SQL."""
-        return " - ".join([instant, *(span.sql() for span in self.spans)])
+        for span in self.spans:
+            instant = before(instant, span)
+        return instant
 
 
 def bounds_of(aggregate: WindowAggregate) -> tuple[Bound | None, Bound | None]:
@@ -256,7 +261,9 @@ def _average(kind: str, total: str, count: str) -> str:
 
 def _exact_sum(windows: WindowsAt, aggregate: WindowAggregate, total: str) -> str:
     kind = windows.types[aggregate.arguments[0]]
-    return f"cast({total} as decimal(38, {scale_of(kind)}))" if kind.startswith("DECIMAL") else f"cast({total} as hugeint)"
+    return (
+        f"cast({total} as decimal(38, {scale_of(kind)}))" if kind.startswith("DECIMAL") else f"cast({total} as hugeint)"
+    )
 
 
 def scale_of(kind: str) -> int:
