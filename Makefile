@@ -50,6 +50,10 @@ format: $(READY) ## write all Python as ruff wants it
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+.PHONY: docs
+docs: $(READY) ## follow the README and the docs: type every command in them, compare what it prints
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/docs $(ARGS)
+
 .PHONY: wheel
 wheel: $(READY) ## the package as it is published, into dist/
 	$(BIN)/python -m hatchling build -t wheel -t sdist
@@ -57,6 +61,10 @@ wheel: $(READY) ## the package as it is published, into dist/
 .PHONY: lock
 lock: $(BIN)/uv ## resolve uv.lock anew after a change of dependencies in pyproject.toml
 	$(UV) lock --default-index https://pypi.org/simple
+
+.PHONY: bench-pit
+bench-pit: $(READY) ## measure point-in-time lookups and windows beside their peers (ARGS="--quick": a tenth of it)
+	@$(BIN)/python -m benchmarks.pit $(ARGS)
 
 .PHONY: clean
 clean: ## delete all that was made here, the environment included

@@ -20,8 +20,8 @@ def feast_python(folder: Path) -> Path | str:
         return "Feast is not measured: this environment has no uv to install it with"
     environment = {**os.environ, "VIRTUAL_ENV": str(folder), "UV_SYSTEM_CERTS": "1"}
     for command in (
-        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder],
-        [uv, "pip", "install", "--quiet", WANTED],
+        [str(uv), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
+        [str(uv), "pip", "install", "--quiet", WANTED],
     ):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:

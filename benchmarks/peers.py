@@ -109,8 +109,8 @@ class RangeFrames(_DuckDB):
             aggregate = AGGREGATES[name].replace("(*)", "(happened)")
             items += [f"{aggregate} over w_{window} as {name}_{window}" for window in WINDOWS]
         frames = [
-            f"w_{window} as (partition by {keys} order by ts range between to_microseconds({seconds} * 1000000 - 1) "
-            f"preceding and current row)"
+            f"w_{window} as (partition by {keys} order by ts range between "
+            f"interval '{seconds * 1_000_000 - 1} microseconds' preceding and current row)"
             for window, seconds in WINDOW_SECONDS.items()
         ]
         return (

@@ -179,7 +179,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, help="feature rows of a view, instead of the workload's")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=300, help="seconds for one run of one method")
-    parser.add_argument("--patience", type=float, default=60, help="what takes longer is run once")
+    parser.add_argument("--patience", type=float, default=30, help="what takes longer is run once")
     parser.add_argument("--w6", action="store_true", help="the 100M rows too: 40 GB of disk, most of an hour")
     parser.add_argument("--no-feast", action="store_true", help="make no environment for Feast")
     parser.add_argument("--results", type=Path, default=HERE / "results")

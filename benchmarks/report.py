@@ -91,7 +91,7 @@ def _ratio(base: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]],
 
 
 def _median(runs: Sequence[Mapping[str, Any]], key: str) -> float:
-    return median(run[key] for run in runs)
+    return float(median(run[key] for run in runs))
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from sqlfeat.compiler.manifest import (
     Column,
     CompiledModel,
     CompiledTest,
+    Lookup,
     Output,
     TimeFacts,
     TrainingSetPlan,
@@ -41,6 +42,7 @@ _CODES = {
     "syntax": "sql-syntax", "column": "missing-column", "table": "missing-table", "function": "sql-function",
     "type": "sql-type", "alias": "missing-table", "no aggregate": "sql-function", "other": "sql-error",
 }  # fmt: skip
+_FLOATS = ("FLOAT", "DOUBLE")
 _NUMERIC = (
     "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
     "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
@@ -186,7 +188,7 @@ class Binder:
             error.where = error.where or model.place(_named_key(error))
             raise
         plan = planned.plan
-        self._check_keys(model, planned)
+        plan = replace(plan, lookups=self._comparable_keys(model, planned))
         columns = self._describe(plan.select, model, {plan.labels: self._assembled(plan)})
         if len(columns) != len(plan.outputs):
             raise ProjectError("sql-grammar", "The outputs of this SELECT cannot be told apart.", model.place())
@@ -222,13 +224,15 @@ class Binder:
             columns.append(Column(lookup.name, f"STRUCT({fields})"))
         return columns
 
-    def _check_keys(self, model: CompiledModel, planned: Planned) -> None:
-        """The SQL of every key can be evaluated, and compares with the view's key by equality of like with like."""
+    def _comparable_keys(self, model: CompiledModel, planned: Planned) -> tuple[Lookup, ...]:
+        """The lookups, with key SQL that can be evaluated and compares with the view's keys, like with like."""
         plan = planned.plan
+        lookups = []
         alias = f" as {quote(plan.alias)}" if plan.alias else ""
         for lookup in plan.lookups:
             call = planned.calls[lookup.name]
             types = {column.name.casefold(): column.type for column in self.models[lookup.view].columns}
+            keys = []
             for key, sql in lookup.keys:
                 asked = f"select {sql} from {token_of(plan.labels)}{alias}"
                 try:
@@ -241,6 +245,9 @@ class Binder:
                     what = f"The key {key!r} of {lookup.view} is {own}, and what it is looked up by is {found}."
                     where = model.place_of_call(call.token, lookup.view)
                     raise ProjectError("key-type", what, where, "cast one of them in its model, or in on={…}.")
+                keys.append((key, _exactly(sql, found, own)))
+            lookups.append(replace(lookup, keys=tuple(keys)))
+        return tuple(lookups)
 
     # -- what the engine says --------------------------------------------------------------------------------------
 
@@ -353,23 +360,31 @@ def _family(type_name: str) -> str:
     return "number" if type_name.startswith(_NUMERIC) and type_name != "BOOLEAN" else type_name
 
 
+def _exactly(sql: str, found: str, own: str) -> str:
+    """A key's SQL as the view's type, where floats meet exact numbers: no two keys become one by rounding."""
+    if (found in _FLOATS) == (own in _FLOATS) or "number" not in (_family(found), _family(own)):
+        return sql
+    return f"case when try_cast(try_cast({sql} as {own}) as {found}) = {sql} then try_cast({sql} as {own}) end"
+
+
 def _named_key(error: ProjectError) -> str | None:
     first = error.what.split(" ", 1)[0]
     return first if first in ("keys", "label", "weight", "passthrough") else None
 
 
 def _hint(problem: SqlProblem) -> str | None:
-    if problem.name and problem.candidates and problem.kind in ("column", "table", "alias", "function"):
-        names = [candidate.split(".")[-1] for candidate in problem.candidates]
-        near = nearest(problem.name, names)
-        if problem.kind in ("table", "function"):
-            return f"did you mean {near!r}?" if near else None
-        return did_you_mean(problem.name, [name for name in names if not name.startswith("__sqlfeat")])
-    return None
+    """The nearest of the names that the engine thinks of; it does not think of all that there are."""
+    if problem.name is None or problem.kind not in ("column", "table", "alias", "function"):
+        return None
+    names = [candidate.split(".")[-1] for candidate in problem.candidates]
+    near = nearest(problem.name, [name for name in names if not name.startswith("__sqlfeat")])
+    return f"did you mean {near!r}?" if near else None
 
 
 def _leaving(type_name: str) -> str:
     """The type that an output leaves with: HUGEINT as DECIMAL(38,0), instants as TIMESTAMPTZ."""
     if type_name in ("HUGEINT", "UHUGEINT"):
         return "DECIMAL(38,0)"
+    if type_name.endswith("[]"):
+        return f"{_leaving(type_name.removesuffix('[]'))}[]"
     return "TIMESTAMP WITH TIME ZONE" if type_name.startswith("TIMESTAMP") else type_name

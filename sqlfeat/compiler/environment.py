@@ -33,6 +33,7 @@ from sqlfeat.compiler.source_map import Fragment, Origin, Span, called_from, con
 RENDER_SECONDS = 20.0
 MOST_OUTPUT = 50_000_000
 """How many characters one rendering may put out, those of macros and blocks counted each time they pass."""
+_WEIGHT_OF_ORIGIN = 100
 _LINE_ENDS = re.compile(r"\r\n|\r")
 _TAG = re.compile(r"\{%[-+]?\s*(\w+)")
 _BLOCKS = frozenset({"if", "for", "macro", "call", "filter"})
@@ -243,7 +244,7 @@ class TemplateEnvironment(SandboxedEnvironment):
         return "".join(str(value) for value in values)
 
     def _count(self, text: str) -> None:
-        self.put_out += len(text)
+        self.put_out += len(text) + (_WEIGHT_OF_ORIGIN * len(text.spans) if isinstance(text, Fragment) else 0)
         if self.put_out > MOST_OUTPUT:
             raise limits.TooLarge(f"this template puts out more than {MOST_OUTPUT:,} characters")
 

@@ -15,8 +15,8 @@ from jinja2.exceptions import SecurityError
 
 LARGEST_NUMBER = 1_000_000
 """A width, a precision, a count: whatever says how often or how wide."""
-LARGEST_TEXT = 10_000_000
-LARGEST_LIST = 1_000_000
+LARGEST_TEXT = 5_000_000
+LARGEST_LIST = 200_000
 MOST_BITS = 4_096
 """Integers beyond this are no numbers that SQL could read."""
 
@@ -37,8 +37,11 @@ class TooLarge(SecurityError):  # becomes template-forbidden where the place is 
 def multiply(left: Any, right: Any) -> None:
     """Refuse a repetition of a text or a list, or a product, that is too large."""
     for sized, times in ((left, right), (right, left)):
-        repeats = isinstance(sized, str | bytes | list | tuple) and isinstance(times, int)
-        if repeats and len(sized) * times > LARGEST_NUMBER:
+        if not isinstance(times, int):
+            continue
+        if isinstance(sized, str | bytes) and len(sized) * times > LARGEST_TEXT:
+            raise TooLarge("this repetition is too large for a template")
+        if isinstance(sized, list | tuple) and len(sized) * times > LARGEST_LIST:
             raise TooLarge("this repetition is too large for a template")
     if _is_int(left) and _is_int(right) and left.bit_length() + right.bit_length() > MOST_BITS:
         raise TooLarge("this product is too large for a template")

@@ -156,11 +156,18 @@ def debug(session: Session) -> Mapping[str, Any]:
         built = len(session.engine.records())
     except SqlfeatError as error:
         problems.append(error.what)
+    counts = {"hooks": len(spec.hooks), "registered_models": len(registry.registered_models(spec.registry))}
     try:
+        outline = session.outline
+        counts |= {
+            "models": len(outline.models),
+            "sources": len(outline.sources),
+            "seeds": len(outline.seeds),
+            "tests": len(outline.tests),
+        }
         session.manifest.raise_errors(session.manifest.graph.nodes)
     except SqlfeatError as error:
         problems.append(str(error))
-    outline = session.outline
     return {
         "project": {"name": spec.name, "version": spec.version, "root": str(spec.root), "file": spec.project_file},
         "target": {
@@ -174,14 +181,7 @@ def debug(session: Session) -> Mapping[str, Any]:
             "built": built,
         },
         "paths": {"target": str(spec.target_path), "registry": str(spec.registry)},
-        "counts": {
-            "models": len(outline.models),
-            "sources": len(outline.sources),
-            "seeds": len(outline.seeds),
-            "tests": len(outline.tests),
-            "hooks": len(spec.hooks),
-            "registered_models": len(registry.registered_models(spec.registry)),
-        },
+        "counts": {"models": 0, "sources": 0, "seeds": 0, "tests": 0} | counts,
         "versions": {**package_versions(_PACKAGES), "platform": platform.platform()},
         "problems": problems,
     }

@@ -87,9 +87,7 @@ def _position(owner: str, names: list[str]) -> Iterator[tuple[str, int]]:
 def _note_call(node: ast.Call, takers: dict[str, int], found: Codes, where: str) -> None:
     name = _name(node.func)
     position = 0 if name in ERRORS else takers.get(name)
-    if position is None:
-        return
-    if len(node.args) > position:
+    if position is not None and len(node.args) > position:
         found.add(node.args[position], where)
     for keyword in node.keywords:
         if keyword.arg in PARAMETERS:

@@ -18,7 +18,7 @@ NOT_RUN = ("make", "pip", "git", "python")
 class Shell:
     """Types commands, one after the other; ``cd`` lasts."""
 
-    def __init__(self, folder: Path, bin_folder: Path) -> None:
+    def __init__(self, folder: Path, bin_folder: Path, **environment: str) -> None:
         self.folder = folder
         self._pwd = bin_folder / "pwd"
         bin_folder.mkdir(parents=True, exist_ok=True)
@@ -33,6 +33,7 @@ class Shell:
             "PYTHONWARNINGS": "ignore",
             "COLUMNS": "120",
             "OMP_WAIT_POLICY": "PASSIVE",
+            **environment,
         }
 
     def type(self, command: str) -> tuple[int, str]:

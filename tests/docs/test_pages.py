@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_readme_can_be_followed(flights):
 def test_the_python_of_the_readme_runs(flights):
     (block,) = [block for block in readme().blocks() if block.language == "python"]
     (flights.folder / "same.py").write_text(block.text, encoding="utf-8")
-    code, printed = flights.type("python3 same.py")
+    code, printed = flights.type(f"{sys.executable} same.py")
 
     assert code == 0, printed
     assert "'train': 42341" in printed

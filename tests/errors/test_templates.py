@@ -267,12 +267,12 @@ ephemeral, incremental, feature_view, training_set.
 
 def test_an_entity_that_is_nowhere_declared(told):
     files = {
-        "models/totals.sql": "{{ config(materialized='feature_view', entity='custmer', event_time='at') }} select 1 as x"
+        "models/totals.sql": "{{ config(materialized='feature_view', entity='custmer', event_time='t') }} select 1 as x"
     }
 
     assert told(files) == text("""
         models/totals.sql:1:40: [unknown-entity] There is no entity 'custmer'.
-          1 | {{ config(materialized='feature_view', entity='custmer', event_time='at') }} select 1 as x
+          1 | {{ config(materialized='feature_view', entity='custmer', event_time='t') }} select 1 as x
             |                                        ^^^^^^
 
         Hint: did you mean 'customer'?

@@ -1,7 +1,7 @@
 """A project of sensors whose readings come late, are corrected and tie, said twice: as files and for the oracle.
 
-Times are hours after noon. A reading is ``(sensor, happened, known, seq, number, value)``: ``number`` says which reading it
-is (versions of one share it), ``seq`` breaks ties.
+Times are hours after noon. A reading is ``(sensor, happened, known, seq, number, value)``: ``number`` says which
+reading it is (versions of one share it), ``seq`` breaks ties.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def project(folder: Path, rows: Sequence[Reading], asked: Sequence[tuple[Any, ..
     """The project on these readings; ``asked`` are the label rows ``(row_id, sensor, hours after noon)``."""
     table = pa.Table.from_pylist(
         readings(rows),
-        pa.schema({"sensor": pa.string(), "happened": UTC_TIME, "known": UTC_TIME, "seq": pa.int64(), "number": pa.int64(),
-                   "value": pa.float64()}),
+        pa.schema({"sensor": pa.string(), "happened": UTC_TIME, "known": UTC_TIME, "seq": pa.int64(),
+                   "number": pa.int64(), "value": pa.float64()}),
     )  # fmt: skip
     questions = [dict(zip(ASKED, (row_id, sensor, hours(at)), strict=True)) for row_id, sensor, at in asked]
     spine = pa.Table.from_pylist(
@@ -69,7 +69,11 @@ MODELS = {
         sources:
           - name: raw
             config: {location: "data/{name}.parquet"}
-            tables: [{name: readings}, {name: asked}, {name: places}, {name: sites}]
+            tables:
+              - {name: readings}
+              - {name: asked, config: {event_time: asked_at}}
+              - {name: places}
+              - {name: sites}
     """,
     "models/readings.sql": """
         {{ config(materialized='feature_view', entity='sensor', event_time='happened', available_at='known',
@@ -112,6 +116,11 @@ MODELS = {
             {{ feature('everywhere.latest') }},
             f.label
         from {{ ref('asked') }} as f
+    """,
+    "models/direct.sql": """
+        {{ config(materialized='training_set', keys=['row_id']) }}
+        select asked.row_id, asked_at, {{ feature('readings.value', on={'sensor': 'asked.sensor'}) }}
+        from {{ source('raw', 'asked') }}
     """,
     "models/summed.sql": """
         {{ config(materialized='training_set', label='label', keys=['row_id'], passthrough=['sensor']) }}

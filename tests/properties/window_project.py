@@ -349,7 +349,7 @@ def _event(random: Random, entity: int | None, number: int, calm: bool) -> dict[
         **keys,
         **_happened(happened),
         "known": known,
-        "number": some(random, [number, number // 4], nulls=0.1),
+        "number": some(random, [number] if calm else [number, number // 4], nulls=0.1),
         "rank": some(random, [1, 2]),
         "amount": some(random, [0, 1, -1, 7, 1000] if calm else INTEGERS),
         "small": some(random, [-3, -1, 0, 1, 2, 7, 32_767]),

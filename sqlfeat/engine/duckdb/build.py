@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 from sqlfeat.base.names import quote
+from sqlfeat.compiler.catalog import SqlProblem
 from sqlfeat.compiler.manifest import CompiledModel, Lookup, WindowView
 from sqlfeat.compiler.rewriting import with_relations
 from sqlfeat.engine.duckdb import layout
@@ -19,6 +20,7 @@ from sqlfeat.engine.duckdb.plans import CHUNK_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.engine.duckdb.publishing import Shown, publish
 from sqlfeat.engine.duckdb.windows import delay_sql
+from sqlfeat.errors import RunError
 
 OWN = "sqlfeat_own"
 
@@ -38,14 +40,20 @@ class Builder:
     def build(self, model: CompiledModel) -> tuple[int | None, dict[str, Any]]:
         """Make the model's relations and its public view; gives the rows (None for a view) and facts to record."""
         self._connection.execute(f"create schema if not exists {quote(schema_of(model.fingerprint))}")
-        for statement in model.config.pre_hook:
-            self._connection.execute(self._text(statement))
+        self._hooks(model, "pre_hook", model.config.pre_hook)
         rows, facts = self._relations(model)
-        for statement in model.config.post_hook:
-            self._connection.execute(self._text(statement))
+        self._hooks(model, "post_hook", model.config.post_hook)
         if model.materialized != "ephemeral":
             publish(self._connection, Shown.model(model, self._schema))
         return rows, facts
+
+    def _hooks(self, model: CompiledModel, key: str, statements: Sequence[str]) -> None:
+        for statement in statements:
+            try:
+                self._connection.execute(self._text(statement))
+            except SqlProblem as problem:
+                what = f"The {key} of {model.name} fails: {problem.what}."
+                raise RunError("sql-hook-failed", what, model.place(key)) from problem
 
     def _relations(self, model: CompiledModel) -> tuple[int | None, dict[str, Any]]:
         name = physical(model.name, model.fingerprint)

@@ -20,7 +20,7 @@ from sqlfeat.engine.base import LookupReport
 from sqlfeat.engine.duckdb import layout
 from sqlfeat.engine.duckdb.columns import Flags, as_int64, gather_all
 from sqlfeat.engine.duckdb.connection import Connection
-from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, USABLE, Shape
+from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, UNTIL, USABLE, Shape
 from sqlfeat.engine.duckdb.naming import physical
 from sqlfeat.engine.duckdb.plans import Situation, choose
 from sqlfeat.engine.duckdb.prepared import Prepared
@@ -251,7 +251,9 @@ class FeatureLookup:
             self._event_types = dict(self._connection.described(f"from {table}"))
         events = table
         if self._known_at is not None:
-            events = f"(select * from {table} where {AVAILABLE} <= {_timestamp(self._known_at)})"
+            at = _timestamp(self._known_at)
+            until = f"case when {UNTIL} <= {at} then {UNTIL} end as {UNTIL}"
+            events = f"(select * replace ({until}) from {table} where {AVAILABLE} <= {at})"
         return WindowsAt(
             view=view.window_view,
             events=events,

@@ -113,11 +113,12 @@ def _moved(instant: str, sign: str, span: Duration) -> str:
 
 
 def ties_sql(shape: Shape, relation: str) -> str:
-    """How many groups of rows are equal in key, times and tie breakers: there the remaining columns decide."""
+    """How many groups of rows that can be used are equal in key, times and tie breakers: the rest decides there."""
+    used = f"{_all_known(shape.keys)} and {shape.event} is not null and {shape.available} is not null"
     groups = [*(quote(key) for key in shape.keys), shape.event, shape.available]
     groups += [quote(column) for column in shape.time.tie_breaker]
     by = ", ".join(groups)
-    return f"select count(*) from (select 1 from {relation} group by {by} having count(*) > 1)"
+    return f"select count(*) from (select 1 from {relation} where {used} group by {by} having count(*) > 1)"
 
 
 def lookup_sql(shape: Shape, relation: str, *, ties: bool, where: str = "true") -> str:

@@ -21,18 +21,21 @@ from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.engine.duckdb import layout
 from sqlfeat.engine.duckdb.columns import ColumnFolder, storable, write_columns
 from sqlfeat.engine.duckdb.connection import Connection
-from sqlfeat.engine.duckdb.layout import EVENT, USABLE, Shape
-from sqlfeat.engine.duckdb.naming import physical
-from sqlfeat.engine.duckdb.plans import AS_TEXT
-from sqlfeat.engine.duckdb.totals import (
+from sqlfeat.engine.duckdb.effects import (
     BY_EVENT,
     EFFECT,
     Contribution,
-    WindowTotals,
+    Forms,
     contributions_of,
     effects_sql,
+    magnitudes_sql,
     totals_reader,
 )
+from sqlfeat.engine.duckdb.fixed_point import MOST_ROWS, FixedPoint
+from sqlfeat.engine.duckdb.layout import EVENT, USABLE, Shape
+from sqlfeat.engine.duckdb.naming import physical
+from sqlfeat.engine.duckdb.plans import AS_TEXT
+from sqlfeat.engine.duckdb.totals import WindowTotals
 from sqlfeat.errors import RunError
 
 _SORTED = "sqlfeat_sorted"
@@ -84,7 +87,7 @@ class Layouts:
         name = f"{view.fingerprint}-{secrets.token_hex(4)}"
         totals = self._write_totals(view, self._folder / name, late=bool(delay))
         self._connection.execute(f"create or replace temp table {_SORTED} as\n{sql}")
-        self._write_entities(view, shape, relation, with_effects=totals)
+        self._write_entities(view, shape, relation, with_effects=totals is not None)
         rows = self._connection.batches(f"select {items} from temp.{_SORTED}", _BATCH)
         write_columns(self._folder / name / ROWS, rows)
         self._connection.execute(f"drop table temp.{_SORTED}")
@@ -116,8 +119,9 @@ class Layouts:
             return Prepared(columns, None)
         by_effect = ColumnFolder(folder / EFFECT)
         by_event = ColumnFolder(folder / BY_EVENT) if facts.get("longest_delay") else by_effect
-        contributions = self._contributions(view, self._types(view), late=bool(facts.get("longest_delay")))
-        return Prepared(columns, WindowTotals(by_effect, by_event, contributions))
+        kept = [_Kept.from_fact(fact) for fact in facts["totals"]]
+        forms = {i: one.form for i, one in enumerate(kept) if one.form is not None}
+        return Prepared(columns, WindowTotals(by_effect, by_event, [one.contribution for one in kept], forms))
 
     # -- rows ------------------------------------------------------------------------------------------------------
 
@@ -154,41 +158,68 @@ class Layouts:
 
     # -- totals ----------------------------------------------------------------------------------------------------
 
-    def _write_totals(self, view: CompiledModel, folder: Path, *, late: bool) -> bool:
-        """Write the running totals of a view's events, if its windows can be had from some; tells whether."""
-        types = self._types(view)
-        contributions = self._contributions(view, types, late=late)
-        if not contributions:
-            return False
+    def _write_totals(self, view: CompiledModel, folder: Path, *, late: bool) -> list[Any] | None:
+        """Write the running totals of a view's events; gives what is kept, None where its windows need the events."""
+        if view.window_view is None:
+            return None
         events = physical(view.name, view.fingerprint, "events")
+        types = dict(self._connection.described(f"from {events}"))
+        kept = self._kept(view, events, types, late=late)
+        if not kept:
+            return None
+        contributions = [one.contribution for one in kept]
+        forms = {i: one.form for i, one in enumerate(kept) if one.form is not None}
         sql = effects_sql(view.keys, events, contributions, types, EFFECT)
         self._connection.execute(f"create or replace temp table {_EFFECTS} as\n{sql}")
-        fits = self._write_order(folder / EFFECT, f"select * from temp.{_EFFECTS}", contributions)
+        fits = self._write_order(folder / EFFECT, f"select * from temp.{_EFFECTS}", contributions, forms)
         if fits and late:
             by_event = effects_sql(view.keys, events, contributions, types, BY_EVENT)
-            fits = self._write_order(folder / BY_EVENT, by_event, contributions)
+            fits = self._write_order(folder / BY_EVENT, by_event, contributions, forms)
         if not fits:
             shutil.rmtree(folder, ignore_errors=True)
             self._connection.execute(f"drop table temp.{_EFFECTS}")
-        return fits
+        return [one.as_fact() for one in kept] if fits else None
 
-    def _write_order(self, folder: Path, sql: str, contributions: Sequence[Contribution]) -> bool:
-        reader, fits = totals_reader(self._connection.batches(sql, _BATCH), contributions)
+    def _write_order(self, folder: Path, sql: str, contributions: Sequence[Contribution], forms: Forms) -> bool:
+        reader, fits = totals_reader(self._connection.batches(sql, _BATCH), contributions, forms)
         write_columns(folder, reader)
         return fits[0]
 
-    def _types(self, view: CompiledModel) -> dict[str, str]:
-        if view.window_view is None:
-            return {}
-        return dict(self._connection.described(f"from {physical(view.name, view.fingerprint, 'events')}"))
-
-    def _contributions(self, view: CompiledModel, types: Mapping[str, str], *, late: bool) -> list[Contribution]:
-        """What the view's windows need, in a fixed order; extremes only where nothing is late or replaced."""
-        if view.window_view is None:
-            return []
+    def _kept(self, view: CompiledModel, events: str, types: Mapping[str, str], *, late: bool) -> list[_Kept]:
+        """What can be kept of what the windows need: extremes only where nothing is late or replaced."""
+        assert view.window_view is not None
         needed = [c for aggregate in view.window_view.aggregates for c in contributions_of(aggregate, types)]
-        changing = late or bool(view.time.unique_key)
-        return [c for c in dict.fromkeys(needed) if not (changing and c.kind in ("min", "max"))]
+        kept = []
+        for contribution in dict.fromkeys(needed):
+            if contribution.kind in ("min", "max") and (late or view.time.unique_key):
+                continue
+            form = None
+            if contribution.kind == "float":
+                smallest, largest, special = self._connection.execute(magnitudes_sql(contribution, types, events))[0]
+                form = FixedPoint.covering(smallest, largest, special)
+                rows = int(self._connection.value(f"select count(*) from {events}"))
+                if form is None or rows > MOST_ROWS or (special and view.time.unique_key):
+                    continue
+            kept.append(_Kept(contribution, form))
+        return kept
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A contribution whose totals are kept, and for sums of floats how these are written."""
+
+    contribution: Contribution
+    form: FixedPoint | None
+
+    def as_fact(self) -> list[Any]:
+        """The same as plain values, for the record of a build."""
+        form = [self.form.low, self.form.digits, self.form.special] if self.form else None
+        return [self.contribution.kind, self.contribution.argument, self.contribution.filter, form]
+
+    @classmethod
+    def from_fact(cls, fact: Sequence[Any]) -> _Kept:
+        kind, argument, condition, form = fact
+        return cls(Contribution(kind, argument, condition), FixedPoint(*form) if form else None)
 
 
 def _first_events(shape: Shape, relation: str) -> str:

@@ -10,7 +10,7 @@ extremes over powers of two of blocks: three looks for any window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -19,186 +19,24 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sqlfeat.base.names import quote
 from sqlfeat.compiler.manifest import WindowAggregate
-from sqlfeat.engine.duckdb.columns import ColumnFolder, Positions, validity, values
+from sqlfeat.engine.duckdb.columns import ColumnFolder, Positions
+from sqlfeat.engine.duckdb.effects import (
+    BLOCK,
+    BY_EVENT,
+    EFFECT,
+    INSTANT,
+    SPECIAL,
+    Contribution,
+    Forms,
+    Integers,
+    contributions_of,
+)
 from sqlfeat.engine.duckdb.exact import rounded_means
-from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, UNTIL
 from sqlfeat.engine.duckdb.search import Instants, last_not_after
 from sqlfeat.engine.duckdb.windows import Bound, WindowsAt, bounds_of
 
-BLOCK = 16
-BATCH = 122_880
-INSTANT = "x"
-EFFECT, BY_EVENT = "effect", "event"
 _INT64 = np.iinfo(np.int64)
-_SUMMED = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "BOOLEAN"}
-_ORDERED = {*_SUMMED, "FLOAT", "DOUBLE", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"} - {"BOOLEAN"}
-
-Integers = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """What an event brings to an aggregate: ``kind`` is ``sum``, ``count``, ``min`` or ``max``."""
-
-    kind: str
-    argument: str
-    filter: str | None
-
-    def sql(self, types: Mapping[str, str]) -> str:
-        """The contribution of one event; null for an extreme to which it brings nothing."""
-        conditions = [self.filter] if self.filter else []
-        if self.argument != "*":
-            conditions.append(f"{self.argument} is not null")
-        condition = " and ".join(conditions) or "true"
-        if self.kind == "count":
-            return f"cast(case when {condition} then 1 else 0 end as bigint)"
-        if self.kind in ("min", "max"):
-            return f"case when {condition} then {self.argument} end"
-        kind = types[self.argument]
-        lowest = -(2**63) + 1  # a total that could hold a lower one does not fit anyway, and this one can be taken back
-        value = self.argument if kind.startswith("DECIMAL") else f"greatest(cast({self.argument} as bigint), {lowest})"
-        zero = f"cast(0 as {kind})" if kind.startswith("DECIMAL") else "0"
-        return f"case when {condition} then {value} else {zero} end"
-
-
-def contributions_of(aggregate: WindowAggregate, types: Mapping[str, str]) -> tuple[Contribution, ...]:
-    """What has to be prepared for an aggregate; nothing where it cannot be had from totals."""
-    plain = not (aggregate.distinct or aggregate.order_by) and len(aggregate.arguments) <= 1
-    if not plain:
-        return ()
-    argument = aggregate.arguments[0] if aggregate.arguments else "*"
-    count = Contribution("count", argument, aggregate.filter)
-    kind = types.get(argument, "")
-    if aggregate.function == "count" and (argument == "*" or kind):
-        return (count,)
-    if aggregate.function in ("sum", "avg", "mean") and (kind in _SUMMED or _small_decimal(kind)):
-        return (Contribution("sum", argument, aggregate.filter), count)
-    if aggregate.function in ("min", "max") and (kind in _ORDERED or _small_decimal(kind)):
-        return (Contribution(aggregate.function, argument, aggregate.filter), count)
-    return ()
-
-
-def _small_decimal(kind: str) -> bool:
-    return kind.startswith("DECIMAL(") and int(kind[len("DECIMAL(") :].split(",")[0]) <= 18
-
-
-def effects_sql(
-    keys: Sequence[str], events: str, contributions: Sequence[Contribution], types: Mapping[str, str], order: str
-) -> str:
-    """The rows of one order, by key and instant: what each event adds, and what a replaced version takes back."""
-    named = "".join(f"{quote(key)} as k{i}, " for i, key in enumerate(keys))
-    sorting = "".join(f"k{i}, " for i in range(len(keys)))
-    known = " and ".join([*(f"{quote(key)} is not null" for key in keys), f"{EVENT} is not null"])
-    pieces = []
-    for sign, since, condition in (("", AVAILABLE, ""), ("-", UNTIL, f" and {UNTIL} is not null")):
-        instant = EVENT if order == BY_EVENT else f"greatest({EVENT}, {since})"
-        values = []
-        for i, contribution in enumerate(contributions):
-            taken_back = "null" if sign and not _signed(contribution) else f"{sign}({contribution.sql(types)})"
-            values.append(f"{taken_back} as p{i}")
-        pieces.append(
-            f"select {named}{instant} as {INSTANT}, {', '.join(values)} "
-            f"from {events} where {known} and {AVAILABLE} is not null{condition}"
-        )
-    return f"select * from ({' union all '.join(pieces)}) order by {sorting}{INSTANT}"
-
-
-def _signed(contribution: Contribution) -> bool:
-    return contribution.kind in ("sum", "count")
-
-
-def totals_reader(
-    reader: pa.RecordBatchReader, contributions: Sequence[Contribution]
-) -> tuple[pa.RecordBatchReader, list[bool]]:
-    """The effects as running totals and block extremes, batch by batch.
-
-    The second part holds one flag, which tells once the reader is at its end whether all sums fit into 64 bits.
-    """
-    fields = [pa.field(INSTANT, pa.timestamp("us", "UTC"))]
-    for i, contribution in enumerate(contributions):
-        names = (f"p{i}",) if _signed(contribution) else (f"p{i}", f"p{i}_from_start", f"p{i}_to_end")
-        fields += [pa.field(name, pa.int64()) for name in names]
-    schema = pa.schema(fields)
-    fits = [True]
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        carried = [0] * len(contributions)
-        largest = [0] * len(contributions)
-        for batch in _rebatched(reader):
-            arrays = [batch.column(INSTANT).cast(pa.timestamp("us", "UTC"))]
-            for i, contribution in enumerate(contributions):
-                column = batch.column(f"p{i}")
-                if not _signed(contribution):
-                    keys = _sortable(column, contribution.kind)
-                    arrays += [pa.array(keys), *(pa.array(a) for a in _block_extremes(keys, contribution.kind))]
-                    continue
-                numbers = _integers(column)
-                largest[i] += int(np.abs(numbers.astype(np.float64)).sum())
-                fits[0] = fits[0] and largest[i] < 2**62
-                totals = np.cumsum(numbers) + np.int64(carried[i] if fits[0] else 0)
-                carried[i] = int(totals[-1]) if len(totals) else carried[i]
-                arrays.append(pa.array(totals))
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches()), fits
-
-
-def _rebatched(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of exactly ``BATCH``: blocks of rows must not be cut."""
-    waiting: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in reader:
-        waiting.append(batch)
-        rows += batch.num_rows
-        while rows >= BATCH:
-            table = pa.Table.from_batches(waiting).combine_chunks()
-            yield table.slice(0, BATCH).to_batches()[0]
-            rest = table.slice(BATCH)
-            waiting, rows = rest.to_batches(), rest.num_rows
-    if rows:
-        yield pa.Table.from_batches(waiting).combine_chunks().to_batches()[0]
-
-
-def _integers(column: pa.Array) -> Integers:
-    """A column of integers or small decimals as 64-bit integers; decimals unscaled."""
-    if pa.types.is_decimal(column.type):
-        words = np.frombuffer(column.buffers()[1], np.int64)
-        return words[2 * column.offset : 2 * (column.offset + len(column)) : 2].copy()
-    return values(column.cast(pa.int64()), "i8")
-
-
-def _sortable(column: pa.Array, kind: str) -> Integers:
-    """A column as integers of the same order; null where it changes nothing."""
-    absent = _INT64.max if kind == "min" else _INT64.min
-    present = validity(column).view(np.bool_)
-    if pa.types.is_floating(column.type):
-        numbers = values(column.cast(pa.float64()), "f8") + 0.0  # -0.0 equals 0.0
-        bits = np.where(np.isnan(numbers), np.nan, numbers).view(np.int64)
-        keys = np.where(bits >= 0, bits, bits ^ _INT64.max)
-    elif pa.types.is_decimal(column.type):
-        keys = _integers(column)
-    else:
-        plain = column.view(pa.int32()) if pa.types.is_date(column.type) else column
-        plain = plain.view(pa.int64()) if pa.types.is_timestamp(plain.type) else plain
-        keys = values(plain.cast(pa.int64()), "i8")
-    return np.where(present, keys, absent)
-
-
-def _block_extremes(keys: Integers, kind: str) -> tuple[Integers, Integers]:
-    """Of every row, the extreme from its block's start up to it, and from it to its block's end."""
-    pick = np.minimum if kind == "min" else np.maximum
-    absent = _INT64.max if kind == "min" else _INT64.min
-    padded = np.full(-(-len(keys) // BLOCK) * BLOCK, absent)
-    padded[: len(keys)] = keys
-    blocks = padded.reshape(-1, BLOCK)
-    from_start = pick.accumulate(blocks, axis=1).reshape(-1)[: len(keys)]
-    to_end = pick.accumulate(blocks[:, ::-1], axis=1)[:, ::-1].reshape(-1)[: len(keys)]
-    return from_start, to_end
-
-
-# -- asking ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -218,8 +56,11 @@ class WindowTotals:
     ``by_effect`` and ``by_event`` are the two orders; they are one folder where nothing is ever late.
     """
 
-    def __init__(self, by_effect: ColumnFolder, by_event: ColumnFolder, contributions: Sequence[Contribution]) -> None:
+    def __init__(
+        self, by_effect: ColumnFolder, by_event: ColumnFolder, contributions: Sequence[Contribution], forms: Forms
+    ) -> None:
         self._orders = {EFFECT: by_effect, BY_EVENT: by_event}
+        self._forms = forms
         self._numbers = {contribution: i for i, contribution in enumerate(contributions)}
 
     def gives(self, aggregate: WindowAggregate, types: Mapping[str, str]) -> bool:
@@ -272,6 +113,11 @@ class WindowTotals:
         if aggregate.function in ("min", "max"):
             keys = self._extreme(main[0], last[1], first[1] + 1, present)
             return _from_sortable(keys, present, kind), kind
+        if main[0].kind == "float":
+            total_float = self._float_sum(main[0], last, first)
+            if aggregate.function != "sum":
+                total_float = total_float / np.maximum(counted, 1)
+            return pa.array(total_float, mask=~present), "DOUBLE"
         total = self._difference(main[0], last, first)
         scale = int(kind.rstrip(")").split(",")[1]) if kind.startswith("DECIMAL") else 0
         if aggregate.function == "sum":
@@ -280,13 +126,26 @@ class WindowTotals:
             return pa.array(total, mask=~present), "HUGEINT"
         return pa.array(rounded_means(total, counted, scale), mask=~present), "DOUBLE"
 
-    def _difference(
+    def _float_sum(
         self, contribution: Contribution, last: tuple[str, Positions], first: tuple[str, Positions]
-    ) -> Integers:
-        return self._total(contribution, *last) - self._total(contribution, *first)
+    ) -> npt.NDArray[np.float64]:
+        """A sum of floats, rounded once; infinities and NaN as IEEE 754 adds them."""
+        form = self._forms[self._numbers[contribution]]
+        digits = [self._difference(contribution, last, first, f"_{digit}") for digit in range(form.digits)]
+        total = form.joined(digits)
+        if not form.special:
+            return total
+        nan, up, down = (self._difference(contribution, last, first, f"_{name}") > 0 for name in SPECIAL)
+        total = np.where(up, np.inf, np.where(down, -np.inf, total))
+        return np.where(nan | (up & down), np.nan, total)
 
-    def _total(self, contribution: Contribution, order: str, positions: Positions) -> Integers:
-        column = self._orders[order].column(f"p{self._numbers[contribution]}").data
+    def _difference(
+        self, contribution: Contribution, last: tuple[str, Positions], first: tuple[str, Positions], part: str = ""
+    ) -> Integers:
+        return self._total(contribution, *last, part) - self._total(contribution, *first, part)
+
+    def _total(self, contribution: Contribution, order: str, positions: Positions, part: str) -> Integers:
+        column = self._orders[order].column(f"p{self._numbers[contribution]}{part}").data
         totals: Integers = column.take(positions, mode="clip")
         return np.where(positions < 0, 0, totals)
 
