@@ -228,6 +228,7 @@ class Binder:
         """The lookups, with key SQL that can be evaluated and compares with the view's keys, like with like."""
         plan = planned.plan
         lookups = []
+        kinds: dict[str, str] = {}
         alias = f" as {quote(plan.alias)}" if plan.alias else ""
         for lookup in plan.lookups:
             call = planned.calls[lookup.name]
@@ -236,11 +237,12 @@ class Binder:
             for key, sql in lookup.keys:
                 asked = f"select {sql} from {token_of(plan.labels)}{alias}"
                 try:
-                    found = self.catalog.describe(asked, {plan.labels: self._assembled(plan)})[0].type
+                    if sql not in kinds:
+                        kinds[sql] = self.catalog.describe(asked, {plan.labels: self._assembled(plan)})[0].type
                 except SqlProblem as problem:
                     where = model.place_of_call(call.token, problem.name or sql)
                     raise ProjectError(_CODES[problem.kind], sentence(problem.what), where, _hint(problem)) from problem
-                own = types[key.casefold()]
+                own, found = types[key.casefold()], kinds[sql]
                 if _family(own) != _family(found):
                     what = f"The key {key!r} of {lookup.view} is {own}, and what it is looked up by is {found}."
                     where = model.place_of_call(call.token, lookup.view)

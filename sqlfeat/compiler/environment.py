@@ -15,7 +15,7 @@ import functools
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any, cast
 
@@ -33,7 +33,8 @@ from sqlfeat.compiler.source_map import Fragment, Origin, Span, called_from, con
 RENDER_SECONDS = 20.0
 MOST_OUTPUT = 50_000_000
 """How many characters one rendering may put out, those of macros and blocks counted each time they pass."""
-_WEIGHT_OF_ORIGIN = 100
+_WEIGHT_OF_ORIGIN = 500
+"""What the memory of where a stretch came from counts like."""
 _LINE_ENDS = re.compile(r"\r\n|\r")
 _TAG = re.compile(r"\{%[-+]?\s*(\w+)")
 _BLOCKS = frozenset({"if", "for", "macro", "call", "filter"})
@@ -232,12 +233,6 @@ class TemplateEnvironment(SandboxedEnvironment):
         self._count(text)
         return Fragment(text, (Span(0, len(text), site),) if text else ())
 
-    def bounded(self, values: Iterable[Any]) -> Iterator[Any]:
-        """A loop's values, for as long as the render may take."""
-        for value in values:
-            self.check_time()
-            yield value
-
     def joined(self, *values: Any) -> str:
         """What ``~`` gives."""
         limits.join_texts(values)
@@ -278,8 +273,7 @@ class _Marker(NodeTransformer):
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802  # Jinja's name
         self.generic_visit(node)
-        if not node.recursive:
-            node.iter = self._method("bounded", node.iter.lineno, [cast(nodes.Expr, node.iter)])
+        node.body.insert(0, nodes.ExprStmt(self._method("check_time", node.lineno, []), lineno=node.lineno))
         return node
 
     def _call(self, method: str, offset: int, arguments: list[nodes.Expr]) -> nodes.Expr:

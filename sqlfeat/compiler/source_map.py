@@ -68,7 +68,11 @@ def concatenate(pieces: Iterable[str]) -> Fragment:
 
 def called_from(value: Fragment, site: Origin) -> Fragment:
     """What a macro rendered, as seen from the expression that called it."""
-    spans = (Span(s.start, s.end, replace(s.origin, via=(*s.origin.via, site))) for s in value.spans)
+    spans = []
+    for span in value.spans:
+        old = span.origin
+        origin = Origin(old.template, old.offset, old.end, old.verbatim, (*old.via, site))
+        spans.append(Span(span.start, span.end, origin))
     return Fragment(str.__str__(value), tuple(spans))
 
 

@@ -299,7 +299,7 @@ def _package(path: str, project: str) -> str:
     """Whose macros a file holds: the project's, a package's, or ours."""
     parts = path.split("/")
     if path.startswith(PACKAGED):
-        return "sqlfeat"
+        return parts[-1].removesuffix(".sql")
     return parts[parts.index("macros") - 1] if "macros" in parts[1:] else project
 
 

@@ -227,6 +227,7 @@ class Shape:
     unique_key: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
     windows: tuple[str, ...] = tuple(WINDOWS)
+    every: int = 1
 
     @property
     def columns(self) -> list[str]:
@@ -248,7 +249,12 @@ class Shape:
         said = ", ".join(f"{key}={value!r}" for key, value in config.items())
         items = [*self.columns, *(f"{WINDOWS[name].sql} as {name}" for name in self.windows)]
         listed = ",\n    ".join(items)
-        return f"{{{{ config({said}) }}}}\nselect\n    {listed}\nfrom {{{{ source('world', 'events') }}}}\n"
+        source = f"{{{{ source('world', 'events') }}}} where id % {self.every} = 0"
+        return f"{{{{ config({said}) }}}}\nselect\n    {listed}\nfrom {source}\n"
+
+    def reads(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is one of this view's."""
+        return bool(event["id"] % self.every == 0)
 
     def view(self, rows: Events) -> View:
         """The same for the oracle. What windows read orders ties last, in the order in which they read it."""
@@ -272,7 +278,7 @@ VIEWS = {
     "slow": Shape(event="happened_utc", available_after="1 day"),
     "corrected": Shape(available_at="known", unique_key=("number",), tie_breaker=("rank",)),
     "moved": Shape(("k_left", "k_right"), available_at="known", unique_key=("number", "word"), plain=("id",)),
-    "everywhere": Shape((), available_at="known", plain=("id",)),
+    "everywhere": Shape((), available_at="known", plain=("id",), every=5),
     "soon_long": Shape(available_after="15 minutes", tie_breaker=("rank",), plain=("id",), windows=LONG),
     "late_long": Shape(("k_left", "k_right"), event="happened_utc", available_at="known", plain=("id",), windows=LONG),
     "corrected_long": Shape(available_at="known", unique_key=("number",), plain=("id",), windows=LONG),
@@ -281,8 +287,8 @@ ENTITIES = sorted({shape.keys for shape in VIEWS.values() if shape.keys})
 ASKED = {**{view: (view, False) for view in VIEWS}, **{f"{view}_strict": (view, True) for view in VIEWS}}
 
 
-def files() -> dict[str, str]:
-    """The project's files: a training set for each view, inclusive and strict."""
+def files(views: Sequence[str] = tuple(VIEWS)) -> dict[str, str]:
+    """The project's files: some views, and two training sets for each of them, inclusive and strict."""
     entities = "".join(f"  {'_'.join(keys)}: {{keys: [{', '.join(keys)}]}}\n" for keys in ENTITIES)
     made = {
         "sqlfeat_project.yml": "name: windowed\nversion: 1.0.0\ndefault_target: dev\n"
@@ -292,13 +298,14 @@ def files() -> dict[str, str]:
         "models/labels.sql": "{{ config(materialized='table', role='label', event_time='asked', horizon='1 day') }}\n"
         "select label_id, k_text, k_left, k_right, asked, label from {{ source('world', 'asked') }}\n",
     }
-    for view, shape in VIEWS.items():
-        made[f"models/{view}.sql"] = shape.sql()
+    for view in views:
+        made[f"models/{view}.sql"] = VIEWS[view].sql()
     for name, (view, strict) in ASKED.items():
-        windows = VIEWS[view].windows
-        passed = [item for item in NO_INPUTS if item in windows]
-        items = [f"{{{{ feature('{view}.{item}'{', strict=true' if strict else ''}) }}}}" for item in windows]
-        listed = ",\n    ".join(["a.label_id", "a.asked", *items, "a.label"])
+        if view not in views:
+            continue
+        everything = f"{{{{ feature('{view}.*'{', strict=true' if strict else ''}) }}}}"
+        passed = [item for item in NO_INPUTS if item in VIEWS[view].windows]
+        listed = ",\n    ".join(["a.label_id", "a.asked", everything, "a.label"])
         made[f"models/of_{name}.sql"] = (
             f"{{{{ config(materialized='training_set', label='label', keys=['label_id'], passthrough={passed}) }}}}\n"
             f"select\n    {listed}\nfrom {{{{ ref('labels') }}}} as a\n"
@@ -398,7 +405,7 @@ class Answers:
         """The view over what concerns a key: its rows, and every other version of them."""
         if (name, key) not in self._views:
             shape = VIEWS[name]
-            own = [row for row in self.world.events if tuple(row[k] for k in shape.keys) == key]
+            own = [row for row in self.rows(name) if tuple(row[k] for k in shape.keys) == key]
             if shape.unique_key:
                 events_of = {tuple(row[k] for k in shape.unique_key) for row in own}
                 own = [row for row in self.world.events if tuple(row[k] for k in shape.unique_key) in events_of]
@@ -419,8 +426,11 @@ class Answers:
             found[item] = made.made_of(*(inside[span] for span in made.spans))
         return found
 
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        return [row for row in self.world.events if VIEWS[name].reads(row)]
+
     def entities(self, name: str) -> set[tuple[Any, ...]]:
-        return {tuple(row[k] for k in VIEWS[name].keys) for row in self.world.events}
+        return {tuple(row[k] for k in VIEWS[name].keys) for row in self.rows(name)}
 
     def current(self, name: str, key: tuple[Any, ...], t: datetime) -> Mapping[str, Any] | None:
         return lookup(self.view(name, key), key, t)

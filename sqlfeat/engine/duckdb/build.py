@@ -19,10 +19,11 @@ from sqlfeat.engine.duckdb.naming import physical, schema_of
 from sqlfeat.engine.duckdb.plans import CHUNK_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.engine.duckdb.publishing import Shown, publish
-from sqlfeat.engine.duckdb.windows import delay_sql
+from sqlfeat.engine.duckdb.windows import ASKED, Asked, WindowsAt, delay_sql, values_sql
 from sqlfeat.errors import RunError
 
 OWN = "sqlfeat_own"
+USABLE_FROM = f"case when {EVENT} is not null and {AVAILABLE} is not null then greatest({EVENT}, {AVAILABLE}) end"
 
 
 class Builder:
@@ -64,6 +65,7 @@ class Builder:
         facts: dict[str, Any] = {}
         if model.window_view is not None:
             facts = self._window_view(model, model.window_view)
+            name = physical(model.name, model.fingerprint, "events")
         else:
             self._connection.execute(f"create or replace table {name} as\n{text}\n")
             if model.materialized == "feature_view" or (model.time.immutable and model.keys):
@@ -84,32 +86,70 @@ class Builder:
         return facts
 
     def _own_windows(self, model: CompiledModel, view: WindowView, events: str, facts: Mapping[str, Any]) -> None:
-        """The view as ``ref()`` shows it: every event with the windows as of the instant from which it is usable."""
+        """The view as ``ref()`` shows it: every event with the windows as of the instant from which it is usable.
+
+        A table where prepared totals give all windows, for that costs next to nothing. Otherwise every event would be
+        joined with those before it, perhaps for nobody: then it is a view, and costs whoever reads it.
+        """
         items = tuple(item.name for item in view.items)
         lookup = Lookup(OWN, model.name, tuple((key, quote(key)) for key in model.keys), items)
-        name, plain = physical(model.name, model.fingerprint), set(view.plain)
-        usable = f"case when {EVENT} is not null and {AVAILABLE} is not null then greatest({EVENT}, {AVAILABLE}) end"
-        keys = "".join(f", {quote(key)} as k{i}" for i, key in enumerate(model.keys))
-        rows = self._count(events)
+        name = physical(model.name, model.fingerprint)
+        self._drop(model)
         prepared, delay = self._layouts.open(model, facts), facts.get("longest_delay")
         with ThreadPoolExecutor(self._threads, thread_name_prefix="windows") as workers:
             one = FeatureLookup(self._connection, lookup, model, prepared, prepared is None, delay, None, workers)
+            if one.reads_events():
+                self._connection.execute(f"create view {name} as\n{self._own_sql(model, view, events, delay)}")
+                return
+            rows = self._count(events)
             for first in range(0, max(rows, 1), CHUNK_ROWS):
-                count = min(CHUNK_ROWS, rows - first)
-                self._connection.execute(
-                    f"create or replace temp table {OWN} as select * from {events} "
-                    f"where {ROW} > {first} and {ROW} <= {first + count} order by {ROW}"
-                )
-                found = one.run(f"select {ROW} - 1 as n, {usable} as t{keys} from temp.{OWN}", first, count)
-                fields = {**{column: f"r.{quote(column)}" for column in plain}, **found.fields}
-                columns = ", ".join(f"{fields[column]} as {quote(column)}" for column in view.order)
-                joins = "".join(f" positional join {relation}" for relation in found.relations)
-                begin = f"create or replace table {name} as" if first == 0 else f"insert into {name}"
-                with ExitStack() as registered:
-                    for relation, table in found.registered.items():
-                        registered.enter_context(self._connection.registered(relation, table))
-                    self._connection.execute(f"{begin}\nselect {columns} from temp.{OWN} as r{joins}")
+                self._own_chunk(model, view, one, first, min(CHUNK_ROWS, rows - first))
         self._connection.execute(f"drop table temp.{OWN}")
+
+    def _own_chunk(self, model: CompiledModel, view: WindowView, one: FeatureLookup, first: int, count: int) -> None:
+        """Append some events with their windows."""
+        name, events = physical(model.name, model.fingerprint), physical(model.name, model.fingerprint, "events")
+        self._connection.execute(
+            f"create or replace temp table {OWN} as select * from {events} "
+            f"where {ROW} > {first} and {ROW} <= {first + count} order by {ROW}"
+        )
+        keys = "".join(f", {quote(key)} as k{i}" for i, key in enumerate(model.keys))
+        found = one.run(f"select {ROW} - 1 as n, {USABLE_FROM} as t{keys} from temp.{OWN}", first, count)
+        fields = {**{column: f"r.{quote(column)}" for column in view.plain}, **found.fields}
+        columns = ", ".join(f"{fields[column]} as {quote(column)}" for column in view.order)
+        joins = "".join(f" positional join {relation}" for relation in found.relations)
+        begin = f"create table {name} as" if first == 0 else f"insert into {name}"
+        with ExitStack() as registered:
+            for relation, table in found.registered.items():
+                registered.enter_context(self._connection.registered(relation, table))
+            self._connection.execute(f"{begin}\nselect {columns} from temp.{OWN} as r{joins}")
+
+    def _own_sql(self, model: CompiledModel, view: WindowView, events: str, delay: int | None) -> str:
+        """The same as one query over the events."""
+        keys = "".join(f", {quote(key)} as k{i}" for i, key in enumerate(model.keys))
+        windows = WindowsAt(
+            view=view,
+            events=events,
+            keys=model.keys,
+            types=dict(self._connection.described(f"from {events}")),
+            asked=Asked(f"(select {ROW} as n, {USABLE_FROM} as t{keys} from {events})", len(model.keys)),
+            wanted=tuple(item.name for item in view.items),
+        )
+        plain = set(view.plain)
+        columns = ", ".join(f"{'e' if column in plain else 'w'}.{quote(column)}" for column in view.order)
+        values = values_sql(windows, delay)
+        return f"select {columns} from {events} as e join (\n{values}\n) as w on w.{ASKED} = e.{ROW} order by e.{ROW}"
+
+    def _drop(self, model: CompiledModel) -> None:
+        """Drop the relation of an earlier build, be it a table or a view."""
+        kinds = self._connection.execute(
+            "select table_type from information_schema.tables where table_schema = ? and table_name = ? "
+            "and table_catalog = current_database()",
+            [schema_of(model.fingerprint), model.name],
+        )
+        for (kind,) in kinds:
+            word = "view" if kind == "VIEW" else "table"
+            self._connection.execute(f"drop {word} {physical(model.name, model.fingerprint)}")
 
     def _text(self, sql: str) -> str:
         return with_relations(sql, self._name_of).text

@@ -126,6 +126,10 @@ class FeatureLookup:
             tokens |= {a.call.token: f"{relation}.{quote(a.call.token)}" for a in slow}
         return Found(tuple(relations), {**found.fields, **self._window_fields(tokens)}, found.registered)
 
+    def reads_events(self) -> bool:
+        """Whether some of the windows asked for are computed from the events in them."""
+        return len(self._from_totals()) < len(self._aggregates())
+
     # -- gather ----------------------------------------------------------------------------------------------------
 
     def _gathered(

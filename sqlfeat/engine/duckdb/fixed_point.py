@@ -1,8 +1,8 @@
 """Doubles as integers, so that their sums are exact: running totals of floats without rounding anything but the end.
 
-Every finite double is an integer times a power of two. All values of a column are written over one such power, ``2^low``,
-as digits of 32 bits; each digit is added up in 64 bits of its own, so a difference of two running totals is the exact
-sum of what lies between. One rounding turns it back into a double, to nearest, ties to even: the result that
+Every finite double is an integer times a power of two. All values of a column are written over one such power,
+``2^low``, as digits of 32 bits; each digit is added up in 64 bits of its own, so a difference of two running totals is
+the exact sum of what lies between. One rounding turns it back into a double, to nearest, ties to even: the result that
 ``math.fsum`` gives (Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997, gives the same by other means).
 """
 
@@ -119,4 +119,5 @@ def _carried(digits: Sequence[Integers]) -> list[Integers]:
 
 def _shifted(word: npt.NDArray[np.uint64], places: Any) -> npt.NDArray[np.uint64]:
     """The words shifted to the left, by a number of places that is never negative and at most 31."""
-    return word << places.astype(np.uint64)
+    shifted: npt.NDArray[np.uint64] = np.left_shift(word, places.astype(np.uint64))
+    return shifted

@@ -1,0 +1,72 @@
+"""Prepared columns give back what was written, at any positions, and say when they are not whole."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sqlfeat.engine.duckdb.columns import ColumnFolder, gather_all, storable, write_columns
+
+TABLE = pa.table(
+    {
+        "whole": pa.array([1, None, -(2**63), 2**63 - 1], pa.int64()),
+        "small": pa.array([1, 2, 3, 4], pa.int8()),
+        "float": pa.array([0.1, float("nan"), None, -0.0]),
+        "text": pa.array(["", "Ünïcode \U0001f600", None, "x" * 300]),
+        "flag": pa.array([True, False, None, True]),
+        "money": pa.array([Decimal("1.10"), None, Decimal("-0.01"), Decimal("99.99")], pa.decimal128(12, 2)),
+        "day": pa.array([date(2013, 3, 10), None, date(1969, 12, 31), date(1, 1, 1)]),
+        "instant": pa.array([datetime(2013, 1, 1, tzinfo=UTC), None, None, None], pa.timestamp("us", "UTC")),
+    }
+)
+
+
+def written(folder, table, batch_rows=3):
+    batches = table.combine_chunks().to_batches(batch_rows)
+    write_columns(folder, pa.RecordBatchReader.from_batches(table.schema, batches))
+    return ColumnFolder(folder)
+
+
+def test_every_type_is_gathered_as_it_was_written(tmp_path):
+    folder = written(tmp_path / "kept", TABLE)
+    positions = np.array([3, 0, 0, 2, 1, 1])
+    found = np.array([True, True, False, True, True, True])
+
+    with ThreadPoolExecutor(2) as workers:
+        gathered = gather_all(folder, TABLE.column_names, positions, found, workers)
+
+    for name, column in zip(TABLE.column_names, gathered, strict=True):
+        values = TABLE[name].to_pylist()
+        expected = [values[p] if flag else None for p, flag in zip(positions, found, strict=True)]
+        assert str(column.to_pylist()) == str(expected)
+
+
+def test_a_folder_without_rows_gives_nulls(tmp_path):
+    folder = written(tmp_path / "kept", TABLE.slice(0, 0))
+
+    with ThreadPoolExecutor(1) as workers:
+        gathered = gather_all(folder, ["whole", "float"], np.array([-1]), np.array([False]), workers)
+
+    assert [column.to_pylist() for column in gathered] == [[None], [None]]
+
+
+@pytest.mark.parametrize("harm", ["truncated", "missing", "without its manifest"])
+def test_a_folder_that_is_not_whole_is_refused(tmp_path, harm):
+    written(tmp_path / "kept", TABLE)
+    if harm == "truncated":
+        (tmp_path / "kept" / "c0.data").write_bytes(b"1234")
+    elif harm == "missing":
+        (tmp_path / "kept" / "c0.data").unlink()
+    else:
+        (tmp_path / "kept" / "columns.json").unlink()
+
+    with pytest.raises((ValueError, FileNotFoundError)):
+        ColumnFolder(tmp_path / "kept")
+
+
+def test_nested_types_are_left_to_the_database():
+    assert not storable(pa.list_(pa.int64()))
+    assert not storable(pa.struct([("a", pa.int64())]))
