@@ -16,7 +16,18 @@ import pyarrow as pa
 
 from tests.oracles.point_in_time import Months, View, lookup
 from tests.properties.timelines import (
-    DAY, FLOATS, HOUR, INTEGERS, KEY_COLUMNS, MICROSECOND, QUARTER, TEXTS, asked_of, keys_of, some, times_of,
+    DAY,
+    FLOATS,
+    HOUR,
+    INTEGERS,
+    KEY_COLUMNS,
+    MICROSECOND,
+    QUARTER,
+    TEXTS,
+    asked_of,
+    keys_of,
+    some,
+    times_of,
 )  # fmt: skip
 
 UTC_TIME = pa.timestamp("us", "UTC")

@@ -18,7 +18,16 @@ import pyarrow as pa
 
 from tests.oracles.point_in_time import Months, View, available, events, lookup, rank
 from tests.properties.timelines import (
-    DAY, HOUR, INTEGERS, MICROSECOND, QUARTER, TEXTS, asked_of, keys_of, some, times_of,
+    DAY,
+    HOUR,
+    INTEGERS,
+    MICROSECOND,
+    QUARTER,
+    TEXTS,
+    asked_of,
+    keys_of,
+    some,
+    times_of,
 )  # fmt: skip
 
 Events = Sequence[Mapping[str, Any]]

@@ -18,7 +18,7 @@ from sqlfeat.base.names import literal, quote
 from sqlfeat.compiler.manifest import CompiledModel, Lookup, WindowAggregate
 from sqlfeat.engine.base import LookupReport
 from sqlfeat.engine.duckdb import layout
-from sqlfeat.engine.duckdb.columns import Flags, as_int64, gather_all
+from sqlfeat.engine.duckdb.columns import Flags, Positions, as_int64, gather_all
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, UNTIL, USABLE, Shape
 from sqlfeat.engine.duckdb.naming import physical
@@ -66,6 +66,23 @@ class Found:
     relations: tuple[str, ...]
     fields: Mapping[str, str]
     registered: Mapping[str, pa.Table] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AskedRows:
+    """What a query told of a chunk's label rows, which may have come in another order: ``places`` says which."""
+
+    table: pa.Table
+    places: Positions | None
+
+    def integers(self, name: str, missing: int) -> Instants:
+        """A column of instants or integers in the label rows' order, with ``missing`` for null."""
+        numbers = as_int64(self.table[name], missing)
+        if self.places is None:
+            return numbers
+        ordered = np.empty_like(numbers)
+        ordered[self.places] = numbers
+        return ordered
 
 
 class FeatureLookup:
@@ -139,14 +156,14 @@ class FeatureLookup:
         assert self._prepared is not None
         columns = self._prepared.columns
         asked = self._asked(keys_sql, first, rows, fast)
-        instants = as_int64(asked["t"], NEVER)
-        start, count = as_int64(asked["start"], 0), as_int64(asked["n_rows"], 0)
+        instants = asked.integers("t", NEVER)
+        start, count = asked.integers("start", 0), asked.integers("n_rows", 0)
         usable = columns.instants(USABLE)
         positions, there = last_not_after(usable, start, count, instants, self.lookup.strict, self._workers)
         there &= instants != NEVER
         fresh = there
         if self._ttl is not None:
-            edge = as_int64(asked["edge"], NEVER)
+            edge = asked.integers("edge", NEVER)
             fresh = there & (columns.instants(EVENT).take(positions, mode="clip") >= edge)
         self._count(asked, instants, there, fresh)
         made: dict[str, pa.ChunkedArray | pa.Array] = {"c": pa.nulls(rows, pa.int8())}
@@ -161,27 +178,26 @@ class FeatureLookup:
             tokens[token] = f"cast({name}.{quote(token)} as {kind})"
         return Found((name,), fields, {name: pa.table(made)}), tokens
 
-    def _asked(self, keys_sql: str, first: int, rows: int, fast: Sequence[WindowAggregate]) -> pa.Table:
+    def _asked(self, keys_sql: str, first: int, rows: int, fast: Sequence[WindowAggregate]) -> AskedRows:
         """The label rows in their order, with the ranges of their entities; one row out for one row in."""
-        asked = self._connection.arrow(self._ranges_sql(keys_sql, fast))
-        numbers = as_int64(asked["n"], NEVER)
-        expected = np.arange(first, first + rows)
-        if not np.array_equal(numbers, expected):
-            order = np.argsort(numbers, kind="stable")
-            if not np.array_equal(numbers[order], expected):
-                raise RunError("rows-lost", f"{self._view.name}: label rows were lost or doubled in a lookup.")
-            asked = asked.take(pa.array(order))
-        return asked
+        table = self._connection.arrow(self._ranges_sql(keys_sql, fast))
+        places = as_int64(table["n"], NEVER) - first
+        there = np.zeros(rows, np.bool_)
+        if len(places) == rows and rows and int(places.min()) >= 0 and int(places.max()) < rows:
+            there[places] = True
+        if len(places) != rows or not there.all():
+            raise RunError("rows-lost", f"{self._view.name}: label rows were lost or doubled in a lookup.")
+        return AskedRows(table, None if (places == np.arange(rows)).all() else places)
 
     def _sums(
-        self, asked: pa.Table, fast: Sequence[WindowAggregate], instants: Instants
+        self, asked: AskedRows, fast: Sequence[WindowAggregate], instants: Instants
     ) -> dict[str, tuple[pa.Array, str]]:
         if not fast:
             return {}
         assert self._prepared is not None
         assert self._prepared.totals is not None
-        edges = {bound: as_int64(asked[f"edge_{i}"], NEVER) for i, bound in enumerate(_edges(fast))}
-        start, count = as_int64(asked["effect_start"], 0), as_int64(asked["effect_rows"], 0)
+        edges = {bound: asked.integers(f"edge_{i}", NEVER) for i, bound in enumerate(_edges(fast))}
+        start, count = asked.integers("effect_start", 0), asked.integers("effect_rows", 0)
         ranges = Ranges(instants, start, count, edges, self.lookup.strict)
         return self._prepared.totals.values(self._windows(), fast, ranges, self._workers)
 
@@ -198,11 +214,11 @@ class FeatureLookup:
             f"left join {entities} as e on {' and '.join(conditions)}"
         )
 
-    def _count(self, asked: pa.Table, instants: Instants, there: Flags, fresh: Flags) -> None:
+    def _count(self, asked: AskedRows, instants: Instants, there: Flags, fresh: Flags) -> None:
         self.tally.found += int(fresh.sum())
         self.tally.expired += int(there.sum() - fresh.sum())
         if self._delayed:
-            happened = as_int64(asked["happened"], AFTER_ALL)
+            happened = asked.integers("happened", AFTER_ALL)
             before = happened < instants if self.lookup.strict else happened <= instants
             self.tally.not_yet_known += int((before & ~there).sum())
 

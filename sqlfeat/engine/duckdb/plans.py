@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CHUNK_ROWS = 524_288
+CHUNK_ROWS = 1_048_576
 """Label rows that are assembled at a time: what bounds the memory of a build."""
 
 AS_TEXT = ("ENUM", "UUID", "HUGEINT", "UHUGEINT")
