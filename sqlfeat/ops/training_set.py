@@ -23,6 +23,7 @@ from sqlfeat.compiler.manifest import CompiledModel, Output, TrainingSetPlan
 from sqlfeat.engine.base import Assembled, LookupReport, RowsRequest
 from sqlfeat.errors import RunError, UsageError
 from sqlfeat.ops.definition import compiled_hashes, definition_of, feature_fingerprints, warnings_of
+from sqlfeat.ops.events import notify
 from sqlfeat.ops.plan import Plan, Planner
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.run import run_planned
@@ -64,6 +65,7 @@ def build_training_set(
         raise UsageError("bad-out", f"{out.name!r} ends in none of {', '.join(OUT_FORMATS)}.")
     request = RowsRequest(start=in_utc(start), end=in_utc(end), known_at=in_utc(known_at))
     model = session.training_set(name)
+    conditions = _conditions(session, model)
     for warning in warnings_of(model, session.manifest):
         session.log(f"warning: {warning}")
     plan = make_upstream(session, model, run_upstream=run_upstream)
@@ -72,11 +74,12 @@ def build_training_set(
     if (place / "manifest.json").is_file() and out is None:
         return load_training_set(place, verify=True)
     assembled = _assembled(session, model, request)
-    conditions = _conditions(session, model)
     build = _Build(session, model, assembled, conditions, identity)
     built = save_training_set(place, build.write)
     if out is not None:
         build.write_whole(out)
+    if built.created:
+        notify(session, "training_set_built", built.as_dict())
     return built
 
 

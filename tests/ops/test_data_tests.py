@@ -33,9 +33,15 @@ def outcomes(root: Path, tests: str, key: str = "data_tests") -> dict[str, str]:
         ("- accepted_values: {values: [10, 20]}", {"accepted_values_m_amount_10_20": "passed"}),
         ("- accepted_values: {values: [10]}", {"accepted_values_m_amount_10": "failed"}),
         ("- accepted_values: {arguments: {values: [10, 20]}}", {"accepted_values_m_amount_10_20": "passed"}),
-        ("- accepted_values: {arguments: {values: ['10', '20'], quote: false}}", {"accepted_values_m_amount_10_20": "passed"}),
+        (
+            "- accepted_values: {arguments: {values: ['10', '20'], quote: false}}",
+            {"accepted_values_m_amount_10_20": "passed"},
+        ),
         ("- relationships: {to: ref('ids'), field: amount}", {"relationships_m_amount_amount_ids": "failed"}),
-        ("- relationships: {arguments: {to: \"ref('m')\", field: amount}}", {"relationships_m_amount_amount_m": "passed"}),
+        (
+            "- relationships: {arguments: {to: \"ref('m')\", field: amount}}",
+            {"relationships_m_amount_amount_m": "passed"},
+        ),
         ("- relationships: {to: \"{{ ref('m') }}\", field: amount}", {"relationships_m_amount_amount_m": "passed"}),
         ("- {test_name: unique, where: id < 3}", {"unique_m_amount": "passed"}),
         ("- unique\n          - unique: {where: id < 3}", {"unique_m_amount": "failed", "unique_m_amount_": "passed"}),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tests.made.projects import PROJECT_FILE, Files, Opened, error_of, orders, result_of, shop, statuses
+from tests.made.projects import PROJECT_FILE, Files, Opened, orders, result_of, shop, statuses
 
 RAW = "{{ source('raw', 'orders') }}"
 
@@ -133,9 +133,9 @@ def test_macros_that_dbt_utils_has(rows):
 def test_a_macro_that_returns_a_list(rows):
     macros = {"macros/a.sql": "{% macro products() %}{{ return(['tea', 'jam']) }}{% endmacro %}"}
 
-    assert rows("select {% for p in products() %}'{{ p }}' as {{ p }}{{ ', ' if not loop.last }}{% endfor %}", macros) == [
-        ("tea", "jam")
-    ]  # fmt: skip
+    sql = "select {% for p in products() %}'{{ p }}' as {{ p }}{{ ', ' if not loop.last }}{% endfor %}"
+
+    assert rows(sql, macros) == [("tea", "jam")]
 
 
 def test_a_macro_around_a_call_block(rows):
@@ -159,10 +159,13 @@ def test_dispatch_finds_the_engine_s_macro(rows):
 def test_variables_and_the_environment(rows, monkeypatch):
     monkeypatch.setenv("SHOP_REGION", "north")
     project = PROJECT_FILE + "\n    vars: {limit: 2, names: [a, b]}\n"
-    sql = "select {{ var('limit') }}, {{ var('missing', 7) }}, '{{ var('names') | join('-') }}', '{{ env_var('SHOP_REGION') }}'"
+    sql = (
+        "select {{ var('limit') }} as a, {{ var('missing', 7) }} as b, '{{ var('names') | join('-') }}' as c, "
+        "'{{ env_var('SHOP_REGION') }}' as d"
+    )
 
-    assert rows(sql + " as d", {"sqlfeat_project.yml": project}) == [(2, 7, "a-b", "north")]
-    assert rows(sql + " as d", {"sqlfeat_project.yml": project}, vars={"limit": 9, "x": 1}) == [(9, 7, "a-b", "north")]
+    assert rows(sql, {"sqlfeat_project.yml": project}) == [(2, 7, "a-b", "north")]
+    assert rows(sql, {"sqlfeat_project.yml": project}, vars={"limit": 9, "x": 1}) == [(9, 7, "a-b", "north")]
 
 
 def test_target_and_this(rows):
@@ -251,9 +254,11 @@ def test_tags_add_up(tmp_path):
 
 
 def test_config_can_be_asked(rows):
-    assert rows("{{ config(meta={'days': 3}) }} select {{ config.get('meta')['days'] }} as a, '{{ config.get('x', 'y') }}' as b") == [
-        (3, "y")
-    ]  # fmt: skip
+    sql = (
+        "{{ config(meta={'days': 3}) }} select {{ config.get('meta')['days'] }} as a, '{{ config.get('x', 'y') }}' as b"
+    )
+
+    assert rows(sql) == [(3, "y")]
 
 
 def test_schema_and_alias_name_what_people_read(rows, tmp_path):
@@ -309,7 +314,10 @@ def test_hooks_run_before_and_after_and_know_this(rows, tmp_path):
     sql = """
         {{ config(
             materialized='table',
-            pre_hook=["create table if not exists main.log (what varchar, n bigint)", "insert into main.log values ('before', 0)"],
+            pre_hook=[
+                "create table if not exists main.log (what varchar, n bigint)",
+                "insert into main.log values ('before', 0)"
+            ],
             post_hook="insert into main.log select '{{ this.name }}', count(*) from {{ this }}; "
         ) }}
         select order_id from {{ ref('a') }}
@@ -368,13 +376,20 @@ def test_a_model_that_asks_and_gets_no_answer_fails_alone(tmp_path):
 def test_a_seed_is_read_by_ref(rows):
     files = {
         "seeds/prices.csv": "product,price,code\ntea,2.5,007\njam,4,008\n",
-        "seeds/prices.yml": "seeds:\n  - name: prices\n    config: {column_types: {code: varchar, price: 'decimal(6,2)'}}\n",
+        "seeds/prices.yml": """
+            seeds:
+              - name: prices
+                config: {column_types: {code: varchar, price: "decimal(6,2)"}}
+        """,
     }
 
     assert rows("select product, price::varchar as price, code from {{ ref('prices') }} order by 1", files) == [
         ("jam", "4.00", "008"),
         ("tea", "2.50", "007"),
     ]
+
+
+ONE, TWO = pa.table({"n": [1]}), pa.table({"n": [2]})
 
 
 @pytest.mark.parametrize(
@@ -384,8 +399,8 @@ def test_a_seed_is_read_by_ref(rows):
         ("data/{name}.csv", {"data/visits.csv": pa.table({"n": [1, 2]})}),
         ("data/visits.json", {"data/visits.json": '[{"n": 1}, {"n": 2}]'}),
         ("data/visits.jsonl", {"data/visits.jsonl": '{"n": 1}\n{"n": 2}\n'}),
-        ("data/{source}/*.parquet", {"data/web/a.parquet": pa.table({"n": [1]}), "data/web/b.parquet": pa.table({"n": [2]})}),
-        ("data/visits', format: 'parquet", {"data/visits/1.parquet": pa.table({"n": [1]}), "data/visits/x/2.parquet": pa.table({"n": [2]})}),
+        ("data/{source}/*.parquet", {"data/web/a.parquet": ONE, "data/web/b.parquet": TWO}),
+        ("data/visits', format: 'parquet", {"data/visits/1.parquet": ONE, "data/visits/x/2.parquet": TWO}),
         ("data/visits_*.csv", {"data/visits_1.csv": "n\n1\n", "data/visits_2.csv": "n\n2\n"}),
     ],
 )  # fmt: skip
@@ -413,7 +428,7 @@ def test_a_folder_of_dbt_s_is_a_project(tmp_path):
             vars: {jaffle: {least: 15}}
         """,
         "models/staging/stg_orders.sql": "select * from {{ ref('raw_orders') }}",
-        "models/big.sql": "{{ config(materialized='table') }} select * from {{ ref('stg_orders') }} where amount > {{ var('least') }}",
+        "models/big.sql": "select * from {{ ref('stg_orders') }} where amount > {{ var('least') }}",
         "seeds/raw_orders.csv": "id,amount\n1,10\n2,20\n",
     }
     opened = Opened(shop(tmp_path, files))

@@ -6,7 +6,7 @@ by another role's, by a key that a feature gives, and by none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -218,7 +218,8 @@ class World:
         cards = [{"k_text": keys_of(e, random)["k_text"], "k_int": e, "id": e} for e in range(0, entities, 2)]
         times: dict[int | None, list[Any]] = {}
         for fact in facts:
-            times.setdefault(fact["entity"], []).extend(t for t in (fact["happened_utc"], fact["known"]) if t is not None)
+            instants = (fact["happened_utc"], fact["known"])
+            times.setdefault(fact["entity"], []).extend(t for t in instants if t is not None)
         asked = [_label(random, known, times, number) for number in range(labels)]
         asked += [dict(random.choice(asked)) for _ in range(labels // 10) if asked]
         return cls(facts, news, cards, asked)
@@ -312,9 +313,8 @@ class Answers:
 def in_order(labels: Sequence[Mapping[str, Any]], as_of: str) -> list[Mapping[str, Any]]:
     """The label rows as a training set has them: by as-of time, keys, then all remaining columns, nulls lowest."""
     names = [as_of, "label_id", *KEY_COLUMNS, *(f"other_{key}" for key in KEY_COLUMNS), "label"]
-    place: Callable[[Mapping[str, Any]], Any] = lambda row: [(row[n] is not None, row[n] or _zero(row[n])) for n in names]
+
+    def place(row: Mapping[str, Any]) -> list[tuple[bool, Any]]:
+        return [(row[name] is not None, 0 if row[name] is None else row[name]) for name in names]
+
     return sorted(labels, key=place)
-
-
-def _zero(value: Any) -> Any:
-    return 0 if value is None else value

@@ -29,7 +29,6 @@ def bench(tmp_path_factory):
 
 @pytest.mark.parametrize("view", VIEWS)
 @given(recipe=recipes, moment=st.sampled_from(MOMENTS))
-@example(recipe=(0, 1, 0, 5, True), moment=MOMENTS[0])
 @example(recipe=(1, 3, 40, 40, True), moment=MOMENTS[0])
 @searching(1)
 def test_every_window_is_what_the_oracle_counts(bench, view, recipe, moment):
@@ -40,6 +39,12 @@ def test_every_window_is_what_the_oracle_counts(bench, view, recipe, moment):
     label_times_agree(bench, view, answers)
     own_times_agree(bench, view, answers)
     an_instant_agrees(bench, view, answers, moment)
+
+
+@pytest.mark.parametrize("view", ["late", "corrected_long"])
+@pytest.mark.parametrize("recipe", [(0, 1, 0, 5), (0, 2, 20, 0), (0, 1, 0, 0)])
+def test_without_events_a_window_is_what_sql_gives_for_no_rows(bench, view, recipe):
+    test_every_window_is_what_the_oracle_counts.hypothesis.inner_test(bench, view, recipe, MOMENTS[0])
 
 
 def label_times_agree(bench, view, answers) -> None:

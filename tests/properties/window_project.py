@@ -129,6 +129,10 @@ def deviation(values: Sequence[Any]) -> float | None:
     return None if count < 2 else math.sqrt(squares / (count - 1))
 
 
+def joined(texts: Sequence[str]) -> str | None:
+    return "|".join(texts) if texts else None
+
+
 def first_at_greatest(rows: Events, wanted: str, by: str) -> Any:
     """``arg_max``: where several are greatest, the first of them in the events' order."""
     best: Mapping[str, Any] | None = None
@@ -188,13 +192,13 @@ WINDOWS: Mapping[str, Window] = {
     "least_x": window("min(x)", "1 day", lambda rows: least(_present(rows, "x"))),
     "last_word_in_order": window("max(word)", "unbounded", lambda rows: greatest(_present(rows, "word"))),
     "middle_x": window("median(x)", "1 day", lambda rows: quantile(_present(rows, "x"), 0.5)),
-    "quarter_small": window("quantile_cont(small, 0.25)", "1 day", lambda rows: quantile(_present(rows, "small"), 0.25)),
+    "quarter": window("quantile_cont(small, 0.25)", "1 day", lambda rows: quantile(_present(rows, "small"), 0.25)),
     "spread_small": window("stddev_samp(small)", "1 day", lambda rows: deviation(_present(rows, "small"))),
     "first_word": window("first(word)", "1 day", lambda rows: rows[0]["word"] if rows else None),
     "last_id": window("last(id)", "1 day", lambda rows: rows[-1]["id"] if rows else None),
     "last_wild": window("last(wild)", "1 hour", lambda rows: rows[-1]["wild"] if rows else None),
     "ids": window("list(id)", "1 day", lambda rows: [row["id"] for row in rows] or None),
-    "some_words": window("string_agg(word, '|')", "1 hour", lambda rows: "|".join(_present(rows, "word")) if _present(rows, "word") else None),
+    "some_words": window("string_agg(word, '|')", "1 hour", lambda rows: joined(_present(rows, "word"))),
     "words_by_id": window(
         "list(word order by id desc)", "1 day",
         lambda rows: [row["word"] for row in sorted(rows, key=lambda row: -row["id"])] or None,
@@ -203,9 +207,9 @@ WINDOWS: Mapping[str, Window] = {
     "flagged": window("count(*) filter (where flag)", "1 day", lambda rows: sum(row["flag"] is True for row in rows)),
     "flagged_sum": window(
         "sum(small) filter (where flag or word = 'a')", "1 day",
-        lambda rows: exact_sum([r["small"] for r in rows if r["small"] is not None and (r["flag"] or r["word"] == "a")]),
+        lambda rows: exact_sum(_present([row for row in rows if row["flag"] or row["word"] == "a"], "small")),
     ),
-    "any_flag": window("bool_or(flag)", "1 day", lambda rows: any(_present(rows, "flag")) if _present(rows, "flag") else None),
+    "any_flag": window("bool_or(flag)", "1 day", lambda rows: greatest(_present(rows, "flag"))),
     "never_null": Window(
         """coalesce({{ window('sum(small)', '1 hour') }}, 0)""", (("1 hour", None),),
         lambda rows: exact_sum(_present(rows, "small")) or Decimal(0),
@@ -218,7 +222,8 @@ WINDOWS: Mapping[str, Window] = {
 }  # fmt: skip
 NO_INPUTS = ("ids", "words_by_id")
 LONG = tuple(
-    name for name, made in WINDOWS.items()
+    name
+    for name, made in WINDOWS.items()
     if all(span in ("1 hour", "1 day", "1 month", "unbounded") and offset is None for span, offset in made.spans)
 )
 """The windows that are longer than a calm world's delays."""

@@ -1,0 +1,487 @@
+"""What a run makes, what it leaves alone, and what it stops at."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from sqlfeat.errors import SqlfeatError
+from tests.made.projects import PROJECT_FILE, SOURCES, Files, Opened, orders, result_of, shop, statuses, write
+
+# orders ─ staged ┬ spent ─ top
+#                 └ counted
+BRANCHES: Files = {
+    "models/staged.sql": "select * from {{ source('raw', 'orders') }}",
+    "models/spent.sql": """
+        {{ config(materialized='table') }}
+        select customer, sum(amount) as spent from {{ ref('staged') }} group by customer
+    """,
+    "models/counted.sql": """
+        {{ config(materialized='table') }}
+        select product, count(*) as n from {{ ref('staged') }} group by product
+    """,
+    "models/top.sql": "{{ config(materialized='table') }} select * from {{ ref('spent') }} order by spent desc limit 1",
+}
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opened:
+    """A project of four models, built once."""
+    project = Opened(shop(tmp_path, BRANCHES))
+    assert set(statuses(project.run()).values()) == {"built"}
+    return project
+
+
+def built(result) -> set[str]:
+    return {node.name for node in result.results if node.status == "built"}
+
+
+def reasons(result) -> dict[str, str]:
+    return {node.name: node.reason for node in result.results}
+
+
+# -- what is made again ------------------------------------------------------------------------------------------------
+
+
+def test_a_first_run_makes_everything_parents_first(tmp_path):
+    result = Opened(shop(tmp_path, BRANCHES)).run()
+
+    assert statuses(result) == dict.fromkeys(["staged", "counted", "spent", "top"], "built")
+    assert {node.name: node.rows for node in result.results} == {"staged": None, "counted": 2, "spent": 2, "top": 1}
+    assert set(reasons(result).values()) == {"not built yet"}
+
+
+def test_a_second_run_without_a_change_makes_nothing(opened):
+    result = opened.run()
+
+    assert set(statuses(result).values()) == {"unchanged"}
+    assert set(reasons(result).values()) == {"same definition, same data"}
+    assert {node.name: node.rows for node in result.results}["spent"] == 2
+
+
+def test_a_changed_model_is_made_again_with_what_is_below_it(opened):
+    opened.change({"models/spent.sql": BRANCHES["models/spent.sql"].replace("sum(amount)", "max(amount)")})
+    result = opened.run()
+
+    assert built(result) == {"spent", "top"}
+    assert reasons(result)["spent"] == "its definition changed"
+    assert opened.rows("top") == [{"customer": "bob", "spent": 40}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"models/spent.yml": "models:\n  - name: spent\n    description: What each customer spent.\n"},
+        {"models/spent.yml": "models:\n  - name: spent\n    config: {tags: [daily], meta: {a: 1}, owner: sales}\n"},
+        {"models/spent.yml": "models:\n  - name: spent\n    columns: [{name: spent, data_tests: [not_null]}]\n"},
+        {"macros/unused.sql": "{% macro unused() %}1{% endmacro %}"},
+        {"models/other.sql": "{{ config(enabled=false) }} select 1 as x"},
+    ],
+)
+def test_what_says_nothing_of_the_data_makes_nothing_again(opened, change):
+    opened.change(change)
+
+    assert built(opened.run()) == set()
+
+
+def test_a_changed_macro_makes_again_what_calls_it(opened):
+    opened.change({"macros/spent.sql": "{% macro total() %}sum(amount){% endmacro %}"})
+    opened.change({"models/spent.sql": BRANCHES["models/spent.sql"].replace("sum(amount)", "{{ total() }}")})
+    assert built(opened.run()) == set()
+
+    opened.change({"macros/spent.sql": "{% macro total() %}min(amount){% endmacro %}"})
+    assert built(opened.run()) == {"spent", "top"}
+
+
+def test_a_changed_variable_makes_again_what_reads_it(opened):
+    opened.change({"models/top.sql": BRANCHES["models/top.sql"].replace("limit 1", "limit {{ var('most', 1) }}")})
+    assert built(opened.run()) == set()
+
+    assert built(opened.run(vars={"most": 2})) == {"top"}
+
+
+def test_other_content_of_a_source_makes_again_what_hangs_on_it(opened):
+    opened.change(
+        {
+            "models/sources.yml": SOURCES + "          - name: visits\n",
+            "models/visited.sql": "{{ config(materialized='table') }} select * from {{ source('raw', 'visits') }}",
+            "data/visits.parquet": orders(1),
+        }
+    )
+    opened.run()
+    opened.change({"data/orders.parquet": orders(5, 6, 7)})
+    result = opened.run()
+
+    assert built(result) == {"staged", "spent", "counted", "top"}
+    assert reasons(result)["staged"] == "data changed: raw.orders"
+    assert reasons(result)["spent"] == "data changed: staged"
+    assert opened.rows("top") == [{"customer": "ann", "spent": 12}]
+
+
+def test_a_touched_file_of_equal_content_makes_nothing_again(opened):
+    file = opened.root / "data" / "orders.parquet"
+    os.utime(file, ns=(1, 1))
+
+    assert built(opened.run()) == set()
+
+
+def test_content_counts_even_where_time_and_size_are_as_they_were(tmp_path):
+    opened = Opened(shop(tmp_path, {"models/m.sql": "{{ config(materialized='table') }} select * from {{ ref('s') }}"}))
+    opened.change({"seeds/s.csv": "x\n1\n"})
+    opened.run()
+    opened.change({"seeds/s.csv": "x\n2\n"})
+
+    assert built(opened.run()) == {"s", "m"}
+    assert opened.rows("m") == [{"x": 2}]
+
+
+def test_a_file_more_in_a_folder_makes_again_what_reads_it(tmp_path):
+    sources = SOURCES.replace("data/{name}.parquet", "data/{name}/*.parquet")
+    files = {**BRANCHES, "models/sources.yml": sources, "data/orders/1.parquet": orders(1, 2)}
+    opened = Opened(shop(tmp_path, files))
+    opened.run()
+    opened.change({"data/orders/2.parquet": orders(3, 4)})
+
+    assert built(opened.run()) == {"staged", "spent", "counted", "top"}
+    assert {row["customer"]: row["spent"] for row in opened.rows("spent")} == {"ann": 4, "bob": 6}
+
+
+def test_types_that_a_csv_is_declared_to_have_are_part_of_it(tmp_path):
+    def declared(kind: str) -> str:
+        return f"""
+            sources:
+              - name: web
+                config: {{location: data/visits.csv}}
+                tables: [{{name: visits, columns: [{{name: code, data_type: {kind}}}]}}]
+        """
+
+    files = {
+        "models/web.yml": declared("varchar"),
+        "data/visits.csv": "code\n007\n",
+        "models/visited.sql": "{{ config(materialized='table') }} select code from {{ source('web', 'visits') }}",
+    }
+    opened = Opened(shop(tmp_path, files))
+    opened.run()
+    assert opened.rows("visited") == [{"code": "007"}]
+
+    opened.change({"models/web.yml": declared("integer")})
+    opened.run()
+    assert opened.rows("visited") == [{"code": 7}]
+
+
+def test_a_full_refresh_makes_everything_again(opened):
+    result = opened.run("spent+", full_refresh=True)
+
+    assert statuses(result) == {"spent": "built", "top": "built"}
+    assert set(reasons(result).values()) == {"full refresh"}
+
+
+def test_what_was_undone_is_made_again(opened):
+    old = BRANCHES["models/spent.sql"]
+    opened.change({"models/spent.sql": old.replace("sum(", "max(")})
+    opened.run()
+    opened.change({"models/spent.sql": old})
+    opened.run()
+
+    assert opened.rows("top") == [{"customer": "bob", "spent": 60}]
+
+
+def test_a_model_that_becomes_another_kind(opened):
+    opened.change({"models/spent.sql": BRANCHES["models/spent.sql"].replace("'table'", "'view'")})
+    assert built(opened.run()) == {"spent", "top"}
+
+    opened.change({"models/spent.sql": BRANCHES["models/spent.sql"]})
+    assert built(opened.run()) == {"spent", "top"}
+    assert opened.rows("top") == [{"customer": "bob", "spent": 60}]
+
+
+# -- selection ---------------------------------------------------------------------------------------------------------
+
+
+def test_only_what_is_selected_is_made(tmp_path):
+    opened = Opened(shop(tmp_path, BRANCHES))
+
+    assert statuses(opened.run("+spent")) == {"staged": "built", "spent": "built"}
+    assert statuses(opened.run("counted")) == {"counted": "built"}
+    assert statuses(opened.run(exclude=["top", "staged"])) == {"counted": "unchanged", "spent": "unchanged"}
+
+
+def test_a_model_whose_parent_is_not_built_is_not_begun(tmp_path):
+    with pytest.raises(SqlfeatError) as caught:
+        Opened(shop(tmp_path, BRANCHES)).run("spent")
+
+    assert (caught.value.code, caught.value.hint) == ("not-built", "select it too: -s +spent")
+
+
+def test_a_model_whose_parent_has_changed_is_not_begun(opened):
+    opened.change({"models/staged.sql": "select *, 1 as one from {{ source('raw', 'orders') }}"})
+
+    with pytest.raises(SqlfeatError) as caught:
+        opened.run("spent")
+
+    assert caught.value.what == "spent reads staged, which has changed since it was built."
+
+
+def test_seeds_that_a_model_reads_are_loaded_by_run(tmp_path):
+    files = {"seeds/prices.csv": "product,price\ntea,1\n", "models/m.sql": "select * from {{ ref('prices') }}"}
+    opened = Opened(shop(tmp_path, files))
+
+    assert statuses(opened.run()) == {"prices": "built", "m": "built"}
+    opened.change({"seeds/prices.csv": "product,price\ntea,2\n"})
+    result = opened.run("m")
+    assert (statuses(result), reasons(result)["prices"]) == ({"prices": "built", "m": "built"}, "its file changed")
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+FAILING = """
+    {{ config(materialized='table') }}
+    select customer, cast(product as integer) as spent from {{ ref('staged') }}
+"""
+
+
+def test_a_model_that_fails_leaves_what_was_there_and_stops_what_is_below(opened):
+    opened.change({"models/spent.sql": FAILING, "models/counted.sql": BRANCHES["models/counted.sql"] + " limit 1"})
+    result = opened.run()
+
+    assert statuses(result) == {"staged": "unchanged", "counted": "built", "spent": "failed", "top": "skipped"}
+    assert result.failed
+    assert result_of(result, "top").reason == "spent failed"
+    assert result_of(result, "spent").error.code == "run-failed"
+    with duckdb.connect(str(opened.root / "target" / "shop.duckdb"), read_only=True) as connection:
+        assert connection.execute("select * from top").fetchall() == [("bob", 60)]
+        assert connection.execute("select sum(spent) from spent").fetchall() == [(100,)]
+
+
+def test_a_model_that_failed_is_made_when_it_is_mended(opened):
+    opened.change({"models/spent.sql": FAILING})
+    opened.run()
+    opened.change({"models/spent.sql": BRANCHES["models/spent.sql"].replace("sum(", "max(")})
+
+    assert built(opened.run()) == {"spent", "top"}
+
+
+def test_a_model_whose_sql_is_wrong_fails_before_it_is_begun_and_alone(opened):
+    opened.change(
+        {
+            "models/spent.sql": "select custmer from {{ ref('staged') }}",
+            "models/counted.sql": BRANCHES["models/counted.sql"] + " limit 1",
+        }
+    )
+    result = opened.run()
+
+    assert statuses(result) == {"staged": "unchanged", "counted": "built", "spent": "failed", "top": "skipped"}
+    assert str(result_of(result, "spent").error.where) == "models/spent.sql:1:8"
+
+
+def test_a_source_that_cannot_be_read_fails_what_reads_it_and_nothing_else(opened):
+    (opened.root / "data" / "orders.parquet").unlink()
+    opened.change({"models/alone.sql": "select 1 as x"})
+    result = opened.run()
+
+    assert statuses(result) == {
+        "alone": "built", "staged": "failed", "counted": "skipped", "spent": "skipped", "top": "skipped"
+    }  # fmt: skip
+    assert result_of(result, "staged").error.code == "source-unreadable"
+    assert result_of(result, "top").reason == "staged failed"
+
+
+def test_a_hook_of_sql_that_fails_undoes_the_model(opened):
+    broken = BRANCHES["models/spent.sql"].replace("'table'", "'table', post_hook='insert into nowhere values (1)'")
+    opened.change({"models/spent.sql": broken.replace("sum(", "max(")})
+
+    assert result_of(opened.run(), "spent").error.code == "sql-hook-failed"
+    with duckdb.connect(str(opened.root / "target" / "shop.duckdb"), read_only=True) as connection:
+        assert connection.execute("select sum(spent) from spent").fetchall() == [(100,)]
+
+
+# -- what people read --------------------------------------------------------------------------------------------------
+
+
+def read(opened: Opened, sql: str):
+    with duckdb.connect(str(opened.root / "target" / "shop.duckdb"), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_a_new_alias_is_shown_without_making_anything_again(opened):
+    opened.change({"models/spent.sql": BRANCHES["models/spent.sql"].replace("'table'", "'table', alias='expenses'")})
+
+    assert built(opened.run()) == set()
+    assert read(opened, "select sum(spent) from expenses") == [(100,)]
+
+
+def test_a_new_description_is_shown_without_making_anything_again(opened):
+    opened.change({"models/spent.yml": "models:\n  - name: spent\n    description: What each customer spent.\n"})
+    opened.run()
+
+    assert read(opened, "select comment from duckdb_views() where view_name = 'spent' and schema_name = 'main'") == [
+        ("What each customer spent.",)
+    ]
+
+
+def test_a_table_of_somebody_else_s_is_not_overwritten(tmp_path):
+    root = shop(tmp_path, BRANCHES)
+    (root / "target").mkdir()
+    with duckdb.connect(str(root / "target" / "shop.duckdb")) as connection:
+        connection.execute("create table spent as select 1 as mine")
+    result = Opened(root).run()
+
+    assert result_of(result, "spent").error.code == "relation-in-the-way"
+    assert read(Opened(root), "from spent") == [(1,)]
+
+
+TARGETS = PROJECT_FILE.replace(
+    "    entities:",
+    "      prod: {engine: duckdb, path: target/prod.duckdb, threads: 1}\n"
+    "      beside: {engine: duckdb, path: target/shop.duckdb, schema: beside, threads: 1}\n"
+    "    entities:",
+)
+
+
+def test_targets_of_their_own_file_know_nothing_of_each_other(tmp_path):
+    opened = Opened(shop(tmp_path, {"sqlfeat_project.yml": TARGETS, **BRANCHES}))
+    opened.run()
+
+    assert len(built(opened.run(target="prod"))) == 4
+    assert built(opened.run(target="prod")) == set()
+
+
+def test_two_targets_in_one_file_share_what_is_built_and_show_it_each_for_itself(tmp_path):
+    opened = Opened(shop(tmp_path, {"sqlfeat_project.yml": TARGETS, **BRANCHES}))
+    opened.run()
+
+    assert built(opened.run(target="beside")) == set()
+    assert read(opened, "select sum(spent) from beside.spent") == [(100,)]
+
+
+# -- build -------------------------------------------------------------------------------------------------------------
+
+
+def with_tests(test: str) -> Files:
+    return {
+        **BRANCHES,
+        "models/tests.yml": f"models:\n  - name: staged\n    columns: [{{name: customer, data_tests: [{test}]}}]\n",
+    }
+
+
+def test_build_stops_below_a_test_that_fails(tmp_path):
+    opened = Opened(shop(tmp_path, with_tests("unique")))
+    result = opened.build()
+
+    assert statuses(result) == {
+        "staged": "built", "unique_staged_customer": "failed",
+        "counted": "skipped", "spent": "skipped", "top": "skipped",
+    }  # fmt: skip
+    assert result_of(result, "top").reason == "the test unique_staged_customer failed"
+    assert list(result_of(result, "unique_staged_customer").examples) == [
+        {"customer": "ann", "n_rows": 2},
+        {"customer": "bob", "n_rows": 2},
+    ]
+
+
+def test_build_goes_on_below_a_test_that_warns(tmp_path):
+    result = Opened(shop(tmp_path, with_tests("{unique: {severity: warn}}"))).build()
+
+    assert set(statuses(result).values()) == {"built", "warned"}
+    assert not result.failed
+
+
+def test_build_stops_below_a_failed_test_though_the_model_is_unchanged(tmp_path):
+    opened = Opened(shop(tmp_path, with_tests("unique")))
+    opened.run()
+
+    assert statuses(opened.build())["spent"] == "skipped"
+
+
+def test_a_test_over_two_models_stops_what_reads_both(tmp_path):
+    files = {
+        **BRANCHES,
+        "models/both.sql": "select * from {{ ref('spent') }} cross join {{ ref('counted') }}",
+        "tests/more_spent_than_counted.sql": "select * from {{ ref('spent') }}, {{ ref('counted') }} where spent > n",
+    }
+    result = Opened(shop(tmp_path, files)).build()
+
+    assert {name: status for name, status in statuses(result).items() if status != "built"} == {
+        "more_spent_than_counted": "failed",
+        "both": "skipped",
+    }
+
+
+def test_a_failed_test_of_a_source_stops_everything_above_it(tmp_path):
+    sources = SOURCES + "            columns: [{name: customer, data_tests: [unique]}]\n"
+    result = Opened(shop(tmp_path, {**BRANCHES, "models/sources.yml": sources})).build()
+
+    assert statuses(result) == {
+        "unique_raw_orders_customer": "failed", "staged": "skipped", "counted": "skipped", "spent": "skipped",
+        "top": "skipped",
+    }  # fmt: skip
+
+
+def test_tests_of_what_is_not_built_are_skipped_by_build_and_fail_by_themselves(tmp_path):
+    tests = {"tests/t.sql": "select * from {{ ref('spent') }}, {{ ref('counted') }} where false"}
+    opened = Opened(shop(tmp_path, {**BRANCHES, **tests}))
+    result = opened.build("+spent")
+    assert (statuses(result)["t"], result_of(result, "t").reason) == ("skipped", "counted has not been built")
+
+    alone = opened.test("t")
+    assert (statuses(alone), result_of(alone, "t").error.code) == ({"t": "failed"}, "not-built")
+
+    opened.run()
+    assert statuses(opened.test("t")) == {"t": "passed"}
+
+
+def test_tests_are_selected_with_what_they_read(tmp_path):
+    files = {**with_tests("not_null"), "tests/t.sql": "select * from {{ ref('spent') }} where false"}
+    opened = Opened(shop(tmp_path, files))
+    opened.run()
+
+    assert set(statuses(opened.test())) == {"not_null_staged_customer", "t"}
+    assert set(statuses(opened.test("staged"))) == {"not_null_staged_customer"}
+    assert set(statuses(opened.test("spent"))) == {"t"}
+
+
+def test_a_test_tells_its_first_rows(tmp_path):
+    write(tmp_path, {"tests/t.sql": "select order_id from {{ ref('staged') }} order by 1"})
+    opened = Opened(shop(tmp_path, {**BRANCHES, "data/orders.parquet": orders(*range(9))}))
+    opened.run()
+    result = result_of(opened.test(), "t")
+
+    assert (result.status, result.rows, result.reason) == ("failed", 9, "9 rows break it")
+    assert list(result.examples) == [{"order_id": n} for n in range(1, 6)]
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+def test_who_watches_hears_of_each_node_as_it_begins_and_ends(tmp_path):
+    opened = Opened(shop(tmp_path, {**BRANCHES, "models/broken.sql": "select x"}))
+    opened.run()
+    heard = [(event.kind, event.name, event.index, event.total) for event in opened.events]
+
+    assert heard == [
+        ("plan", "", 0, 5),
+        ("end", "broken", 1, 5),
+        ("start", "staged", 2, 5), ("end", "staged", 2, 5),
+        ("start", "counted", 3, 5), ("end", "counted", 3, 5),
+        ("start", "spent", 4, 5), ("end", "spent", 4, 5),
+        ("start", "top", 5, 5), ("end", "top", 5, 5),
+    ]  # fmt: skip
+
+
+def test_the_hooks_of_a_run_hear_how_it_went(tmp_path):
+    hook = """
+        import json
+        from pathlib import Path
+        from sqlfeat.hooks import on
+
+        @on("run_end")
+        def note(facts):
+            Path("heard.json").write_text(json.dumps(facts["results"]))
+    """
+    opened = Opened(shop(tmp_path, {"models/m.sql": "select 1 as x", "hooks/note.py": hook}))
+    opened.run()
+
+    assert (opened.root / "heard.json").read_text() == '[{"name": "m", "status": "built", "reason": "not built yet"}]'
