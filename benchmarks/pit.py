@@ -156,7 +156,7 @@ def main() -> None:
     stem = f"pit-quick-{date}" if options.quick else f"pit-{date}"
     path = options.results / f"{stem}.json"
     kept = json.loads(path.read_text()) if path.exists() else {"results": {}}
-    kept |= {"machine": facts_of_machine(), "seed": options.seed, "repetitions": options.repetitions}
+    kept |= {"machine": facts_of_machine(), "seed": options.seed}
     bench = Bench(options)
     for workload in chosen(options):
         say(f"{workload.name}: {workload.title}")

@@ -33,10 +33,10 @@ def markdown(kept: Mapping[str, Any]) -> str:
         "# Point in time, measured",
         "",
         f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, {machine['system']}; Python "
-        f"{machine['python']}, {versions}. Seed {kept['seed']}, {kept['repetitions']} alternated repetitions, "
-        f"{first['at'][:10]}, load {machine['load']} at the start: only ratios mean something. `×` is how many times "
-        "faster than the first line of its table (its time by theirs, the median over the turns). Memory is what the "
-        "run added; `anonymous` leaves out mapped files. `Parquet` is the write, not in the other figures.",
+        f"{machine['python']}, {versions}. Seed {kept['seed']}, {first['at'][:10]}, load "
+        f"{machine['load']} at the start: only ratios mean something. Methods took turns, `runs` times. `×` is how many "
+        "times faster than the first line of its table (its time by theirs, the median over the turns). Memory is what "
+        "the run added; `anonymous` leaves out mapped files. `Parquet` is the write, not in the other figures.",
         "",
     ]
     tables = ["\n".join(lines_of(result)) for result in kept["results"].values()]

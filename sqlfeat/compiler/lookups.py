@@ -67,9 +67,7 @@ class _Lookups:
 class LookupPlanner:
     """Finds what each ``feature()`` of one training set means."""
 
-    def __init__(
-        self, calls: Sequence[FeatureCall], labels: LabelRelation, views: Mapping[str, CompiledModel]
-    ) -> None:
+    def __init__(self, calls: Sequence[FeatureCall], labels: LabelRelation, views: Mapping[str, CompiledModel]) -> None:
         self.calls = {call.token: call for call in calls}
         self.labels = labels
         self.views = views
@@ -160,9 +158,7 @@ class LookupPlanner:
             )  # fmt: skip
         return self.lookups.add(call, tuple(keys), tuple(dict.fromkeys(after)))
 
-    def _wrong(
-        self, call: FeatureCall, code: str, what: str, hint: str | None, word: str = ""
-    ) -> UnplannableFeature:
+    def _wrong(self, call: FeatureCall, code: str, what: str, hint: str | None, word: str = "") -> UnplannableFeature:
         return UnplannableFeature(call.token, code, what, hint, word or call.view)
 
 

@@ -228,8 +228,8 @@ class Renderer:
     def _window(
         self, aggregate: str, length: str | Sequence[str], *, name: str | None = None, offset: str | None = None
     ) -> str:
-        several = not isinstance(length, str)
-        lengths = list(length) if several and isinstance(length, Iterable) else [str(length)]
+        several = isinstance(length, list | tuple)
+        lengths = list(length) if several else [length]
         if several and (name is None or not lengths):
             what = "A list of windows needs name=." if lengths else "This list of windows is empty."
             raise Misplaced("bad-window", what, "window", "window('count(*)', ['1 day', '7 days'], name='flights')")

@@ -93,7 +93,9 @@ def test_a_macro_that_sqlfeat_ships_is_placed_at_its_call():
 def test_a_call_block_is_where_its_text_stands():
     render = Templates(macros={"macros/a.sql": "{% macro around() %}( {{ caller() }} ){% endmacro %}"})
 
-    assert str(place(render, "select\n{% call around() %}\n  one_word\n{% endcall %}", "one_word")) == "models/m.sql:3:3"
+    assert (
+        str(place(render, "select\n{% call around() %}\n  one_word\n{% endcall %}", "one_word")) == "models/m.sql:3:3"
+    )
 
 
 def test_a_set_block_is_where_its_text_stands(render):
@@ -112,7 +114,8 @@ def test_fragments_keep_their_origins_when_they_are_joined():
 
 
 @pytest.mark.parametrize(
-    ("offset", "expected"), [(0, (1, 1, "ab")), (2, (1, 3, "ab")), (3, (2, 1, "")), (4, (3, 1, "cd")), (99, (3, 3, "cd"))]
+    ("offset", "expected"),
+    [(0, (1, 1, "ab")), (2, (1, 3, "ab")), (3, (2, 1, "")), (4, (3, 1, "cd")), (99, (3, 3, "cd"))],
 )
 def test_an_offset_is_a_line_and_a_column(offset, expected):
     found = place_in("ab\n\ncd", "m.sql", offset)
@@ -120,8 +123,12 @@ def test_an_offset_is_a_line_and_a_column(offset, expected):
     assert (found.line, found.column, found.text) == expected
 
 
-PIECES = st.sampled_from(["plain ", "é🙂", "\n", "\t", "{{ 'made' }}", "{% set x = 1 %}", "{# a\nnote #}", "{%- if true -%} ",
-                          " {%- endif %}", "{{ twice('w') }}", "{% raw %}{{ raw }}{% endraw %}", "'{{ 1 }}'"])  # fmt: skip
+PIECES = st.sampled_from(
+    [
+        "plain ", "é🙂", "\n", "\t", "{{ 'made' }}", "{% set x = 1 %}", "{# a\nnote #}", "{%- if true -%} ",
+        " {%- endif %}", "{{ twice('w') }}", "{% raw %}{{ raw }}{% endraw %}", "'{{ 1 }}'",
+    ]
+)  # fmt: skip
 
 
 @given(st.lists(PIECES, max_size=12))

@@ -42,6 +42,21 @@ SOURCES = """
 
 Files = Mapping[str, str | bytes | pa.Table]
 
+# orders ─ staged ┬ spent ─ top
+#                 └ counted
+BRANCHES: Files = {
+    "models/staged.sql": "select * from {{ source('raw', 'orders') }}",
+    "models/spent.sql": """
+        {{ config(materialized='table') }}
+        select customer, sum(amount) as spent from {{ ref('staged') }} group by customer
+    """,
+    "models/counted.sql": """
+        {{ config(materialized='table') }}
+        select product, count(*) as n from {{ ref('staged') }} group by product
+    """,
+    "models/top.sql": "{{ config(materialized='table') }} select * from {{ ref('spent') }} order by spent desc limit 1",
+}
+
 
 def day(number: int, hour: int = 0) -> datetime:
     """An instant in January 2024."""

@@ -24,7 +24,8 @@ ASKED = """
 WANTED = """
     {{ config(materialized='training_set', label='bought', keys=['asked_id']%s) }}
     select
-        a.asked_id, a.asked_at, a.channel, {{ feature('spent.spent_3d') }}, {{ feature('spent.last_product') }}, a.bought
+        a.asked_id, a.asked_at, a.channel,
+        {{ feature('spent.spent_3d') }}, {{ feature('spent.last_product') }}, a.bought
     from {{ ref('asked') }} as a
 """
 BY_TIME = ", split={'train': '2024-01-02', 'test': '2024-01-05'}"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 import pyarrow as pa
 
-from tests.oracles.point_in_time import Months, View, lookup
+from tests.oracles.point_in_time import Months, View, available, lookup
 from tests.properties.timelines import (
     DAY,
     FLOATS,
@@ -30,6 +30,7 @@ from tests.properties.timelines import (
     times_of,
 )  # fmt: skip
 
+LAST = datetime.max.replace(tzinfo=UTC)
 UTC_TIME = pa.timestamp("us", "UTC")
 KEY_TYPES = {"k_text": pa.string(), "k_int": pa.int64(), "k_dec": pa.decimal128(38, 6), "k_uuid": pa.string(),
              "k_date": pa.date32(), "k_left": pa.string(), "k_right": pa.string()}  # fmt: skip
@@ -271,25 +272,35 @@ def _label(random: Random, known: Sequence[int | None], times: Mapping[int | Non
 
 
 class Answers:
-    """What the oracle says of one world: each key's rows are cut out once, then every row of them is read."""
+    """What the oracle says of one world: each key's rows are cut out once, then every row of them is read.
 
-    def __init__(self, world: World) -> None:
+    ``known_at`` hides what was known later.
+    """
+
+    def __init__(self, world: World, known_at: datetime | None = None) -> None:
         self.world = world
+        self.known_at = known_at
         self._views: dict[tuple[str, tuple[Any, ...]], View] = {}
         self._groups: dict[tuple[str, ...], dict[tuple[Any, ...], list[Any]]] = {}
 
     def view(self, name: str, key: tuple[Any, ...]) -> View:
         shape = VIEWS[name]
         if not shape.keys:
-            return shape.view(self.world.news)
+            return shape.view(self._known(shape, self.world.news))
         if shape.keys not in self._groups:
             groups: dict[tuple[Any, ...], list[Any]] = {}
             for fact in self.world.facts:
                 groups.setdefault(tuple(fact[k] for k in shape.keys), []).append(fact)
             self._groups[shape.keys] = groups
         if (name, key) not in self._views:
-            self._views[name, key] = shape.view(self._groups[shape.keys].get(key, []))
+            self._views[name, key] = shape.view(self._known(shape, self._groups[shape.keys].get(key, [])))
         return self._views[name, key]
+
+    def _known(self, shape: Shape, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        if self.known_at is None:
+            return rows
+        view = shape.view(rows)
+        return [row for row in rows if (available(view, row) or LAST) <= self.known_at]
 
     def key(self, asked: Asked, label: Mapping[str, Any], as_of: str) -> tuple[Any, ...]:
         if asked.through:

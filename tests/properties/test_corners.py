@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from math import inf, nan
+from math import fsum, inf, nan
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
@@ -16,6 +17,7 @@ from tests.oracles.point_in_time import HOUR, MICROSECOND, utc
 from tests.properties.workbench import laid_out, same
 
 NOON = utc("2024-01-01 12:00")
+NOON_US = int(NOON.timestamp()) * 1_000_000
 HEAD = """
 name: corners
 default_target: dev
@@ -298,6 +300,51 @@ def test_half_a_million_label_rows_find_what_a_hundred_do(tmp_path):
     assert [expected[row["number"]]["those"] for row in found.slice(524_280, 20).to_pylist()] == [
         row["those"] for row in found.slice(524_280, 20).to_pylist()
     ]
+
+
+MANY_WINDOWS = ["1 hour", "3 days", "unbounded"]
+HOURS = {"1 hour": 1, "3 days": 72, "unbounded": 10**6}
+
+
+@pytest.mark.parametrize("available_at", ["known", "happened"])
+def test_windows_over_many_events_are_what_numpy_counts(tmp_path, available_at):
+    """So many that everything that is cut into blocks, batches and chunks is cut, within keys and between them."""
+    random = np.random.default_rng(7)
+    events, asks, keys = 300_000, 400, 23
+    second = 1_000_000
+    happened = NOON_US + random.integers(0, 30 * 86_400, events) * second
+    made = {
+        "k": random.integers(0, keys, events), "happened": happened,
+        "known": happened + random.integers(0, 600, events) * second, "v": random.integers(-1000, 1000, events),
+        "x": random.normal(size=events) * 10.0 ** random.integers(-9, 9, events),
+    }  # fmt: skip
+    times = pa.timestamp("us", "UTC")
+    facts = pa.table({n: pa.array(a, times if n in ("happened", "known") else None) for n, a in made.items()})
+    asked_keys = random.integers(0, keys + 1, asks)
+    asked = NOON_US + random.integers(-3600, 31 * 86_400, asks) * second
+    spine = asked_at(*[NOON] * asks, k=pa.array(asked_keys), asked=pa.array(asked, times))
+    items = [
+        f"{{{{ window('{text}', {MANY_WINDOWS!r}, name='{name}') }}}}"
+        for name, text in {"n": "count(*)", "v": "sum(v)", "least": "min(v)", "most": "max(x)", "x": "sum(x)"}.items()
+    ]
+    models = {
+        "seen": view(", ".join(["k", "happened", "known", *items]), available_at=available_at),
+        "found": asking("{{ feature('seen.*') }}"),
+    }
+    with project(tmp_path / "p", models, facts, spine) as opened:
+        found = rows(opened)
+
+    wrong = []
+    for row, key, t in zip(found, asked_keys, asked, strict=True):
+        mine = (made["k"] == key) & (made[available_at] <= t) & (happened <= t)
+        for window, suffix in zip(MANY_WINDOWS, ("1h", "3d", "all"), strict=True):
+            inside = mine & (happened > t - HOURS[window] * 3600 * second)
+            v, x = made["v"][inside], made["x"][inside]
+            expected = (len(v), int(v.sum()), int(v.min()), float(x.max()), fsum(x)) if len(v) else (0, *[None] * 4)
+            given = tuple(row[f"{name}_{suffix}"] for name in ("n", "v", "least", "most", "x"))
+            if expected != given:
+                wrong.append((row["id"], window, expected, given))
+    assert wrong[:3] == []
 
 
 # ---- aggregates that the other tests have not

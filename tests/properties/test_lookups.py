@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from tests.properties import lookup_project
 from tests.properties.lookup_project import AS_OF, ASKED, PLAIN, VIEWS, Answers, Asked, World, in_order
 from tests.properties.searching import searching
+from tests.properties.timelines import DAY, MOMENTS
 from tests.properties.workbench import Workbench, same, told
 
 recipes = st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(0, 600), st.integers(0, 200))
@@ -39,6 +41,38 @@ def test_every_feature_is_of_the_row_that_the_oracle_finds(bench, recipe):
             agree(answers, label, row, as_of)
     for label, row in zip(in_order(world.asked, "asked_utc"), bench.rows_of("whole_rows"), strict=True):
         arrived_whole(answers, label, row)
+
+
+@given(recipe=recipes, moment=st.sampled_from(MOMENTS))
+@searching(1)
+def test_other_rows_and_other_times_are_looked_up_by_the_same_rule(bench, recipe, moment):
+    """Request rows in the order given, one instant for all label rows, and the label rows of a stretch of time."""
+    world = World.made(*recipe)
+    bench.put(world.tables())
+    answers = Answers(world)
+    given = world.asked[::-1]
+    at_once = in_order([{**label, "asked_utc": moment} for label in world.asked], "asked_utc")
+    end = moment + 28 * DAY
+    stretch = [label for label in world.asked if label["asked_utc"] and moment <= label["asked_utc"] < end]
+
+    for labels, how in [
+        (given, {"rows": pa.Table.from_pylist(given, schema=lookup_project.SCHEMAS["asked"])}),
+        (at_once, {"at": moment}),
+        (in_order(stretch, "asked_utc"), {"start": moment, "end": end}),
+    ]:
+        for label, row in zip(labels, bench.rows_of("found_at_asked_utc", **how), strict=True):
+            agree(answers, label, row, "asked_utc")
+
+
+@given(recipe=recipes, moment=st.sampled_from(MOMENTS))
+@searching(1)
+def test_what_became_known_later_is_not_found(bench, recipe, moment):
+    world = World.made(*recipe)
+    bench.put(world.tables())
+    answers = Answers(world, known_at=moment)
+    found = bench.built("found_at_asked_utc", known_at=moment)
+    for label, row in zip(in_order(world.asked, "asked_utc"), found, strict=True):
+        agree(answers, label, row, "asked_utc")
 
 
 def agree(answers, label, row, as_of) -> None:

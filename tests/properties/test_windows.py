@@ -32,6 +32,16 @@ def bench(tmp_path_factory):
 @example(recipe=(1, 3, 40, 40, True), moment=MOMENTS[0])
 @searching(1)
 def test_every_window_is_what_the_oracle_counts(bench, view, recipe, moment):
+    everything_agrees(bench, view, recipe, moment)
+
+
+@pytest.mark.parametrize("view", ["late", "corrected_long"])
+@pytest.mark.parametrize("recipe", [(0, 1, 0, 5), (0, 2, 20, 0), (0, 1, 0, 0)])
+def test_without_events_a_window_is_what_sql_gives_for_no_rows(bench, view, recipe):
+    everything_agrees(bench, view, recipe, MOMENTS[0])
+
+
+def everything_agrees(bench, view, recipe, moment) -> None:
     world = World.made(*recipe)
     bench.put(world.tables())
     answers = Answers(world)
@@ -41,10 +51,20 @@ def test_every_window_is_what_the_oracle_counts(bench, view, recipe, moment):
     an_instant_agrees(bench, view, answers, moment)
 
 
-@pytest.mark.parametrize("view", ["late", "corrected_long"])
-@pytest.mark.parametrize("recipe", [(0, 1, 0, 5), (0, 2, 20, 0), (0, 1, 0, 0)])
-def test_without_events_a_window_is_what_sql_gives_for_no_rows(bench, view, recipe):
-    test_every_window_is_what_the_oracle_counts.hypothesis.inner_test(bench, view, recipe, MOMENTS[0])
+@pytest.mark.parametrize("view", ["late", "corrected", "soon"])
+@given(recipe=recipes, moment=st.sampled_from(MOMENTS))
+@example(recipe=(3, 4, 60, 40, False), moment=MOMENTS[3])
+@searching(1)
+def test_what_became_known_later_is_not_there(bench, view, recipe, moment):
+    """``known_at``: the training set as it would have been built then, whatever has been corrected since."""
+    world = World.made(*recipe)
+    bench.put(world.tables())
+    answers = Answers(world, known_at=moment)
+    found = {row["label_id"]: row for row in bench.built(f"of_{view}", known_at=moment)}
+    for label in world.asked:
+        key = tuple(label[k] for k in VIEWS[view].keys)
+        expected = answers.items(view, key, label["asked"])
+        agree(answers, view, key, label["asked"], expected, found[label["label_id"]])
 
 
 def label_times_agree(bench, view, answers) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
@@ -220,6 +220,7 @@ WINDOWS: Mapping[str, Window] = {
         lambda hour, day: len(hour) / len(day) if day else None,
     ),
 }  # fmt: skip
+LAST = datetime.max.replace(tzinfo=UTC)
 NO_INPUTS = ("ids", "words_by_id")
 LONG = tuple(
     name
@@ -409,10 +410,11 @@ def _happened(instant: datetime | None) -> dict[str, Any]:
 
 
 class Answers:
-    """The oracle's windows of one world, one key's events at a time."""
+    """The oracle's windows of one world, one key's events at a time; ``known_at`` hides what was known later."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, known_at: datetime | None = None) -> None:
         self.world = world
+        self.known_at = known_at
         self._views: dict[tuple[str, tuple[Any, ...]], View] = {}
 
     def view(self, name: str, key: tuple[Any, ...]) -> View:
@@ -423,6 +425,9 @@ class Answers:
             if shape.unique_key:
                 events_of = {tuple(row[k] for k in shape.unique_key) for row in own}
                 own = [row for row in self.world.events if tuple(row[k] for k in shape.unique_key) in events_of]
+            if self.known_at is not None:
+                whole = shape.view(own)
+                own = [row for row in own if (available(whole, row) or LAST) <= self.known_at]
             self._views[name, key] = shape.view(own)
         return self._views[name, key]
 

@@ -44,6 +44,12 @@ class Workbench:
         """The rows of a training set as it is now, in their order."""
         return assemble(self.project._session, training_set, **how).to_pylist()
 
+    def built(self, training_set: str, **how: Any) -> list[dict[str, Any]]:
+        """The rows of a training set as its file has them."""
+        out = self.folder / "out.parquet"
+        self.project.build_training_set(training_set, out=out, **how)
+        return parquet.read_table(out).to_pylist()
+
     def table(self, view: str) -> list[dict[str, Any]]:
         """The rows of a model as ``ref()`` gives them."""
         failed = [node for node in self.project.run([view]).results if node.status == "failed"]
