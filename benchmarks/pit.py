@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.feast_environment import feast_python
-from benchmarks.machine import facts_of_machine
+from benchmarks.machine import facts_of_machine, revision
 from benchmarks.measure import ROOT, Failed, Measured, measure
 from benchmarks.report import lines_of, markdown
 from benchmarks.workloads import ALL, Workload, make_dataset, scaled
@@ -96,6 +96,7 @@ class Bench:
         return {
             "workload": asdict(workload),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "revision": revision(ROOT),
             "run": asdict(stored) if stored else None,
             "methods": {m.name: self._told(m, methods, runs[m.name], failures) for m in methods},
         }

@@ -34,9 +34,9 @@ def markdown(kept: Mapping[str, Any]) -> str:
         "",
         f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, {machine['system']}; Python "
         f"{machine['python']}, {versions}. Seed {kept['seed']}, {first['at'][:10]}, load "
-        f"{machine['load']} at the start: only ratios mean something. Methods took turns, `runs` times. `×` is how many "
-        "times faster than the first line of its table (its time by theirs, the median over the turns). Memory is what "
-        "the run added; `anonymous` leaves out mapped files. `Parquet` is the write, not in the other figures.",
+        f"{machine['load']} at the start: only ratios mean something. Methods took turns, `runs` times. `×` is how "
+        "many times faster than the first line of its table (its time by theirs, the median over the turns). Memory is "
+        "what the run added; `anonymous` leaves out mapped files. `Parquet` is the write, not in the other figures.",
         "",
     ]
     tables = ["\n".join(lines_of(result)) for result in kept["results"].values()]
@@ -71,7 +71,8 @@ def _beside(result: Mapping[str, Any]) -> list[str]:
     if facts:
         wall, cpu = _median(facts, "plan_wall"), _median(facts, "plan_cpu")
         lines.append(f"Reading, compiling, planning: {wall:.2f} s, CPU {cpu:.2f} s.")
-    return ["", " ".join(lines)] if lines else []
+    lines.append(f"At revision {result['revision']}.")
+    return ["", " ".join(lines)]
 
 
 def _agreement(told: Mapping[str, Any], methods: Mapping[str, Any]) -> str:

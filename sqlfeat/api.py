@@ -48,8 +48,8 @@ class Project:
     ) -> Project:
         """Read the project in a folder.
 
-        ``target`` is a name under ``targets:``, ``vars`` override those of the project, ``threads`` those of the target;
-        ``listener`` is told what happens while it happens.
+        ``target`` is a name under ``targets:``; ``vars`` override those of the project, ``threads`` those of the
+        target; ``listener`` is told what happens while it happens.
         """
         spec = load_project(Path(path))
         return cls(Session(spec, target=target, variables=vars, threads=threads, listener=listener, clock=clock))

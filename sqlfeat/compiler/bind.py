@@ -363,7 +363,9 @@ def _family(type_name: str) -> str:
 
 
 def _exactly(sql: str, found: str, own: str) -> str:
-    """A key's SQL as the view's type, where floats meet exact numbers: no two keys become one by rounding."""
+    """A key's SQL as the view's type, where DuckDB would compare in one that rounds, or that not all texts are of."""
+    if {found, own} == {"VARCHAR", "UUID"}:
+        return f"try_cast({sql} as {own})"
     if (found in _FLOATS) == (own in _FLOATS) or "number" not in (_family(found), _family(own)):
         return sql
     return f"case when try_cast(try_cast({sql} as {own}) as {found}) = {sql} then try_cast({sql} as {own}) end"

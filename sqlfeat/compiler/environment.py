@@ -16,7 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
@@ -67,6 +67,10 @@ class Missing(StrictUndefined):
         super().__init__(hint, obj, name, exc)
 
 
+_COMPILED: dict[tuple[str, str], tuple[CodeType, tuple[tuple[int, int], ...]]] = {}
+"""Templates compiled by this process, by path and text: compiling one costs sixty times as much as rendering it."""
+
+
 class TemplateEnvironment(SandboxedEnvironment):
     """One project's sandbox. ``sources`` holds every template's text by its path."""
 
@@ -97,7 +101,11 @@ class TemplateEnvironment(SandboxedEnvironment):
         source = _LINE_ENDS.sub("\n", text)
         self.sources[path] = source
         self._begin()
-        code = super().compile(source, name=path, filename=path)
+        if (path, source) not in _COMPILED:
+            code = super().compile(source, name=path, filename=path)
+            _COMPILED[path, source] = (code, tuple(self._expressions.get(path, ())))
+        code, extents = _COMPILED[path, source]
+        self._expressions[path] = list(extents)
         return self.template_class.from_code(self, code, {}, None)
 
     def render(self, template: Template, namespace: dict[str, Any]) -> Fragment:

@@ -129,7 +129,7 @@ def _forbidden_node(node: exp.Expr) -> str | None:
         return "subquery"
     if isinstance(node, exp.Unnest | exp.Explode):
         return "unnest"
-    if isinstance(node, exp.Star):
+    if isinstance(node, exp.Star | exp.Columns):
         return "`*`: name the columns; feature('view.*') is for a feature view"
     return None
 

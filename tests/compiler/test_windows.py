@@ -110,7 +110,7 @@ def test_equal_texts_are_kept_once():
 )
 def test_what_is_not_one_aggregate(aggregate, why):
     with pytest.raises(BadAggregate, match=why) as caught:
-        view("k, 1 as x, {1} as a", "count(*)", aggregate) if False else one(aggregate)
+        one(aggregate)
 
     assert caught.value.token == "__sqlfeat_window_0__"
 
@@ -137,10 +137,6 @@ def test_expressions_over_windows():
         ("again", ("__sqlfeat_window_0__",)),
     ]
     assert taken.items[0].sql == "coalesce(__sqlfeat_window_0__ / nullif(__sqlfeat_window_1__, 0), 0)"
-
-
-def test_a_view_of_windows_alone():
-    assert view("{0} as a", "count(*)").events == "select \nfrom t" or view("{0} as a", "sum(x)").events
 
 
 def test_a_star_is_a_plain_item():

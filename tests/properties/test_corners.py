@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from math import fsum, inf, nan
 
 import duckdb
@@ -130,6 +131,14 @@ def test_a_float_finds_the_integer_that_it_is_and_no_other(tmp_path, floats):
         assert [row["v"] for row in rows(made)] == [1, None, None]
 
 
+def test_a_text_that_is_no_uuid_finds_nothing(tmp_path):
+    known = "aaaaaaaa-0000-0000-0000-000000000000"
+    facts = pa.table({"k": [known], "happened": [NOON], "v": [1]})
+    models = {"seen": view("cast(k as uuid) as k, happened, v"), "found": asking("{{ feature('seen.v') }}")}
+    with project(tmp_path / "p", models, facts, asked_at(NOON, NOON, k=[known.upper(), "nonsense"])) as made:
+        assert [row["v"] for row in rows(made)] == [1, None]
+
+
 def test_names_are_found_whatever_their_case(tmp_path):
     facts = pa.table({"K": ["a"], "Happened": [NOON], "Known": [NOON + HOUR], "V": [1]})
     models = {
@@ -197,6 +206,28 @@ def test_the_ends_of_the_calendar_are_times_like_others(tmp_path):
         found = [(row["v"], row["total"], row["most"]) for row in rows(made)]
 
     assert found == [(1, 1, 1), (1, 1, 1), (None, 1, 1), (None, None, None), (2, 2, 2)]
+
+
+def test_time_without_end_is_a_time_like_others(tmp_path):
+    facts = pa.table({"k": ["a"] * 3, "moment": ["-infinity", "2024-01-01 12:00:00", "infinity"], "v": [1, 20, 300]})
+    moments = ["-infinity", "2024-01-01 11:00:00", "2024-01-01 12:30:00", "infinity"]
+    spine = pa.table({"id": [0, 1, 2, 3], "k": ["a"] * 4, "moment": moments, "label": [0] * 4})
+    windows = [
+        f"{{{{ window('{text}', ['1 hour', 'unbounded'], name='{text[:3]}') }}}}" for text in ("sum(v)", "max(v)")
+    ]
+    models = {
+        "labels": LABELS.replace("*", "id, k, cast(moment as timestamptz) as asked, label"),
+        "seen": view(", ".join(["k", "cast(moment as timestamptz) as happened", "v", *windows])),
+        "found": asking("{{ feature('seen.*') }}"),
+    }
+    with project(tmp_path / "p", models, facts, spine) as made:
+        made.build_training_set("found", out=tmp_path / "out.parquet")
+    names = ["v", "sum_1h", "sum_all", "max_1h", "max_all"]
+    found = parquet.read_table(tmp_path / "out.parquet", columns=names).to_pylist()
+
+    assert [tuple(row[name] for name in names) for row in found] == [
+        (1, None, 1, None, 1), (1, None, 1, None, 1), (20, 20, 21, 20, 20), (300, None, 321, None, 300)
+    ]  # fmt: skip
 
 
 def test_days_are_midnights_in_windows_too(tmp_path):
@@ -328,7 +359,7 @@ def test_windows_over_many_events_are_what_numpy_counts(tmp_path, available_at):
         for name, text in {"n": "count(*)", "v": "sum(v)", "least": "min(v)", "most": "max(x)", "x": "sum(x)"}.items()
     ]
     models = {
-        "seen": view(", ".join(["k", "happened", "known", *items]), available_at=available_at),
+        "seen": view(", ".join(["k", *dict.fromkeys(["happened", available_at]), *items]), available_at=available_at),
         "found": asking("{{ feature('seen.*') }}"),
     }
     with project(tmp_path / "p", models, facts, spine) as opened:
@@ -391,6 +422,33 @@ def test_any_aggregate_is_what_duckdb_gives_for_the_events_in_their_order(tmp_pa
                 if not (one == row[name] or same(one, row[name]))
             ]
             assert wrong == []
+
+
+def test_extremes_are_those_of_their_type(tmp_path):
+    facts = pa.table({
+        "k": ["a"] * 3, "happened": [NOON, NOON + HOUR, NOON + 2 * HOUR],
+        "d": [date(1969, 1, 1), None, date(2024, 1, 1)], "t": [NOON, None, NOON - HOUR], "b": [True, None, False],
+        "f": pa.array([-1.5, -0.0, nan], pa.float32()), "u": pa.array([2**64 - 1, None, 0], pa.uint64()),
+        "m": pa.array([None, Decimal("1.5"), Decimal("-1.5")], pa.decimal128(10, 2)),
+    })  # fmt: skip
+    names = "dtbfum"
+    items = [f"{{{{ window('{of}({name})', '1 day') }}}} as {of}_{name}" for name in names for of in ("min", "max")]
+    features = "{{ feature('seen.*') }}"
+    models = {
+        "seen": view(", ".join(["k", "happened", *items])),
+        "found": asking(features, passthrough=["min_d", "max_d", "min_t", "max_t"]),
+    }
+    with project(tmp_path / "p", models, facts, asked_at(NOON, NOON + HOUR, NOON + 2 * HOUR)) as made:
+        found = [[(row[f"min_{name}"], row[f"max_{name}"]) for name in names] for row in rows(made)]
+
+    first, second, third = found
+    old, new, most = date(1969, 1, 1), date(2024, 1, 1), 2**64 - 1
+    assert first == [(old, old), (NOON, NOON), (True, True), (-1.5, -1.5), (most, most), (None, None)]
+    assert second == [*first[:3], (-1.5, 0.0), (most, most), (Decimal("1.50"), Decimal("1.50"))]
+    assert str(second[3][1]) == "0.0"
+    assert third[:3] == [(old, new), (NOON - HOUR, NOON), (False, True)]
+    assert same(list(third[3]), [-1.5, nan])
+    assert third[4:] == [(0, most), (Decimal("-1.50"), Decimal("1.50"))]
 
 
 def test_float_sums_are_rounded_once_even_where_a_part_of_them_overflows(tmp_path):

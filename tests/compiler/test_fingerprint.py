@@ -1,0 +1,174 @@
+"""What a definition is: what changes its fingerprint, and what does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sqlfeat.compiler import fingerprint
+from tests.made.projects import PROJECT_FILE, SOURCES, Files, Opened, shop
+
+FILES: Files = {
+    "macros/total.sql": "{% macro total(column) %}sum({{ column }}){% endmacro %}",
+    "models/staged.sql": "select * from {{ source('raw', 'orders') }}",
+    "models/spent.sql": """
+        {{ config(materialized='feature_view', entity='customer', event_time='ordered_at') }}
+        select customer, ordered_at, amount, {{ window('sum(amount)', '7 days') }} as spent_7d from {{ ref('staged') }}
+    """,
+    "models/totals.sql": """
+        {{ config(materialized='table') }}
+        select customer, {{ total('amount') }} as total from {{ ref('staged') }} group by 1
+    """,
+    "models/asked.sql": """
+        {{ config(materialized='table', role='label', event_time='asked') }}
+        select order_id, customer, ordered_at as asked, amount > 15 as big from {{ source('raw', 'orders') }}
+    """,
+    "models/wanted.sql": """
+        {{ config(materialized='training_set', keys=['order_id'], label='big') }}
+        select f.order_id, f.asked, {{ feature('spent.spent_7d') }}, f.big from {{ ref('asked') }} as f
+    """,
+}
+EVERYTHING = {"staged", "spent", "totals", "asked", "wanted"}
+
+
+def marks(root: Path, files: Files, **settings) -> dict[str, str]:
+    with Opened(shop(root, {**FILES, **files})).project(**settings) as project:
+        return {node.split(".", 1)[1]: mark for node, mark in project.manifest.fingerprints.items()}
+
+
+def changed(tmp_path: Path, files: Files, **settings) -> set[str]:
+    """Whose fingerprints differ after a change of files."""
+    before, after = marks(tmp_path / "before", {}), marks(tmp_path / "after", files, **settings)
+    return {name for name in before if before[name] != after.get(name)}
+
+
+def with_change(name: str, old: str, new: str) -> Files:
+    text = FILES[f"models/{name}.sql"]
+    assert isinstance(text, str)
+    assert old in text
+    return {f"models/{name}.sql": text.replace(old, new)}
+
+
+def test_the_same_project_elsewhere_is_the_same(tmp_path):
+    assert changed(tmp_path, {}) == set()
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (with_change("staged", "*", "*, 1 as one"), {"staged", "spent", "totals", "wanted"}),
+        (with_change("totals", "group by 1", "group by all"), {"totals"}),
+        ({"macros/total.sql": "{% macro total(column) %}max({{ column }}){% endmacro %}"}, {"totals"}),
+        (with_change("totals", "'table'", "'view'"), {"totals"}),
+        (with_change("spent", "7 days", "8 days"), {"spent", "wanted"}),
+        (with_change("spent", "sum(amount)", "avg(amount)"), {"spent", "wanted"}),
+        (with_change("spent", "'7 days'", "'7 days', offset='1 day'"), {"spent", "wanted"}),
+        (with_change("spent", "'ordered_at')", "'ordered_at', ttl='1 day')"), {"spent", "wanted"}),
+        (with_change("spent", "'ordered_at')", "'ordered_at', tie_breaker='amount')"), {"spent", "wanted"}),
+        (with_change("spent", "'ordered_at')", "'ordered_at', available_after='1 day')"), {"spent", "wanted"}),
+        (with_change("wanted", "spent_7d'", "spent_7d', ttl='1 day'"), {"wanted"}),
+        (with_change("wanted", "spent_7d'", "spent_7d', strict=true"), {"wanted"}),
+        (with_change("wanted", "spent_7d'", "spent_7d', on={'customer': 'f.customer'}"), {"wanted"}),
+        ({"models/sources.yml": SOURCES.replace("event_time: ordered_at", "event_time: ordered_at, available_after: 1 day")},
+         {"raw.orders", "staged", "spent", "totals", "asked", "wanted"}),
+    ],
+)  # fmt: skip
+def test_what_changes_a_definition_and_all_that_reads_it(tmp_path, files, expected):
+    assert changed(tmp_path, files) == expected
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"models/totals.yml": "models:\n  - name: totals\n    description: All of it.\n    columns: [{name: total}]\n"},
+        {"models/totals.yml": "models:\n  - name: totals\n    config: {tags: [a], meta: {b: 1}, owner: c}\n"},
+        {"models/totals.yml": "models:\n  - name: totals\n    columns: [{name: total, data_tests: [not_null]}]\n"},
+        with_change("totals", "'table'", "'table', alias='shown', schema='marts'"),
+        with_change("spent", "'ordered_at')", "'ordered_at', online=true)"),
+        with_change("totals", "{{ config", "{# a note #}{{ config"),
+        with_change("totals", "{{ total('amount') }}", "{{ total(column='amount') }}"),
+        {"models/sources.yml": SOURCES.replace("data/{name}.parquet", "./data/{name}.parquet")},
+        {"models/sources.yml": SOURCES.replace("event_time: ordered_at", "event_time: ordered_at, tags: [x]")},
+        {"models/other.sql": "select 1 as x"},
+        {"sqlfeat_project.yml": PROJECT_FILE.replace("name: shop", "name: store")},
+    ],
+)
+def test_what_says_nothing_of_the_data_changes_nothing(tmp_path, files):
+    assert changed(tmp_path, files) == set()
+
+
+def test_a_file_that_moves_is_the_same_model(tmp_path):
+    before = marks(tmp_path / "before", {})
+    shop(tmp_path / "after", FILES)
+    (tmp_path / "after" / "models" / "marts").mkdir()
+    (tmp_path / "after" / "models" / "totals.sql").rename(tmp_path / "after" / "models" / "marts" / "totals.sql")
+
+    with Opened(tmp_path / "after").project() as project:
+        assert project.manifest.fingerprints["model.totals"] == before["totals"]
+
+
+def test_another_target_is_the_same_definition(tmp_path):
+    targets = PROJECT_FILE.replace(
+        "    entities:",
+        "      prod: {engine: duckdb, path: /elsewhere/x.duckdb, schema: prod, threads: 2}\n    entities:",
+    )
+
+    assert changed(tmp_path, {"sqlfeat_project.yml": targets}, target="prod", threads=2) == set()
+
+
+def test_the_environment_counts_only_where_the_text_reads_it(tmp_path, monkeypatch):
+    text = with_change("totals", "group by 1", "group by 1 -- {{ env_var('SHOP_REGION') }}")
+    monkeypatch.setenv("SHOP_REGION", "north")
+    before = marks(tmp_path / "before", text)
+    monkeypatch.setenv("SHOP_REGION", "south")
+    after = marks(tmp_path / "after", text)
+
+    assert {name for name in before if before[name] != after[name]} == {"totals"}
+
+
+def test_variables_count_where_the_text_reads_them(tmp_path):
+    text = with_change("totals", "group by 1", "group by 1 -- {{ var('x', 1) }}")
+    before, after = marks(tmp_path / "a", text), marks(tmp_path / "b", text, vars={"x": 2, "y": 3})
+
+    assert {name for name in before if before[name] != after[name]} == {"totals"}
+
+
+def test_a_seed_is_its_name_and_its_types(tmp_path):
+    seed = {"seeds/prices.csv": "product,price\ntea,1\n"}
+    yml = "seeds:\n  - name: prices\n    description: What things cost.\n    config: {tags: [x]}\n"
+    typed = yml.replace("tags: [x]", "column_types: {price: varchar}")
+    one, described, other = (
+        marks(tmp_path / name, {**seed, **files})["prices"]
+        for name, files in {"a": {}, "b": {"seeds/p.yml": yml}, "c": {"seeds/p.yml": typed}}.items()
+    )
+
+    assert one == described
+    assert one != other
+
+
+def test_a_feature_is_its_view_and_its_column(tmp_path):
+    with Opened(shop(tmp_path, FILES)).project() as project:
+        view = project.manifest.model("spent")
+
+    assert fingerprint.of_feature(view, "amount") != fingerprint.of_feature(view, "spent_7d")
+    assert len(fingerprint.of_feature(view, "amount")) == fingerprint.LENGTH
+
+
+def test_a_split_is_no_part_of_what_a_training_set_s_rows_are(tmp_path):
+    split = with_change("wanted", "label='big'", "label='big', split={'train': '2024-01-01', 'test': '2024-01-03'}")
+    definitions = []
+    for name, files in {
+        "a": {},
+        "b": split,
+        "c": with_change("wanted", "label='big'", "label='big', passthrough=['big_too']"),
+    }.items():
+        if name == "c":
+            files = {**files, **{k: v.replace("f.big from", "f.big, f.big as big_too from") for k, v in files.items()}}
+        with Opened(shop(tmp_path / name, {**FILES, **files})).project() as project:
+            model = project.manifest.model("wanted")
+            parents = {parent: project.manifest.fingerprints[parent] for parent in model.parents}
+            definitions.append(fingerprint.of_training_set(model, parents))
+
+    assert definitions[0] == definitions[1]
+    assert definitions[0] != definitions[2]

@@ -1,0 +1,200 @@
+"""Time facts: what is declared is checked, what is inherited is carried, and what is lost is told."""
+
+import pytest
+
+from sqlfeat.compiler.manifest import Column, TimeFacts
+from sqlfeat.compiler.rewriting import ref_token
+from sqlfeat.compiler.time import facts_of_model
+from sqlfeat.errors import Place, ProjectError
+from sqlfeat.spec.config import Layer, merge_config
+from sqlfeat.spec.duration import Duration
+
+HERE = Place("models/m.sql")
+TYPES = {"at": "TIMESTAMP", "loaded": "TIMESTAMP WITH TIME ZONE", "day": "DATE", "k": "BIGINT"}
+LOADED = TimeFacts("at", "loaded")
+DELAYED = TimeFacts("at", available_after=Duration.parse("1 hour"))
+QUARTER = Duration.parse("15 minutes")
+
+
+def facts(sql, columns, parents=None, **config):
+    """The facts and the warning of a model that selects from these parents."""
+    listed = [Column(name, TYPES.get(name.split("_")[0].lower(), "TIMESTAMP")) for name in columns.split()]
+    nodes = {f"model.{name}": time for name, time in (parents or {}).items()}
+    for name in parents or {}:
+        sql = sql.replace(f"<{name}>", ref_token(name))
+    return facts_of_model(
+        "m", merge_config([Layer(config)]), listed, nodes, sql, {"event_time": Place("m.sql", 3)}, HERE
+    )
+
+
+# -- what is declared --------------------------------------------------------------------------------------------------
+
+
+def test_declared_times_are_taken():
+    time, warning = facts(
+        "select 1", "at loaded k", event_time="at", available_at="loaded", ttl="2 hours", tie_breaker="k"
+    )
+
+    assert (time.event_time, time.available_at, time.tie_breaker, time.ttl) == (
+        "at",
+        "loaded",
+        ("k",),
+        Duration.parse("2 hours"),
+    )
+    assert warning is None
+
+
+@pytest.mark.parametrize("key", ["event_time", "available_at", "tie_breaker", "unique_key"])
+def test_a_declared_column_must_be_there(key):
+    with pytest.raises(ProjectError) as caught:
+        facts("select 1", "at loaded", **{"event_time": "at", key: "loadd"})
+
+    assert (caught.value.code, caught.value.hint) == ("missing-column", "did you mean 'loaded'?")
+    assert f"which its {key} names" in caught.value.what
+
+
+@pytest.mark.parametrize("key", ["event_time", "available_at"])
+def test_a_declared_time_must_be_one(key):
+    with pytest.raises(ProjectError) as caught:
+        facts("select 1", "at k", **{"event_time": "at", key: "k"})
+
+    assert caught.value.code == "not-a-time"
+
+
+def test_an_error_stands_where_the_key_is_written():
+    with pytest.raises(ProjectError) as caught:
+        facts("select 1", "at", event_time="nothing")
+
+    assert str(caught.value.where) == "m.sql:3:1"
+
+
+def test_a_date_is_a_time():
+    assert facts("select 1", "day", event_time="day")[0].event_time == "day"
+
+
+# -- what is inherited -------------------------------------------------------------------------------------------------
+
+
+def test_a_model_over_a_timed_one_has_its_event_time():
+    assert facts("select at, k from <a>", "at k", {"a": TimeFacts("at")})[0].event_time == "at"
+    assert facts("select At, k from <a>", "At k", {"a": TimeFacts("at")})[0].event_time == "At"
+
+
+def test_the_event_time_is_lost_with_its_column_or_between_two_parents():
+    assert facts("select k from <a>", "k", {"a": TimeFacts("at")})[0].event_time is None
+    assert facts("select at from <a> join <b> using (k)", "at", {"a": LOADED, "b": LOADED})[0].event_time is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns", "expected"),
+    [
+        ("select at, loaded from <a>", "at loaded", "loaded"),
+        ("select at, loaded as loaded_1 from <a>", "at loaded_1", "loaded_1"),
+        ("select at, a.loaded as loaded_1, k from <a> as a", "at loaded_1 k", "loaded_1"),
+        ("select * from <a>", "at loaded k", "loaded"),
+        ("select at, LOADED as Loaded_1 from <a>", "at Loaded_1", "Loaded_1"),
+        ("with b as (select * from <a>) select at, loaded from b", "at loaded", "loaded"),
+    ],
+)
+def test_when_a_row_was_known_passes_on_under_its_name_or_a_plain_alias(sql, columns, expected):
+    time, warning = facts(sql, columns, {"a": LOADED}, event_time="at")
+
+    assert (time.available_at, warning) == (expected, None)
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns"),
+    [
+        ("select at, k from <a>", "at k"),
+        ("select at, loaded + interval 1 hour as loaded_1 from <a>", "at loaded_1"),
+        ("select at, max(loaded) as latest from <a> group by 1", "at latest"),
+        ("select at, k as loaded from <a>", "at loaded"),
+    ],
+)
+def test_what_is_lost_on_the_way_is_told(sql, columns):
+    time, warning = facts(sql, columns, {"a": LOADED}, event_time="at")
+
+    assert time.available_at is None
+    assert warning == (
+        "m reads a, and its available_at 'loaded' is not in the output: rows of m count as known at their event time. "
+        "Declare available_at or available_after."
+    )
+
+
+def test_what_is_declared_anew_is_not_lost():
+    assert facts("select at, k from <a>", "at k", {"a": LOADED}, event_time="at", available_after="15 minutes") == (
+        TimeFacts("at", available_after=QUARTER),
+        None,
+    )
+    assert facts("select at, day from <a>", "at day", {"a": LOADED}, event_time="at", available_at="day")[1] is None
+
+
+def test_a_row_whose_event_is_that_it_became_known_is_known_then():
+    time, warning = facts("select loaded as at, k from <a>", "at k", {"a": LOADED}, event_time="at")
+
+    assert (time.available_at, warning) == (None, None)
+
+
+def test_a_constant_delay_passes_on_with_the_event_time():
+    time, warning = facts("select at as at_1, k from <a>", "at_1 k", {"a": DELAYED}, event_time="at_1")
+
+    assert (time.available_after, warning) == (Duration.parse("1 hour"), None)
+
+
+def test_a_constant_delay_of_another_time_is_told():
+    time, warning = facts("select loaded as at_1 from <a>", "at_1", {"a": DELAYED}, event_time="at_1")
+
+    assert time.available_after is None
+    assert "it is known 1 hour after 'at'" in warning
+
+
+def test_several_parents_must_agree():
+    sql = "select a.at, a.loaded as loaded_a, b.loaded as loaded_b from <a> as a join <b> as b using (k)"
+    time, warning = facts(sql, "at loaded_a loaded_b", {"a": LOADED, "b": LOADED}, event_time="at")
+
+    assert time.available_at is None
+    assert "there are several available_at: loaded_a, loaded_b" in warning
+
+
+def test_the_parent_whose_column_is_dropped_is_the_one_that_is_told():
+    sql = "select a.at, a.loaded from <a> as a join <b> as b using (k)"
+    _, warning = facts(sql, "at loaded", {"a": LOADED, "b": LOADED}, event_time="at")
+
+    assert warning.startswith("m reads b, and its available_at 'loaded' is not in the output")
+
+
+def test_a_parent_without_a_time_says_nothing():
+    sql = "select a.at, a.loaded from <a> as a join <b> as b using (k)"
+
+    assert facts(sql, "at loaded", {"a": LOADED, "b": TimeFacts(immutable=True)}, event_time="at") == (LOADED, None)
+
+
+def test_labels_look_ahead_by_purpose():
+    assert facts("select at, k from <a>", "at k", {"a": LOADED}, event_time="at", role="label")[1] is None
+
+
+# -- in a project ------------------------------------------------------------------------------------------------------
+
+
+def test_time_passes_from_a_source_through_views_to_a_feature_view(manifest):
+    files = {
+        "models/sources.yml": """
+            sources:
+              - name: raw
+                config: {location: "data/{name}.parquet"}
+                tables: [{name: orders, config: {event_time: ordered_at, available_after: 1 hour}}]
+        """,
+        "models/staged.sql": "select customer, ordered_at, amount from {{ source('raw', 'orders') }} where amount > 0",
+        "models/spent.sql": """
+            {{ config(materialized='feature_view', entity='customer', event_time='ordered_at') }}
+            select customer, ordered_at, {{ window('sum(amount)', '7 days') }} as spent_7d from {{ ref('staged') }}
+        """,
+        "models/late.sql": """
+            {{ config(materialized='feature_view', entity='customer', event_time='hour') }}
+            select customer, date_trunc('hour', ordered_at) as hour, amount from {{ ref('staged') }}
+        """,
+    }
+    compiled = manifest(files)
+
+    assert compiled.model("spent").time.available_after == Duration.parse("1 hour")
+    assert list(compiled.warnings) == ["model.late"]
