@@ -1,0 +1,1 @@
+select product, supplier from "main"."suppliers"

@@ -1,0 +1,3 @@
+{% macro worth(column='amount', least=var('least')) -%}
+    greatest({{ column }}, {{ least }})
+{%- endmacro %}

@@ -1,0 +1,2 @@
+{{ config(materialized='table', entity='product', immutable=true) }}
+select product, supplier from {{ ref('suppliers') }}

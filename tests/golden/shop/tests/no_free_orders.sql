@@ -1,0 +1,2 @@
+{{ config(severity='warn') }}
+select * from {{ ref('asked') }} where amount <= 0
