@@ -92,13 +92,24 @@ class SqlfeatError(Exception):
         }
 
 
+LONGEST_LINE = 160
+_BEFORE_CARET = 60
+
+
 def excerpt(place: Place) -> list[str]:
-    """The line of a place and a caret line below it, both indented; tabs and wide letters keep their width."""
-    number = str(place.line)
-    before = "".join("\t" if char == "\t" else " " * _cells(char) for char in place.text[: place.column - 1])
-    underlined = place.text[place.column - 1 :][: place.length]
-    carets = "^" * max(1, sum(map(_cells, underlined)))
-    return [f"  {number} | {place.text}", f"  {' ' * len(number)} | {before}{carets}"]
+    """The line of a place and a caret line below it, both indented; tabs and wide letters keep their width.
+
+    Of a very long line only what stands around the place is shown.
+    """
+    number, text, column = str(place.line), place.text, place.column - 1
+    if len(text) > LONGEST_LINE:
+        first = max(0, column - _BEFORE_CARET)
+        last = first + LONGEST_LINE
+        head, tail = "…" if first else "", "…" if last < len(text) else ""
+        text, column = f"{head}{text[first:last]}{tail}", column - first + len(head)
+    before = "".join("\t" if char == "\t" else " " * _cells(char) for char in text[:column])
+    carets = "^" * max(1, sum(map(_cells, text[column:][: place.length])))
+    return [f"  {number} | {text}", f"  {' ' * len(number)} | {before}{carets}"]
 
 
 def _cells(char: str) -> int:

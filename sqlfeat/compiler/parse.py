@@ -15,8 +15,10 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from sqlfeat.base.names import nearest
 from sqlfeat.compiler.rewriting import REF, SOURCE
 
+_BEGINNINGS = frozenset({"SELECT", "WITH", "FROM", "VALUES", "(", "PIVOT", "PIVOT_WIDER", "UNPIVOT", "TABLE"})
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
 _LIST_ENDS = {
@@ -113,6 +115,12 @@ def one_statement(text: str) -> str:
         text = f"{text[: end.start]} {text[end.end + 1 :]}"
     if not tokens:
         raise UnreadableSql("there is no SELECT in this file", 0)
+    first = tokens[0]
+    if first.text.upper() not in _BEGINNINGS:
+        what = f"a model is one SELECT, and this begins with {first.text!r}"
+        near = nearest(first.text, _BEGINNINGS)
+        hint = f"did you mean {near}?" if near else None
+        raise UnreadableSql(what, first.start, first.end - first.start + 1, hint)
     semicolon = next((i for i, token in enumerate(tokens) if token.token_type == TokenType.SEMICOLON), None)
     if semicolon is not None:
         after = tokens[semicolon + 1]

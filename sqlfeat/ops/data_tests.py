@@ -8,6 +8,7 @@ from sqlfeat.compiler.manifest import CompiledTest, Manifest
 from sqlfeat.errors import RunError, SqlfeatError
 from sqlfeat.ops.plan import Planner
 from sqlfeat.ops.results import Event, NodeResult, RunResult
+from sqlfeat.ops.selection import selected
 from sqlfeat.ops.session import Session
 
 EXAMPLES = 5
@@ -34,9 +35,8 @@ def test(session: Session, select: Sequence[str] = (), exclude: Sequence[str] = 
 
 def selected_tests(session: Session, select: Sequence[str], exclude: Sequence[str]) -> list[CompiledTest]:
     """The tests that selectors mean: those selected themselves, and those that read something selected, as in dbt."""
-    graph = session.outline.graph
-    chosen = set(graph.select(select, exclude))
-    dropped = set(graph.select(exclude)) if exclude else set()
+    chosen = set(selected(session, select, exclude))
+    dropped = set(selected(session, exclude)) if exclude else set()
     return [
         test
         for test in session.manifest.tests.values()

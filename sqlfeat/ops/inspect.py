@@ -19,6 +19,7 @@ from sqlfeat.compiler.rewriting import ref_token, with_relations
 from sqlfeat.errors import SqlfeatError, UsageError
 from sqlfeat.ops.plan import Planner
 from sqlfeat.ops.provenance import package_versions
+from sqlfeat.ops.selection import selected
 from sqlfeat.ops.session import Session
 from sqlfeat.store import registry
 
@@ -62,7 +63,7 @@ def nodes(session: Session, select: Sequence[str] = (), exclude: Sequence[str] =
     """The selected nodes in DAG order; needs neither sources nor a target."""
     outline = session.outline
     found = []
-    for id_ in outline.graph.select(select, exclude):
+    for id_ in selected(session, select, exclude):
         node = outline.graph.nodes[id_]
         model = outline.models.get(node.name) if id_.startswith("model.") else None
         description = model.config.description if model else ""
@@ -74,7 +75,7 @@ def nodes(session: Session, select: Sequence[str] = (), exclude: Sequence[str] =
 
 def compile_files(session: Session, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[CompiledFile]:
     """Write the SQL of the selected models under ``target/compiled/``, with references as people read them."""
-    ids = [id_ for id_ in session.outline.graph.select(select, exclude) if id_.startswith("model.")]
+    ids = [id_ for id_ in selected(session, select, exclude) if id_.startswith("model.")]
     session.manifest.raise_errors(ids)
     files = []
     for id_ in ids:

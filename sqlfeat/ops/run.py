@@ -16,6 +16,7 @@ from sqlfeat.ops.data_tests import problem_with, run_test, selected_tests
 from sqlfeat.ops.events import notify
 from sqlfeat.ops.plan import PlannedNode, Planner
 from sqlfeat.ops.results import Event, NodeResult, RunResult
+from sqlfeat.ops.selection import selected
 from sqlfeat.ops.session import Session
 
 
@@ -27,7 +28,7 @@ def run(
     Raises:
         ProjectError, UsageError: nothing was run. What fails while it runs is told in the result.
     """
-    ids = session.outline.graph.select(select, exclude)
+    ids = selected(session, select, exclude)
     models = [node for node in ids if node.startswith("model.")]
     seeds = {node for node in session.outline.graph.ancestors(models) if node.startswith("seed.")}
     chosen = [node for node in session.outline.graph.order() if node in seeds or node in set(models)]
@@ -38,7 +39,7 @@ def build(
     session: Session, select: Sequence[str] = (), exclude: Sequence[str] = (), *, full_refresh: bool = False
 ) -> RunResult:
     """Make the selected seeds and models and run their tests, stopping below a failure."""
-    ids = session.outline.graph.select(select, exclude)
+    ids = selected(session, select, exclude)
     chosen = [node for node in ids if node.startswith(("model.", "seed."))]
     tests = selected_tests(session, select, exclude)
     return _told(session, _Run(session, chosen, tests).all(full_refresh=full_refresh))

@@ -14,6 +14,7 @@ from sqlfeat.base.assets import assets
 from sqlfeat.cli.main import MODULES, program
 from sqlfeat.cli.options import Call
 from sqlfeat.spec.config import CONFIG_KEYS
+from sqlfeat.spec.hook import EVENTS
 from sqlfeat.spec.project_file import _KEYS as PROJECT_KEYS
 from tests.docs.codes import Codes, codes_in_source
 from tests.docs.pages import DOCS, README, ROOT, Page, pages
@@ -112,6 +113,10 @@ def test_every_method_of_a_project_is_told_of():
     told = " ".join(PYTHON.coded())
 
     assert [name for name in methods if f".{name}" not in told] == []
+
+
+def test_every_event_is_told_of():
+    assert [event for event in EVENTS if f'@on("{event}")' not in PYTHON.coded()] == []
 
 
 def test_every_packaged_macro_is_told_of():

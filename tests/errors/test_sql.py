@@ -211,6 +211,32 @@ def test_two_statements_in_one_model(told):
     """)
 
 
+def test_a_statement_that_is_no_select(told):
+    assert told({"models/totals.sql": "-- now\ninsert into y values (1)"}) == text("""
+        models/totals.sql:2:1: [sql-grammar] A model is one SELECT, and this begins with 'insert'.
+          2 | insert into y values (1)
+            | ^^^^^^
+    """)
+
+
+def test_a_misspelt_select(told):
+    assert told({"models/totals.sql": "selct 1 as x"}) == text("""
+        models/totals.sql:1:1: [sql-grammar] A model is one SELECT, and this begins with 'selct'.
+          1 | selct 1 as x
+            | ^^^^^
+
+        Hint: did you mean SELECT?
+    """)
+
+
+def test_of_a_very_long_line_what_stands_around_the_mistake_is_shown(told):
+    columns = ", ".join(f"amount as amount_{number:03d}" for number in range(20))
+    line, carets = told({"models/totals.sql": f"select {columns}, amuont, {columns} from {ORDERS}"}).split("\n")[1:3]
+
+    assert (line[:7], line[-1], len(line)) == ("  1 | …", "…", 168)
+    assert line[carets.index("^") :].startswith("amuont, amount as amount_000,")
+
+
 def test_a_model_without_a_select(told):
     assert told({"models/totals.sql": "-- to be written\n"}) == text("""
         models/totals.sql:1:1: [sql-grammar] There is no SELECT in this file.

@@ -194,6 +194,15 @@ def test_only_what_is_selected_is_made(tmp_path):
     assert statuses(opened.run(exclude=["top", "staged"])) == {"counted": "unchanged", "spent": "unchanged"}
 
 
+def test_what_was_modified_can_be_selected(opened):
+    changed = BRANCHES["models/spent.sql"].replace("sum(amount)", "max(amount)")
+    opened.change({"models/spent.sql": changed, "models/new.sql": "select 1 as x"})
+
+    assert statuses(opened.run("state:modified", exclude=["top"])) == {"new": "built", "spent": "built"}
+    assert statuses(opened.run("state:modified")) == {"top": "built"}
+    assert statuses(opened.run("state:modified")) == {}
+
+
 def test_a_model_whose_parent_is_not_built_is_not_begun(tmp_path):
     with pytest.raises(SqlfeatError) as caught:
         Opened(shop(tmp_path, BRANCHES)).run("spent")

@@ -10,13 +10,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from random import Random
 from typing import Any
 
 import pyarrow as pa
 
 from tests.oracles.point_in_time import Months, View, available, events, lookup, rank
+from tests.properties.aggregates import (
+    Events,
+    decimal_sum,
+    deviation,
+    exact_average,
+    exact_sum,
+    first_at_greatest,
+    float_average,
+    float_sum,
+    greatest,
+    joined,
+    least,
+    present,
+    quantile,
+)
 from tests.properties.timelines import (
     DAY,
     HOUR,
@@ -30,7 +44,6 @@ from tests.properties.timelines import (
     times_of,
 )  # fmt: skip
 
-Events = Sequence[Mapping[str, Any]]
 UTC_TIME = pa.timestamp("us", "UTC")
 SPANS = {"1 hour": HOUR, "1 day": DAY, "15 minutes": QUARTER, "1 microsecond": MICROSECOND, "1 month": Months(1),
          "30 minutes": timedelta(minutes=30), "unbounded": None}  # fmt: skip
@@ -47,101 +60,6 @@ SCHEMAS = {
     }),
     "asked": pa.schema({"label_id": pa.int64(), **KEYS, "asked": UTC_TIME, "label": pa.int32()}),
 }  # fmt: skip
-
-
-# ---- what an aggregate gives, over the values of the events in their order
-
-
-def _present(rows: Events, name: str) -> list[Any]:
-    return [row[name] for row in rows if row[name] is not None]
-
-
-def float_sum(values: Sequence[float]) -> float | None:
-    """Correctly rounded: exact while it can be, then rounded once, to infinity where it is too large."""
-    if not values:
-        return None
-    if not all(map(math.isfinite, values)):
-        infinite = {value for value in values if not math.isfinite(value)}
-        return infinite.pop() if len(infinite) == 1 else math.nan
-    exact = sum(map(Fraction, values))
-    try:
-        return float(exact)
-    except OverflowError:
-        return math.inf if exact > 0 else -math.inf
-
-
-def exact_sum(values: Sequence[Any]) -> Decimal | None:
-    return Decimal(sum(map(Fraction, values)).numerator) if values else None
-
-
-def decimal_sum(values: Sequence[Decimal]) -> Decimal | None:
-    if not values:
-        return None
-    places = -int(values[0].as_tuple().exponent)
-    whole = sum(int(value.scaleb(places)) for value in values)
-    return Decimal(whole).scaleb(-places)
-
-
-def exact_average(values: Sequence[Any]) -> float | None:
-    """The exact mean of integers and decimals, rounded once."""
-    return float(sum(map(Fraction, values)) / len(values)) if values else None
-
-
-def float_average(values: Sequence[float]) -> float | None:
-    total = float_sum(values)
-    return None if total is None else total / len(values)
-
-
-def least(values: Sequence[Any]) -> Any:
-    return unsigned(min(values, key=rank, default=None))
-
-
-def greatest(values: Sequence[Any]) -> Any:
-    return unsigned(max(values, key=rank, default=None))
-
-
-def unsigned(value: Any) -> Any:
-    """Zeros of both signs are equal, so no order tells them apart: what orders values gives the positive one."""
-    return 0.0 if isinstance(value, float) and value == 0 else value
-
-
-def quantile(values: Sequence[Any], share: float) -> float | None:
-    """Between the two nearest values, linearly."""
-    if not values:
-        return None
-    ordered = sorted((float(unsigned(value)) for value in values), key=rank)
-    place = (len(ordered) - 1) * share
-    low, high = ordered[math.floor(place)], ordered[math.ceil(place)]
-    if math.floor(place) == math.ceil(place):
-        return low
-    share = place - math.floor(place)
-    return low * (1 - share) + high * share
-
-
-def deviation(values: Sequence[Any]) -> float | None:
-    """Welford's algorithm over the values in their order."""
-    count, mean, squares = 0, 0.0, 0.0
-    for value in map(float, values):
-        count += 1
-        before = mean
-        mean += (value - mean) / count
-        squares += (value - mean) * (value - before)
-    return None if count < 2 else math.sqrt(squares / (count - 1))
-
-
-def joined(texts: Sequence[str]) -> str | None:
-    return "|".join(texts) if texts else None
-
-
-def first_at_greatest(rows: Events, wanted: str, by: str) -> Any:
-    """``arg_max``: where several are greatest, the first of them in the events' order."""
-    best: Mapping[str, Any] | None = None
-    for row in rows:
-        if None in (row[wanted], row[by]):
-            continue
-        if best is None or rank(row[by]) > rank(best[by]):
-            best = row
-    return best and best[wanted]
 
 
 # ---- windows
@@ -171,34 +89,34 @@ WINDOWS: Mapping[str, Window] = {
     "n_before": window("count(*)", "1 hour", len, offset="30 minutes"),
     "n_past": window("count(*)", "unbounded", len, offset="1 day"),
     "n_month_before": window("count(id)", "1 hour", len, offset="1 month"),
-    "k0": window("count(x)", "1 day", lambda rows: len(_present(rows, "x"))),
-    "words": window("count(distinct word)", "1 day", lambda rows: len(set(_present(rows, "word")))),
-    "wilds": window("count(distinct wild)", "unbounded", lambda rows: len(set(map(rank, _present(rows, "wild"))))),
-    "amount_1h": window("sum(amount)", "1 hour", lambda rows: exact_sum(_present(rows, "amount"))),
-    "amount_all": window("sum(amount)", "unbounded", lambda rows: exact_sum(_present(rows, "amount"))),
-    "amount_15m": window("sum(amount)", "15 minutes", lambda rows: exact_sum(_present(rows, "amount")), "15 minutes"),
-    "money_1d": window("sum(money)", "1 day", lambda rows: decimal_sum(_present(rows, "money"))),
-    "money_1mo": window("sum(money)", "1 month", lambda rows: decimal_sum(_present(rows, "money"))),
-    "wide_1d": window("sum(wide)", "1 day", lambda rows: decimal_sum(_present(rows, "wide"))),
-    "x_1d": window("sum(x)", "1 day", lambda rows: float_sum(_present(rows, "x"))),
-    "x_all": window("sum(x)", "unbounded", lambda rows: float_sum(_present(rows, "x"))),
-    "wild_1h": window("sum(wild)", "1 hour", lambda rows: float_sum(_present(rows, "wild"))),
-    "avg_small": window("avg(small)", "1 day", lambda rows: exact_average(_present(rows, "small"))),
-    "avg_amount": window("avg(amount)", "1 day", lambda rows: exact_average(_present(rows, "amount"))),
-    "avg_money": window("avg(money)", "1 hour", lambda rows: exact_average(_present(rows, "money"))),
-    "avg_x": window("avg(x)", "1 day", lambda rows: float_average(_present(rows, "x"))),
-    "least_amount": window("min(amount)", "1 hour", lambda rows: least(_present(rows, "amount"))),
-    "most_wild": window("max(wild)", "1 day", lambda rows: greatest(_present(rows, "wild"))),
-    "least_x": window("min(x)", "1 day", lambda rows: least(_present(rows, "x"))),
-    "last_word_in_order": window("max(word)", "unbounded", lambda rows: greatest(_present(rows, "word"))),
-    "middle_x": window("median(x)", "1 day", lambda rows: quantile(_present(rows, "x"), 0.5)),
-    "quarter": window("quantile_cont(small, 0.25)", "1 day", lambda rows: quantile(_present(rows, "small"), 0.25)),
-    "spread_small": window("stddev_samp(small)", "1 day", lambda rows: deviation(_present(rows, "small"))),
+    "k0": window("count(x)", "1 day", lambda rows: len(present(rows, "x"))),
+    "words": window("count(distinct word)", "1 day", lambda rows: len(set(present(rows, "word")))),
+    "wilds": window("count(distinct wild)", "unbounded", lambda rows: len(set(map(rank, present(rows, "wild"))))),
+    "amount_1h": window("sum(amount)", "1 hour", lambda rows: exact_sum(present(rows, "amount"))),
+    "amount_all": window("sum(amount)", "unbounded", lambda rows: exact_sum(present(rows, "amount"))),
+    "amount_15m": window("sum(amount)", "15 minutes", lambda rows: exact_sum(present(rows, "amount")), "15 minutes"),
+    "money_1d": window("sum(money)", "1 day", lambda rows: decimal_sum(present(rows, "money"))),
+    "money_1mo": window("sum(money)", "1 month", lambda rows: decimal_sum(present(rows, "money"))),
+    "wide_1d": window("sum(wide)", "1 day", lambda rows: decimal_sum(present(rows, "wide"))),
+    "x_1d": window("sum(x)", "1 day", lambda rows: float_sum(present(rows, "x"))),
+    "x_all": window("sum(x)", "unbounded", lambda rows: float_sum(present(rows, "x"))),
+    "wild_1h": window("sum(wild)", "1 hour", lambda rows: float_sum(present(rows, "wild"))),
+    "avg_small": window("avg(small)", "1 day", lambda rows: exact_average(present(rows, "small"))),
+    "avg_amount": window("avg(amount)", "1 day", lambda rows: exact_average(present(rows, "amount"))),
+    "avg_money": window("avg(money)", "1 hour", lambda rows: exact_average(present(rows, "money"))),
+    "avg_x": window("avg(x)", "1 day", lambda rows: float_average(present(rows, "x"))),
+    "least_amount": window("min(amount)", "1 hour", lambda rows: least(present(rows, "amount"))),
+    "most_wild": window("max(wild)", "1 day", lambda rows: greatest(present(rows, "wild"))),
+    "least_x": window("min(x)", "1 day", lambda rows: least(present(rows, "x"))),
+    "last_word_in_order": window("max(word)", "unbounded", lambda rows: greatest(present(rows, "word"))),
+    "middle_x": window("median(x)", "1 day", lambda rows: quantile(present(rows, "x"), 0.5)),
+    "quarter": window("quantile_cont(small, 0.25)", "1 day", lambda rows: quantile(present(rows, "small"), 0.25)),
+    "spread_small": window("stddev_samp(small)", "1 day", lambda rows: deviation(present(rows, "small"))),
     "first_word": window("first(word)", "1 day", lambda rows: rows[0]["word"] if rows else None),
     "last_id": window("last(id)", "1 day", lambda rows: rows[-1]["id"] if rows else None),
     "last_wild": window("last(wild)", "1 hour", lambda rows: rows[-1]["wild"] if rows else None),
     "ids": window("list(id)", "1 day", lambda rows: [row["id"] for row in rows] or None),
-    "some_words": window("string_agg(word, '|')", "1 hour", lambda rows: joined(_present(rows, "word"))),
+    "some_words": window("string_agg(word, '|')", "1 hour", lambda rows: joined(present(rows, "word"))),
     "words_by_id": window(
         "list(word order by id desc)", "1 day",
         lambda rows: [row["word"] for row in sorted(rows, key=lambda row: -row["id"])] or None,
@@ -207,12 +125,12 @@ WINDOWS: Mapping[str, Window] = {
     "flagged": window("count(*) filter (where flag)", "1 day", lambda rows: sum(row["flag"] is True for row in rows)),
     "flagged_sum": window(
         "sum(small) filter (where flag or word = 'a')", "1 day",
-        lambda rows: exact_sum(_present([row for row in rows if row["flag"] or row["word"] == "a"], "small")),
+        lambda rows: exact_sum(present([row for row in rows if row["flag"] or row["word"] == "a"], "small")),
     ),
-    "any_flag": window("bool_or(flag)", "1 day", lambda rows: greatest(_present(rows, "flag"))),
+    "any_flag": window("bool_or(flag)", "1 day", lambda rows: greatest(present(rows, "flag"))),
     "never_null": Window(
         """coalesce({{ window('sum(small)', '1 hour') }}, 0)""", (("1 hour", None),),
-        lambda rows: exact_sum(_present(rows, "small")) or Decimal(0),
+        lambda rows: exact_sum(present(rows, "small")) or Decimal(0),
     ),
     "share": Window(
         """{{ window('count(*)', '1 hour') }} / nullif({{ window('count(*)', '1 day') }}, 0)""",

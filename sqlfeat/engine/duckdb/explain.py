@@ -17,7 +17,7 @@ from sqlfeat.compiler.rewriting import Rewritten, ref_token, source_token
 from sqlfeat.engine.base import Assembled, RowsRequest
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.explain_windows import read_windows
-from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, Shape, instant
+from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, Shape, asked_instant
 from sqlfeat.engine.duckdb.naming import physical
 from sqlfeat.engine.duckdb.records import finite, records
 from sqlfeat.engine.explanation import (
@@ -82,7 +82,7 @@ class ExplainedRow:
 
     def _widened(self) -> CompiledModel:
         """The training set, whose one row also holds the as-of instant, all keys and all features by themselves."""
-        extra = [f"{instant(self._plan.as_of)} as {_TIME}"]
+        extra = [f"{asked_instant(self._plan.as_of)} as {_TIME}"]
         for lookup in self._wanted():
             extra += [f"{sql} as {_key(lookup, i)}" for i, (_, sql) in enumerate(lookup.keys)]
             for name in self._request.columns[lookup.name]:
