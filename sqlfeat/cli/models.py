@@ -132,7 +132,7 @@ def compile_command(call: Call, select: Sequence[str], exclude: Sequence[str]) -
 def run_command(call: Call, select: Sequence[str], exclude: Sequence[str], full_refresh: bool) -> int:
     """Make the models that are missing or changed.
 
-    In the order in which they need each other, in parallel, each whole or not at all. Exit code 1
+    In the order in which they need each other, each whole or not at all. Exit code 1
     where one failed; what hangs on it is skipped.
     """
     with call.project() as project:

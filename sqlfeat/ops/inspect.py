@@ -130,7 +130,7 @@ def show(session: Session, name: str, *, limit: int | None = 10, at: datetime | 
     if at is None and model.window_view is None:
         planner.version_of_parents(model.id, model.parents)
         return session.engine.arrow(f"select * from (\n{model.sql}\n){bound}")
-    planner.version_of_parents("show.it", [model.id])
+    planner.require(model.id)
     if at is None:
         return session.engine.arrow(f"select * from {ref_token(name)}{bound}")
     if model.materialized != "feature_view":
@@ -144,7 +144,7 @@ def table(session: Session, name: str) -> pa.Table:
     if node.startswith("seed.") and node not in session.outline.seeds:
         session.outline.model(name)
     session.prepared([node])
-    Planner(session.manifest, session.engine).version_of_parents("table.it", [node])
+    Planner(session.manifest, session.engine).require(node)
     return session.engine.arrow(f"from {ref_token(name)}")
 
 

@@ -79,6 +79,13 @@ class Planner:
             self._versions[node] = self._version(node, chosen)
         return self._versions[node]
 
+    def require(self, node: str) -> None:
+        """Raise ``not-built`` unless a node stands as it is defined now."""
+        why = self.problem_with(node)
+        if why is not None:
+            name = node.split(".", 1)[1]
+            raise RunError("not-built", f"{name} {why}.", hint=f"sqlfeat run -s +{name}")
+
     def version_of_parents(self, node: str, parents: Sequence[str]) -> None:
         """Raise ``not-built`` unless everything that a node reads stands as it is defined now."""
         for parent in parents:
