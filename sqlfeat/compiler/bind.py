@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sqlfeat.base.names import did_you_mean, nearest, quote
+from sqlfeat.base.names import did_you_mean, quote
 from sqlfeat.compiler import point_in_time, windows
 from sqlfeat.compiler.catalog import Catalog, SqlProblem
 from sqlfeat.compiler.lookups import LabelRelation, UnplannableFeature
@@ -29,19 +29,15 @@ from sqlfeat.compiler.parse import (
     UnreadableText,
     last_select,
     one_statement,
-    unbalanced,
     words,
 )
 from sqlfeat.compiler.point_in_time import Planned
+from sqlfeat.compiler.refusals import refusal, told
 from sqlfeat.compiler.rewriting import Rewritten, token_of
 from sqlfeat.compiler.source_map import SourceMap
 from sqlfeat.compiler.time import facts_of_model
 from sqlfeat.errors import Place, ProjectError
 
-_CODES = {
-    "syntax": "sql-syntax", "column": "missing-column", "table": "missing-table", "function": "sql-function",
-    "type": "sql-type", "alias": "missing-table", "no aggregate": "sql-function", "other": "sql-error",
-}  # fmt: skip
 _FLOATS = ("FLOAT", "DOUBLE")
 _NUMERIC = (
     "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
@@ -105,6 +101,12 @@ class Binder:
         )
 
     def _refuse_calls(self, model: CompiledModel) -> None:
+        for parent in model.parents:
+            name = parent.removeprefix("model.")
+            if parent.startswith("model.") and self.models[name].materialized == "training_set":
+                what = f"{name!r} is a training set, whose rows lie in files of their own and not in the target."
+                where = model.place_of_call(f"ref.{name}", name)
+                raise ProjectError("training-set-ref", what, where, "read the models that it reads.")
         for call in model.features:
             if model.materialized != "training_set":
                 where = model.place_of_call(call.token, "feature")
@@ -241,7 +243,7 @@ class Binder:
                         kinds[sql] = self.catalog.describe(asked, {plan.labels: self._assembled(plan)})[0].type
                 except SqlProblem as problem:
                     where = model.place_of_call(call.token, problem.name or sql)
-                    raise ProjectError(_CODES[problem.kind], sentence(problem.what), where, _hint(problem)) from problem
+                    raise told(problem, where) from problem
                 own, found = types[key.casefold()], kinds[sql]
                 if _family(own) != _family(found):
                     what = f"The key {key!r} of {lookup.view} is {own}, and what it is looked up by is {found}."
@@ -259,7 +261,7 @@ class Binder:
         try:
             return self.catalog.describe(text.text, instead)
         except SqlProblem as problem:
-            raise _placed(problem, text, model.source_map, model.place(), self.calls) from problem
+            raise refusal(problem, text, model.source_map, model.place(), self.calls) from problem
 
 
 def bind_test(test: CompiledTest, catalog: Catalog) -> CompiledTest:
@@ -281,33 +283,8 @@ def bind_test(test: CompiledTest, catalog: Catalog) -> CompiledTest:
         place = source_map.place(error.offset, error.length) or fallback
         raise ProjectError(error.code, sentence(error.what), place, error.hint) from error
     except SqlProblem as problem:
-        raise _placed(problem, Rewritten(test.sql), source_map, fallback, {}) from problem
+        raise refusal(problem, Rewritten(test.sql), source_map, fallback, {}) from problem
     return replace(test, sql=sql)
-
-
-def _placed(
-    problem: SqlProblem, text: Rewritten, source_map: SourceMap, fallback: Place, calls: Mapping[str, str]
-) -> ProjectError:
-    """What the engine refuses, at its place in the template; ``calls`` are what a relation's bare name stood for."""
-    if problem.kind == "syntax":
-        found = unbalanced(text.text) if _readable_text(text.text) else None
-        if found is not None:
-            problem = SqlProblem(found.what, "syntax", offset=found.offset, length=found.length)
-    place: Place | None = None
-    if problem.offset is not None:
-        place = source_map.place(text.before(problem.offset), problem.length, problem.name)
-    hint = _hint(problem)
-    if problem.kind == "table" and problem.name and problem.name in calls:
-        hint = f"write {{{{ {calls[problem.name]} }}}}."
-    return ProjectError(_CODES[problem.kind], sentence(problem.what), place or fallback, hint)
-
-
-def _readable_text(text: str) -> bool:
-    try:
-        words(text)
-    except UnreadableSql:
-        return False
-    return True
 
 
 def _refuse_twins(model: CompiledModel, columns: Sequence[Column]) -> None:
@@ -374,15 +351,6 @@ def _exactly(sql: str, found: str, own: str) -> str:
 def _named_key(error: ProjectError) -> str | None:
     first = error.what.split(" ", 1)[0]
     return first if first in ("keys", "label", "weight", "passthrough") else None
-
-
-def _hint(problem: SqlProblem) -> str | None:
-    """The nearest of the names that the engine thinks of; it does not think of all that there are."""
-    if problem.name is None or problem.kind not in ("column", "table", "alias", "function"):
-        return None
-    names = [candidate.split(".")[-1] for candidate in problem.candidates]
-    near = nearest(problem.name, [name for name in names if not name.startswith("__sqlfeat")])
-    return f"did you mean {near!r}?" if near else None
 
 
 def _leaving(type_name: str) -> str:

@@ -197,7 +197,7 @@ class CompiledModel:
     fingerprint: str = ""
     deferred: bool = False
     sites: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict, repr=False)
-    """The expressions that called each window and feature, by token."""
+    """The expressions that called each window and feature, by token, and the first ``ref()`` of each ``ref.NAME``."""
 
     @property
     def id(self) -> str:
@@ -218,7 +218,7 @@ class CompiledModel:
         return Place(self.path, 1, 1, self.source_map.templates.get(self.path, "").split("\n", 1)[0])
 
     def place_of_call(self, token: str, word: str) -> Place:
-        """The place of a ``word`` in the window() or feature() that left a token."""
+        """The place of a ``word`` in the call that left a token, or in the ref() of ``ref.NAME``."""
         sites = self.sites.get(token)
         return place_of(sites, self.source_map.templates, word) if sites else self.place()
 

@@ -167,7 +167,7 @@ class _Compilation:
             keys=self._entity_keys(file, config, places),
             windows=tuple(rendering.windows),
             features=tuple(rendering.features),
-            sites=rendering.sites,
+            sites={**rendering.sites, **{f"ref.{name}": sites for name, sites in rendering.refs.items()}},
             deferred=rendering.asked,
         )
 
@@ -323,7 +323,7 @@ class _Compilation:
 
     def _bind_model(self, model: CompiledModel) -> None:
         if self.catalog is not None:
-            binder = Binder(self.catalog, self.models, self.source_time, self.columns, self.references.calls())
+            binder = Binder(self.catalog, self.models, self.source_time, self.columns, self.references.calls)
             model = self._second_pass(model, self.catalog)
             model, warning = binder.bind(model)
             self.columns[model.id] = model.columns

@@ -5,6 +5,7 @@ It knows the nodes of a project and the sites of the calls; what the nodes are m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 
 from sqlfeat.base.names import did_you_mean
@@ -54,6 +55,7 @@ class References:
         known = {*self._models, *self._broken, *self._spec.seeds} - {own}
         raise ProjectError("unknown-ref", f"There is no model {name!r}.", where, did_you_mean(name, known))
 
+    @functools.cached_property
     def calls(self) -> dict[str, str]:
         """How a template names each relation, by the bare name of it."""
         sources = {table: f"source({source!r}, {table!r})" for source, table in self._spec.sources}

@@ -28,10 +28,10 @@ def run(
     Raises:
         ProjectError, UsageError: nothing was run. What fails while it runs is told in the result.
     """
-    ids = selected(session, select, exclude)
-    models = [node for node in ids if node.startswith("model.")]
-    seeds = {node for node in session.outline.graph.ancestors(models) if node.startswith("seed.")}
-    chosen = [node for node in session.outline.graph.order() if node in seeds or node in set(models)]
+    graph = session.manifest.graph  # asked before the outline, so that templates are rendered once
+    models = {node for node in selected(session, select, exclude) if node.startswith("model.")}
+    seeds = {node for node in graph.ancestors(models) if node.startswith("seed.")}
+    chosen = [node for node in graph.order() if node in seeds or node in models]
     return _told(session, _Run(session, chosen, ()).all(full_refresh=full_refresh))
 
 
@@ -39,9 +39,8 @@ def build(
     session: Session, select: Sequence[str] = (), exclude: Sequence[str] = (), *, full_refresh: bool = False
 ) -> RunResult:
     """Make the selected seeds and models and run their tests, stopping below a failure."""
-    ids = selected(session, select, exclude)
-    chosen = [node for node in ids if node.startswith(("model.", "seed."))]
     tests = selected_tests(session, select, exclude)
+    chosen = [node for node in selected(session, select, exclude) if node.startswith(("model.", "seed."))]
     return _told(session, _Run(session, chosen, tests).all(full_refresh=full_refresh))
 
 
@@ -67,6 +66,7 @@ class _Run:
         self.waiting = [test.name for test in tests]
         self.results: list[NodeResult] = []
         self.planned: dict[str, PlannedNode] = {}
+        self.records: dict[str, Record] = {}
         self.stopped: dict[str, str] = {}
         self.done: set[str] = set()
         self.failed_tests: list[CompiledTest] = []
@@ -91,8 +91,10 @@ class _Run:
         return RunResult(tuple(self.results), session.clock.monotonic() - started)
 
     def _plan(self, ids: Sequence[str], full_refresh: bool) -> None:
-        plan = Planner(self.session.manifest, self.session.engine).plan(ids, full_refresh=full_refresh)
+        planner = Planner(self.session.manifest, self.session.engine)
+        plan = planner.plan(ids, full_refresh=full_refresh)
         self.planned |= {node.id: node for node in plan.nodes}
+        self.records |= planner.records
 
     def _stays(self, id_: str) -> bool:
         return id_ in self.planned and self.planned[id_].action == "unchanged" and not self._is_deferred(id_)
@@ -126,9 +128,9 @@ class _Run:
         if asked is not None:
             self._fail(id_, asked)
         elif self.planned[id_].action == "unchanged":
-            record = self.session.engine.records()[id_]
             self.done.add(id_)
-            self._end(self._result(id_, "unchanged", record.rows, reason=self.planned[id_].reason))
+            rows = self.records[id_].rows
+            self._end(self._result(id_, "unchanged", rows, reason=self.planned[id_].reason))
         else:
             self._build(self.planned[id_])
 

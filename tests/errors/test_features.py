@@ -394,6 +394,23 @@ def test_what_the_list_of_a_training_set_may_not_hold(of_set, item, named):
     assert of_set(item).split("\n")[0] == f"models/wanted.sql:3:5: [sql-grammar] A training set's list has no {named}."
 
 
+def test_a_model_that_reads_a_training_set(told):
+    files = {
+        "models/asked.sql": ASKED,
+        "models/wanted.sql": TRAINING_SET.replace("PUT_HERE", "f.product"),
+        "models/m.sql": "select * from {{ ref('wanted') }}",
+    }
+
+    assert told(files) == text("""
+        models/m.sql:1:23: [training-set-ref] 'wanted' is a training set, whose rows lie in files of their own and \
+not in the target.
+          1 | select * from {{ ref('wanted') }}
+            |                       ^^^^^^
+
+        Hint: read the models that it reads.
+    """)
+
+
 def test_label_rows_without_a_time(of_set):
     assert of_set("f.product", asked=ASKED.replace(", event_time='asked'", "")) == text("""
         models/wanted.sql:4:6: [no-as-of-time] The label relation 'asked' has no event_time.

@@ -35,6 +35,7 @@ def test_a_training_set_is_exactly_as_expected(project, tmp_path, name):
 
 @pytest.mark.parametrize(("view", "snapshot"), [("readings", "snapshot"), ("readings_created", "snapshot_created")])
 def test_a_view_at_an_instant_is_the_snapshot(project, view, snapshot):
+    project.run([f"+{view}"])
     shown = project.show(view, at=T, limit=None)
 
     expected = CASE / "expected" / f"{snapshot}_20161231T235959_000001Z.parquet"
