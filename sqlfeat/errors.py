@@ -9,8 +9,7 @@
     ├── EngineError       exit 2   the target cannot be reached or refuses (locked, wrong version)
     ├── StoreError        exit 2   something kept is missing, damaged or of another version
     ├── RunError          exit 1   a model, a training set or a prediction failed while it was made
-    ├── HookError         exit 1   a Python hook raised, hung, died or returned the wrong thing
-    └── CheckFailed       exit 1   a check or a data test found what it looks for
+    └── HookError         exit 1   a Python hook raised, hung, died or returned the wrong thing
 
 Every error has a stable ``code`` (it has an entry in ``docs/errors.md``), one sentence ``what``,
 mostly a :class:`Place` in a file of the user's, and a ``hint`` that says how to mend it.
@@ -162,11 +161,5 @@ class RunError(SqlfeatError):
 
 class HookError(SqlfeatError):
     """A Python hook raised, hung, died, or returned something that cannot be kept."""
-
-    exit_code = 1
-
-
-class CheckFailed(SqlfeatError):
-    """A check or a data test found what it looks for."""
 
     exit_code = 1

@@ -317,6 +317,9 @@ def _typed(output: Output, column: Column, start: int, length: int) -> Output:
     """The output with its name and type, and how a model takes it."""
     name = output.name or column.name
     type_name = _leaving(column.type)
+    if "INTERVAL" in type_name:
+        what = f"the output {name!r} is {type_name}, which Parquet cannot hold"
+        raise UnreadableSql(what, start, length, "make it a number: epoch(…) gives seconds.", code="output-type")
     if output.role != "input":
         return replace(output, name=name, type=type_name)
     if type_name == "VARCHAR" or type_name.startswith("ENUM"):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -139,11 +138,3 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of the target."""
-
-
-@dataclass(frozen=True)
-class Location:
-    """Where a project's data may lie: what an engine is allowed to touch."""
-
-    root: Path
-    folders: tuple[Path, ...]

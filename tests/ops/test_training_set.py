@@ -251,3 +251,30 @@ def test_the_tail_of_a_window_is_open_and_its_head_closed(tmp_path):
     training_set = built(project(tmp_path, rows=rows))
 
     assert {row["asked_id"]: row["spent_3d"] for row in rows_of(training_set)} == {1: 30, 2: 40}
+
+
+def test_an_output_that_no_file_can_hold_is_refused_at_its_place_before_anything_is_built(tmp_path):
+    opened = project(
+        tmp_path,
+        **{
+            "models/wanted.sql": """
+                {{ config(materialized='training_set', keys=['asked_id'], passthrough=['age']) }}
+                select a.asked_id, a.asked_at, a.asked_at - timestamptz '2024-01-01' as age from {{ ref('asked') }} as a
+            """
+        },
+    )
+
+    with pytest.raises(ProjectError) as caught:
+        built(opened)
+
+    assert caught.value.code == "output-type"
+    assert str(caught.value.where) == "models/wanted.sql:2:32"
+    assert not (tmp_path / "target" / "shop.duckdb").exists()
+
+
+@pytest.mark.parametrize("name", ["sqlfeat_rows", "sqlfeat_output", "sqlfeat_chunk"])
+def test_a_label_model_may_be_called_what_it_likes(tmp_path, name):
+    wanted = (WANTED % "").replace("ref('asked')", f"ref('{name}')")
+    training_set = built(project(tmp_path, **{f"models/{name}.sql": ASKED, "models/wanted.sql": wanted}))
+
+    assert training_set.rows == 7

@@ -46,7 +46,21 @@ class Connection:
         except duckdb.Error as error:
             self._worker.shutdown()
             raise _cannot_open(error, path) from error
+        if path is not None and not self._is_file():
+            self.close()
+            raise EngineError(
+                "database-unreadable",
+                f"{path} is no DuckDB database: DuckDB would show it in memory and keep nothing.",
+                hint="name the target's file otherwise, for instance target/NAME.duckdb.",
+            )
         self._harden(folders, threads, memory_limit, temporary)
+
+    def _is_file(self) -> bool:
+        """Whether what is open is a database file: DuckDB shows files of rows as databases in memory."""
+        found = self._connection.execute(
+            "select path from duckdb_databases() where database_name = current_database()"
+        ).fetchone()
+        return found is not None and found[0] is not None
 
     def _harden(
         self, folders: Sequence[Path], threads: int | None, memory_limit: str | None, temporary: Path | None

@@ -46,11 +46,11 @@ class DuckDBEngine:
 
     def __init__(self, target: TargetSpec, root: Path, folders: Sequence[Path], threads: int | None = None) -> None:
         if target.path is None:
-            raise EngineError("bad-target", f"The target {target.name!r} has no path.", target.place)
+            what = f"The target {target.name!r} is in memory, and what a run makes has to outlast it."
+            raise EngineError("bad-target", what, target.place, "give it a file: path: target/NAME.duckdb.")
         target.path.parent.mkdir(parents=True, exist_ok=True)
         self._root = root
         self._schema = target.schema
-        self._path = target.path
         self._connection = Connection(
             target.path,
             folders=[*folders, target.path.parent],

@@ -22,12 +22,12 @@ from sqlfeat.engine.duckdb.plans import CHUNK_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.errors import RunError
 
-ROWS = "sqlfeat_rows"
-CHUNK = "sqlfeat_chunk"
-OUTPUT = "sqlfeat_output"
+ROWS = "__sqlfeat_rows"
+CHUNK = "__sqlfeat_chunk"
+OUTPUT = "__sqlfeat_output"
 NUMBER = "__sqlfeat_n"
 INSTANT = "__sqlfeat_t"
-GIVEN = "sqlfeat_given_rows"
+GIVEN = "__sqlfeat_given_rows"
 
 
 class Assembly:

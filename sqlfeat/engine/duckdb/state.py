@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlfeat.base.names import quote
 from sqlfeat.engine.base import STATE_VERSION, Record
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.naming import STATE
@@ -112,6 +111,3 @@ class State:
             for path, fact in facts:
                 values = [path, fact.size, fact.modified, fact.digest]
                 self._connection.execute(f"insert into {STATE}.files values (?, ?, ?, ?)", values)
-
-    def ensure_schema(self, name: str) -> None:
-        self._connection.execute(f"create schema if not exists {quote(name)}")
