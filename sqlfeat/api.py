@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from sqlfeat.base.clock import Clock
 from sqlfeat.compiler.manifest import Manifest
-from sqlfeat.ops import data_tests, explain, inspect, run, train, training_set
+from sqlfeat.ops import data_tests, explain, features, inspect, run, train, training_set
 from sqlfeat.ops import predict as prediction
 from sqlfeat.ops.explain import Explanation
+from sqlfeat.ops.given_rows import Rows
 from sqlfeat.ops.inspect import CompiledFile, NodeInfo
 from sqlfeat.ops.predict import Prediction
 from sqlfeat.ops.results import Listener, RunResult, silent
@@ -119,6 +120,28 @@ class Project:
             self._session, name, start=start, end=end, known_at=known_at, out=out, run_upstream=run_upstream
         )
 
+    def features(
+        self,
+        names: Sequence[str],
+        rows: Rows,
+        *,
+        time: str | None = None,
+        at: datetime | None = None,
+        on: Mapping[str, str] | None = None,
+        full_names: bool = False,
+        known_at: datetime | None = None,
+    ) -> pa.Table:
+        """Features (``view.column``, ``view.*``) for any rows, as known at each row's time, without a training set.
+
+        ``rows`` is a data frame, a ``pyarrow.Table`` or a path; its columns come first, in their order, and every row
+        is there once. ``time`` names the column with the as-of time (found by itself where only one can be meant),
+        ``at`` is one instant for all rows. ``on`` maps keys of entities to columns of the rows. A feature bears its
+        column's name, or ``view__column`` where that is taken or ``full_names`` asks for it.
+        """
+        return features.features(
+            self._session, names, rows, time=time, at=at, on=on, full_names=full_names, known_at=known_at
+        ).table
+
     def explain(self, name: str, row: str | Mapping[str, Any], *, column: str | None = None) -> Explanation:
         """Explain a row of a training set: which source rows its values come from, and why not newer ones.
 
@@ -135,7 +158,7 @@ class Project:
         reference: str,
         *,
         at: datetime | None = None,
-        rows: Path | pa.Table | None = None,
+        rows: Rows | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
         out: Path | None = None,

@@ -24,7 +24,13 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Project": {"init": "project", "debug": "project", "clean": "project"},
     "Models": {"ls": "models", "show": "models", "compile": "models", "run": "models", "test": "models"}
     | {"build": "models"},
-    "Training": {"build-training-set": "training", "explain": "explain", "train": "training", "predict": "training"}
+    "Training": {
+        "build-training-set": "training",
+        "features": "features",
+        "explain": "explain",
+        "train": "training",
+        "predict": "training",
+    }
     | {"registry": "registry"},
 }
 """Command by command, section by section: the module that holds it."""

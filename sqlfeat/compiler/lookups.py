@@ -95,9 +95,7 @@ class LookupPlanner:
         call = self.calls[token]
         view = self._view(call)
         name = self._lookup(call, view)
-        named = (*view.keys, view.time.event_time, view.time.available_at, *view.time.tie_breaker)
-        hidden = {name.casefold() for name in named if name}
-        columns = [column for column in view.column_names if column.casefold() not in hidden]
+        columns = features_of(view)
         for column in columns:
             self.lookups.column(name, column)
         return [(f"{name}.{quote(column)}", f"{call.prefix}{column}") for column in columns]
@@ -160,6 +158,13 @@ class LookupPlanner:
 
     def _wrong(self, call: FeatureCall, code: str, what: str, hint: str | None, word: str = "") -> UnplannableFeature:
         return UnplannableFeature(call.token, code, what, hint, word or call.view)
+
+
+def features_of(view: CompiledModel) -> list[str]:
+    """What ``view.*`` means: its columns but keys, event time, available_at and tie breakers."""
+    named = (*view.keys, view.time.event_time, view.time.available_at, *view.time.tie_breaker)
+    hidden = {name.casefold() for name in named if name}
+    return [column for column in view.column_names if column.casefold() not in hidden]
 
 
 class UnplannableFeature(Exception):  # becomes a ProjectError at the feature()'s place

@@ -17,13 +17,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.feather as pa_feather
 import pyarrow.parquet as pq
 
 from sqlfeat.base.files import sha256
 from sqlfeat.errors import RunError, StoreError, UsageError
 from sqlfeat.ops.events import notify
+from sqlfeat.ops.given_rows import Rows, table_of
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.session import Session
 from sqlfeat.ops.training_set import assemble
@@ -64,12 +63,12 @@ def predict(
     reference: str,
     *,
     at: datetime | None = None,
-    rows: Path | pa.Table | None = None,
+    rows: Rows | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
     out: Path | None = None,
 ) -> Prediction:
-    """Score label rows, or ``rows`` (a table or its file), with a registered model's version."""
+    """Score label rows, or ``rows`` (a table, a data frame or a file), with a registered model's version."""
     started = session.clock.monotonic()
     if out is not None and out.suffix != ".parquet":
         raise UsageError(
@@ -78,7 +77,7 @@ def predict(
     version = registry.resolve(session.spec.registry, reference)
     model = registry.read_model(version)
     refuse_changed_definition(session, version)
-    request = read_rows(rows) if isinstance(rows, Path) else rows
+    request = None if rows is None else table_of(rows)
     table = assemble(session, version.training_set["name"], at=at, rows=request, start=start, end=end)
     assembled = session.clock.monotonic()
     facts = {"training set": version.training_set["name"], "rows": table.num_rows}
@@ -129,34 +128,6 @@ def carried_columns(training_set: TrainingSet) -> list[str]:
             hint=f"give it another in the SELECT: {taken} as ….",
         )
     return carried
-
-
-def read_rows(path: Path) -> pa.Table:
-    """The rows of a Parquet, Arrow or CSV file; the values of a CSV stay text, so that nothing is guessed."""
-    try:
-        if path.name.endswith((".csv", ".csv.gz")):
-            return _read_csv(path)
-        if path.suffix == ".parquet":
-            return pq.ParquetFile(path).read()
-        if path.suffix in (".arrow", ".feather", ".ipc"):
-            return pa_feather.read_table(path)
-    except FileNotFoundError:
-        raise UsageError("no-such-file", f"There is no file {path}.") from None
-    except (OSError, pa.ArrowInvalid) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError("cannot-read", f"{path} cannot be read.", details=[reason]) from error
-    raise UsageError(
-        "bad-rows", f"Rows cannot be read from {path.name!r}.", hint="give a .parquet, .arrow or .csv file."
-    )
-
-
-def _read_csv(path: Path) -> pa.Table:
-    with pa_csv.open_csv(path) as reader:
-        names = reader.schema.names
-    options = pa_csv.ConvertOptions(
-        column_types={name: pa.string() for name in names}, null_values=[""], strings_can_be_null=True
-    )
-    return pa_csv.read_csv(path, convert_options=options)
 
 
 def _write(version: ModelVersion, model: Any, table: pa.Table, folder: Path, out: Path | None) -> Path:

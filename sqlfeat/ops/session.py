@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ from sqlfeat.base.clock import Clock, SystemClock
 from sqlfeat.base.names import did_you_mean
 from sqlfeat.compiler.catalog import SqlProblem
 from sqlfeat.compiler.facades import Answer
-from sqlfeat.compiler.manifest import CompiledModel, Manifest
+from sqlfeat.compiler.manifest import CompiledModel, Manifest, TimeFacts
 from sqlfeat.compiler.project import World, compile_project
 from sqlfeat.compiler.rewriting import with_relations
-from sqlfeat.engine.base import Engine
+from sqlfeat.engine.base import Engine, Scratch
+from sqlfeat.engine.comparison import Vantage
 from sqlfeat.engine.duckdb import sources
 from sqlfeat.engine.duckdb.catalog import ShadowCatalog
 from sqlfeat.engine.duckdb.engine import DuckDBEngine
 from sqlfeat.engine.duckdb.naming import physical, source_name
+from sqlfeat.engine.duckdb.scratch import ScratchEngine
 from sqlfeat.errors import EngineError, ProjectError, UsageError
 from sqlfeat.ops.definition import definition_of, feature_fingerprints
 from sqlfeat.ops.results import Event, Listener, silent
@@ -87,6 +90,26 @@ class Session:
         engine.prepare(self.manifest)
         return engine
 
+    @contextmanager
+    def catalog(self) -> Iterator[ShadowCatalog]:
+        """The engine as the compiler asks it, for as long as the block runs."""
+        catalog = ShadowCatalog(self.spec.root, self._folders(), self._ask)
+        try:
+            yield catalog
+        finally:
+            catalog.close()
+
+    def scratch(self, path: Path, vantage: Vantage, times: Mapping[str, TimeFacts], threads: int | None) -> Scratch:
+        """A file of its own in which the project is read from a vantage, under the target's limits."""
+        self._require_duckdb()
+        scratch = ScratchEngine(self.target, self.spec.root, self._folders(), path, vantage, times, threads)
+        try:
+            scratch.prepare(self.manifest)
+        except BaseException:
+            scratch.close()
+            raise
+        return scratch
+
     def training_set(self, name: str) -> CompiledModel:
         """A training set's model, without errors in it; raises :class:`UsageError` where the name means none."""
         model = self.outline.models.get(name)
@@ -130,24 +153,24 @@ class Session:
         return World(self.variables, dict(os.environ), target, self.log)
 
     def _compile(self) -> Manifest:
-        catalog = ShadowCatalog(self.spec.root, self._folders(), self._ask)
-        try:
+        with self.catalog() as catalog:
             return compile_project(self.spec, self._world(), catalog)
-        finally:
-            catalog.close()
 
     def _opened(self) -> DuckDBEngine:
         if self._engine is None:
-            if self.target.engine != "duckdb":
-                raise EngineError(
-                    "engine-missing",
-                    f"The target {self.target.name!r} has the engine {self.target.engine!r}, "
-                    "which this sqlfeat does not run on.",
-                    self.target.place,
-                    "choose a duckdb target: --target NAME.",
-                )
+            self._require_duckdb()
             self._engine = DuckDBEngine(self.target, self.spec.root, self._folders(), self.threads)
         return self._engine
+
+    def _require_duckdb(self) -> None:
+        if self.target.engine != "duckdb":
+            raise EngineError(
+                "engine-missing",
+                f"The target {self.target.name!r} has the engine {self.target.engine!r}, "
+                "which this sqlfeat does not run on.",
+                self.target.place,
+                "choose a duckdb target: --target NAME.",
+            )
 
     def _folders(self) -> list[Path]:
         """What DuckDB may touch: the project, and where its sources lie."""

@@ -36,6 +36,7 @@ Models:
 
 Training:
   build-training-set  Join label rows with features as known at their time.
+  features            Look features up for any rows, as known at their time.
   explain             Show where the values of one training row come from.
   train               Train a hook's model, measure it, keep it as a version.
   predict             Score rows with a registered model.

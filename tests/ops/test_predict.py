@@ -12,7 +12,8 @@ import pytest
 
 from sqlfeat.errors import RunError, StoreError, UsageError
 from sqlfeat.ops import predict as predict_module
-from sqlfeat.ops.predict import predict, read_rows
+from sqlfeat.ops.given_rows import read_rows
+from sqlfeat.ops.predict import predict
 from sqlfeat.store import codecs
 from sqlfeat.store.signature import PROBABILITIES, Output
 from tests.made.sessions import MadeSession, project

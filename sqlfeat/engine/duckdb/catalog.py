@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.catalog import SqlProblem
 from sqlfeat.compiler.facades import Answer
@@ -49,6 +51,11 @@ class ShadowCatalog:
         except SqlProblem as problem:
             hint = "a seed is a CSV file with a header; config.column_types says what is not obvious."
             raise ProjectError("seed-unreadable", f"{seed.path}: {problem.what}.", Place(seed.path), hint) from problem
+
+    def table_columns(self, table: pa.Table) -> tuple[Column, ...]:
+        """The columns of rows that were handed over."""
+        with self._connection.registered("sqlfeat_given", table):
+            return _columns(self._connection.described("from sqlfeat_given"))
 
     def declare(self, node: str, columns: Sequence[Column]) -> None:
         schema, name = _shadow(node)
