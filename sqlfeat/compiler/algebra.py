@@ -5,7 +5,8 @@ executed or written back from it. Trees are compared by identity, because one CT
 
 In an expression, :class:`Column` names a field of the operator's input by its position. A relation inside an
 expression (a subquery), and the right side of a lateral join, sees the row that it is evaluated for one level further
-out: ``level`` counts these nestings, not operators.
+out: ``level`` counts these nestings, not operators. ``type`` is the DuckDB type of a value where that is sure, as
+``DESCRIBE`` spells it; of a :class:`Constant` it is the type that was written.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Column(Expression):
 
     index: int
     level: int = 0
+    type: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,9 @@ class Call(Expression):
 
     Operators: ``+ - * / // % || = <> < <= > >= and or not neg is_null is_not_distinct is_distinct between in like …``;
     ``case`` has condition, value, …, default as arguments; ``cast`` and ``try_cast`` keep their type in ``type``.
-    ``unnest`` in a list makes several rows of one.
+    ``unnest`` in a list makes several rows of one. ``struct_extract`` has the field's name as a Constant,
+    ``struct_pack`` each name before its value. In the body
+    of a lambda a parameter is ``element(list)`` or ``index(list)``, so ``list_transform`` has the list and the body.
     """
 
     name: str
@@ -93,6 +97,7 @@ class Subquery(Expression):
     relation: Relation
     operand: Expression | None = None
     operator: str = "="
+    type: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +106,7 @@ class Unknown(Expression):
 
     what: str
     inputs: tuple[Expression, ...]
+    type: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +125,8 @@ class AggregateCall(Expression):
     distinct: bool = False
     order: tuple[SortKey, ...] = ()
     filter: Expression | None = None
+    ignore_nulls: bool = False
+    type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,7 @@ class WindowCall(Expression):
     partition: tuple[Expression, ...]
     order: tuple[SortKey, ...]
     frame: Frame
+    type: str | None = None
 
 
 # -- relations ---------------------------------------------------------------------------------------------------------
@@ -254,12 +263,16 @@ class Distinct(Relation):
 
 @dataclass(frozen=True, eq=False)
 class Limit(Relation):
-    """Some of the rows: LIMIT and OFFSET after ``order``, or a sample. ``count`` None: not a literal, or a share."""
+    """Some of the rows: LIMIT and OFFSET after ``order``, or a sample. ``count`` None: no LIMIT, or a share of the rows.
+
+    An ORDER BY without either is left out, since it changes no row.
+    """
 
     input: Relation
     order: tuple[SortKey, ...]
     count: int | None
     sample: bool = False
+    offset: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,11 +287,15 @@ class SetOperation(Relation):
 
 @dataclass(frozen=True, eq=False)
 class Recursive(Relation):
-    """A recursive CTE: ``anchor`` and ``step``, in which a :class:`Recursion` of the same name stands for its rows."""
+    """A recursive CTE: ``anchor`` and ``step``, in which a :class:`Recursion` of the same name stands for its rows.
+
+    Not ``all``: a row that was there before is not added again.
+    """
 
     name: str
     anchor: Relation
     step: Relation
+    all: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,109 @@
+"""What is known of a node when a model reads it: a source as it is declared, a model as it was proved.
+
+A source's declaration is trusted. Of a model counts what was derived from its SQL; its declared time says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlfeat.compiler.algebra import Span
+from sqlfeat.compiler.calendar_units import months_range
+from sqlfeat.compiler.flows import NOTHING, Cause, Field, Flow, Ledger, Root, State
+from sqlfeat.compiler.instants import grain_of_type
+from sqlfeat.compiler.manifest import Column, TimeFacts
+from sqlfeat.compiler.zone import Zone
+from sqlfeat.spec.duration import Duration
+
+NOWHERE = Span(-1, -1)
+
+
+def is_time(type_name: str) -> bool:
+    return type_name.startswith(("TIMESTAMP", "DATE"))
+
+
+def duration_range(duration: Duration | None) -> tuple[int, int]:
+    """The shortest and the longest that a declared span can be."""
+    if duration is None:
+        return 0, 0
+    shortest, longest = months_range(duration.months)
+    return shortest + duration.microseconds, longest + duration.microseconds
+
+
+def blank(ledger: Ledger, columns: Sequence[Column], flows: frozenset[int] = NOTHING) -> tuple[Field, ...]:
+    """Columns of which only the types are known."""
+    return tuple(
+        Field(ledger.variable(grain_of_type(column.type) if is_time(column.type) else None), flows)
+        for column in columns
+    )
+
+
+def source_state(ledger: Ledger, node: str, columns: Sequence[Column], time: TimeFacts) -> State:
+    """A source: each row is final when it is known, exactly then; what is immutable always was."""
+    fields = blank(ledger, columns)
+    zone = Zone()
+    if time.immutable:
+        return State(zone, NOTHING, fields)
+    by_name = {column.name.casefold(): (own, column) for own, column in zip(fields, columns, strict=True)}
+    event = by_name.get((time.event_time or "").casefold())
+    available = by_name.get((time.available_at or "").casefold())
+    if event is None and available is None:
+        return _unknown(ledger, zone, fields, "untimed", Root(node))
+    root = Root(node, time.event_time, time.available_at or time.event_time)
+    if event is not None and available is None and time.available_after is None and event[1].type == "DATE":
+        return _unknown(ledger, zone, fields, "date-event-time", root)
+    known = ledger.variable()
+    happened = ledger.variable(0) if event is not None else None
+    if event is not None and happened is not None:
+        zone.equate(happened, event[0].variable)
+        zone.imply(happened, [event[0].variable])
+    if available is not None:
+        zone.equate(known, available[0].variable)
+    elif event is not None:
+        shortest, longest = duration_range(time.available_after)
+        zone.require(known, event[0].variable, longest)
+        zone.require(event[0].variable, known, -shortest)
+        root = replace(root, delay=longest if time.available_after is not None else None)
+    cause = Cause("scan", "dropped-available-at", NOWHERE, "")
+    flows = frozenset({ledger.enter(Flow(known, happened, root, cause))})
+    return State(zone, flows, tuple(replace(own, flows=flows) for own in fields))
+
+
+def _unknown(ledger: Ledger, zone: Zone, fields: tuple[Field, ...], rule: str, root: Root) -> State:
+    """A relation whose rows are known nobody knows when."""
+    cause = Cause("never", rule, NOWHERE, "", unsafe=False, settled=True)
+    flows = frozenset({ledger.enter(Flow(ledger.variable(), None, root, cause))})
+    return State(zone, flows, tuple(replace(own, flows=flows) for own in fields))
+
+
+def labelled(
+    ledger: Ledger, node: str, state: State, event: int | None, horizon: Duration | None, columns: frozenset[int]
+) -> State:
+    """A label model as others may read it: nothing of its label columns before its event time and its horizon."""
+    root = Root(node)
+    zone = state.zone.copy()
+    if event is None or horizon is None:
+        message = f"{node.split('.', 1)[1]} is a label model without a horizon: nothing says when its rows are known."
+        cause = Cause("never", "label-horizon", NOWHERE, "", unsafe=False, settled=True, message=message)
+        known = ledger.enter(Flow(ledger.variable(), None, root, cause))
+    else:
+        cause = Cause("label", "label-horizon", NOWHERE, "", slack="label-horizon")
+        known = ledger.enter(Flow(ledger.variable(), None, root, cause))
+        shortest, longest = duration_range(horizon)
+        zone.require(known, event, longest)
+        zone.require(event, known, -shortest)
+    flows = frozenset({known})
+    fields = tuple(
+        replace(own, flows=own.flows | flows) if index in columns else own for index, own in enumerate(state.fields)
+    )
+    return replace(state, zone=zone, fields=fields)
+
+
+def placed(ledger: Ledger, state: State, span: Span, model: str) -> State:
+    """The flows of a fresh copy, seen from the model that reads it: what is not yet spoilt begins at the reference."""
+    for known in state.flows:
+        flow = ledger.flows[known]
+        if flow.cause.span.start < 0:
+            ledger.update(known, cause=replace(flow.cause, span=span, model=model))
+    return state

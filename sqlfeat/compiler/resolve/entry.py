@@ -1,0 +1,44 @@
+"""The one door to the resolver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlglot import exp
+
+from sqlfeat.compiler.algebra import Field, Relation, Span
+from sqlfeat.compiler.manifest import Column
+from sqlfeat.compiler.parse import UnreadableSql, parse_query
+from sqlfeat.compiler.resolve.errors import Unresolved
+from sqlfeat.compiler.resolve.query import Resolver
+
+
+def resolve(sql: str, columns: Mapping[str, Sequence[Column]], tree: exp.Expr | None = None) -> Relation:
+    """The relation that a text means; ``columns`` are those of the nodes (``ref.NAME``, ``source.SOURCE.TABLE``).
+
+    ``tree`` is sqlglot's of the same text, where it has been parsed already.
+
+    Raises:
+        Unresolved: the text cannot be read, or it is not known what it means.
+    """
+    if tree is None:
+        try:
+            tree = parse_query(sql)
+        except UnreadableSql as error:
+            raise Unresolved(error.what, Span(error.offset, error.offset + error.length)) from error
+    try:
+        return Resolver(sql, _Fields(columns)).query(tree, None)
+    except RecursionError as error:
+        raise Unresolved("SQL that is nested too deeply") from error
+
+
+class _Fields(dict[str, tuple[Field, ...]]):
+    """The columns of each node as fields, made when they are asked for."""
+
+    def __init__(self, columns: Mapping[str, Sequence[Column]]) -> None:
+        super().__init__()
+        self._columns = columns
+
+    def __missing__(self, node: str) -> tuple[Field, ...]:
+        self[node] = fields = tuple(Field(column.name, column.type) for column in self._columns[node])
+        return fields
