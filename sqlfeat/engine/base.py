@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import Column, CompiledModel, Manifest
+from sqlfeat.engine.comparison import Comparable, Compared, SourceView, Vantage
 from sqlfeat.engine.explanation import Explained, ExplainRequest, LabelRows
 from sqlfeat.spec.project import SeedFile, SourceTable
 
@@ -40,7 +42,8 @@ class RowsRequest:
     """Which rows a training set is assembled for.
 
     ``rows`` are request rows instead of label rows; ``at`` replaces every as-of time; ``start`` and ``end`` keep
-    as-of times in ``[start, end)``; ``known_at`` hides what became known later.
+    as-of times in ``[start, end)``; ``where`` is SQL over the label relation's columns that keeps some of its rows;
+    ``known_at`` hides what became known later from the lookups.
     """
 
     rows: pa.Table | None = None
@@ -48,6 +51,7 @@ class RowsRequest:
     start: datetime | None = None
     end: datetime | None = None
     known_at: datetime | None = None
+    where: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,10 @@ class Engine(Protocol):
     def assemble(self, model: CompiledModel, manifest: Manifest, request: RowsRequest) -> Assembled:
         """Look the features up for the label rows and run the training set's SELECT over both."""
 
-    def read(self, assembled: Assembled, where: str = "true") -> pa.RecordBatchReader:
-        """The assembled rows in their order, as batches of Arrow."""
+    def read(
+        self, assembled: Assembled, where: str = "true", computed: Mapping[str, str] | None = None
+    ) -> pa.RecordBatchReader:
+        """The assembled rows in their order, as batches of Arrow; ``computed`` columns stand instead or come last."""
 
     def scalars(self, assembled: Assembled, expressions: Sequence[str], where: str = "true") -> tuple[Any, ...]:
         """Aggregates over the assembled rows."""
@@ -138,3 +144,50 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of the target."""
+
+
+class Scratch(Engine, Protocol):
+    """A reading of a project in a file of its own: its sources as seen from a vantage, and its models made from them.
+
+    Nodes are computed parents first. Nothing of a target is read or written.
+    """
+
+    def prepare(self, manifest: Manifest) -> None:
+        """Say which project is read."""
+
+    def look_from(self, vantage: Vantage) -> None:
+        """See the sources from another vantage, before anything has been computed."""
+
+    def rows(self, node: str) -> int:
+        """How many rows of a source or seed are seen."""
+
+    def cutoffs(self, nodes: Sequence[str], count: int) -> list[datetime]:
+        """So many quantiles of the event times of sources and seeds, earliest first."""
+
+    def seen_at(self, nodes: Sequence[str], at: datetime) -> list[SourceView]:
+        """How much of the timed ones among sources and seeds is hidden at an instant."""
+
+    def threshold(self, nodes: Sequence[str], keys: Sequence[str], share: float | None, count: int | None) -> int:
+        """Up to which hash keys belong to a sample: of a share of all entities, or of so many of them."""
+
+    def read_seed(self, seed: SeedFile) -> None:
+        """Load a seed as it is seen."""
+
+    def compute(self, model: CompiledModel, what: Comparable | None, *, keep: bool) -> None:
+        """Make a model; ``what`` is compared of a training set. Rows to ``keep`` are stored, also those of a view.
+
+        Raises:
+            RunError: it cannot be made from what is seen.
+        """
+
+    def beside(self, other: Path) -> None:
+        """Open another reading's file, which is closed by now, to be compared with."""
+
+    def compare(self, what: Comparable, cutoff: datetime | None) -> Compared:
+        """What differs between the other reading (left) and this one (right) in rows that are usable at the cutoff."""
+
+    def compare_inputs(self, model: CompiledModel, what: Comparable, cutoff: datetime) -> Compared:
+        """The same for a training set's inputs, looked up here for the other reading's label rows up to the cutoff."""
+
+    def close(self) -> None:
+        """Let go of the file."""
