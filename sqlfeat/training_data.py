@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from sqlfeat.errors import HookError
 from sqlfeat.store.codecs import lightgbm_names
 from sqlfeat.store.signature import CATEGORICAL, Floats, Input, doubles, encode, inputs_of, matrix
-from sqlfeat.store.training_set import UNSPLIT, WHOLE, TrainingSet
+from sqlfeat.store.training_set import FOLDS, UNSPLIT, WHOLE, TrainingSet
 
 Columns = Literal["inputs", "all"]
 
@@ -44,7 +44,6 @@ class TrainingData:
             {name: Split(self, name) for name in training_set.splits if name != UNSPLIT}
         )
         self.logged: dict[str, dict[str, float]] = {}
-        self._latest_train: Any = None
 
     @property
     def train(self) -> Split:
@@ -60,6 +59,17 @@ class TrainingData:
     def test(self) -> Split:
         """The rows to judge by in the end."""
         return self._split("test")
+
+    @cached_property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds of ``split={'by': 'folds', …}`` in order, each with ``train`` and ``test``."""
+        if not self.training_set.folds:
+            raise HookError(
+                "no-such-split",
+                f"The training set {self.training_set.name} has no folds.",
+                hint="give it some: config(split={'by': 'folds', 'folds': 5, 'test': '14 days'}).",
+            )
+        return tuple(Fold(self, str(told["name"])) for told in self.training_set.folds)
 
     def _split(self, name: str) -> Split:
         if name in self.splits:
@@ -119,6 +129,7 @@ class Split:
         self.name = name
         self._data = data
         self._set = data.training_set
+        self._dataset: Any = None
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -131,9 +142,17 @@ class Split:
         """The path of its Parquet file."""
         return self._set.file(self.name)
 
+    @property
+    def _learned_from(self) -> Split:
+        """The split whose bins and categories LightGBM takes for this one."""
+        return self._data.train
+
+    def _read(self) -> pa.Table:
+        return pq.read_table(self.file)
+
     @cached_property
     def _table(self) -> pa.Table:
-        table = pq.read_table(self.file)
+        table = self._read()
         label = self._set.label
         if label is not None and table.column(label).null_count:
             return table.filter(pc.is_valid(table.column(label)))
@@ -202,21 +221,22 @@ class Split:
         Those of other splits refer to the train split's latest, as LightGBM wants it.
         """
         library = _library("lightgbm")
-        is_train = self is self._data.train
-        if not is_train and self._data._latest_train is None:
-            self._data.train.lightgbm(params)
+        train = self._learned_from
+        is_train = self is train
+        if not is_train and train._dataset is None:
+            train.lightgbm(params)
         inputs = self._data.inputs
         dataset = library.Dataset(
             matrix(self._table, inputs),
             label=self._numeric_label(),
             weight=self.weight,
-            reference=None if is_train else self._data._latest_train,
+            reference=None if is_train else train._dataset,
             feature_name=lightgbm_names([one.name for one in inputs]),
             categorical_feature=[position for position, one in enumerate(inputs) if one.kind == CATEGORICAL],
             params=dict(params or {}),
         )
         if is_train:
-            self._data._latest_train = dataset
+            self._dataset = dataset
         return dataset
 
     def _numeric_label(self) -> Floats:
@@ -228,6 +248,45 @@ class Split:
 
     def _names(self, columns: Columns) -> list[str]:
         return [one.name for one in self._data.inputs] if columns == "inputs" else self._table.column_names
+
+
+class Fold:
+    """One fold: ``train`` to learn from and ``test`` to judge by, each as a split."""
+
+    def __init__(self, data: TrainingData, name: str) -> None:
+        self.name = name
+        self.train: Split = _FoldPart(data, self, "train")
+        self.test: Split = _FoldPart(data, self, "test")
+
+    def __repr__(self) -> str:
+        return f"<Fold {self.name}>"
+
+
+class _FoldPart(Split):
+    """The rows of one side of a fold: those of the whole that its column marks."""
+
+    def __init__(self, data: TrainingData, fold: Fold, side: str) -> None:
+        super().__init__(data, WHOLE)
+        self.name = f"fold {fold.name} {side}"
+        self._fold = fold
+        self._side = side
+
+    def __repr__(self) -> str:
+        return f"<Split {self.name} of {self._set.name}>"
+
+    @property
+    def file(self) -> Any:
+        """The path of the Parquet file that has its rows, among others."""
+        return self._set.file(WHOLE)
+
+    @property
+    def _learned_from(self) -> Split:
+        return self._fold.train
+
+    def _read(self) -> pa.Table:
+        column = f"fold_{self._fold.name}"
+        sides = pq.read_table(self._set.file(FOLDS), columns=[column]).column(column)
+        return pq.read_table(self.file).filter(pc.fill_null(pc.equal(sides, self._side), False))
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

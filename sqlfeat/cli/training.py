@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from sqlfeat.cli.options import Call, Command, assignment, examples, instant, merged, shared
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-    from sqlfeat.store.training_set import TrainingSet
+from sqlfeat.cli.options import Call, Command, Listing, assignment, examples, instant, merged, shared, size, words
 
 start = click.option("--from", "start", type=instant, metavar="TIME", help="Only label rows from TIME on.")
 end = click.option("--to", "end", type=instant, metavar="TIME", help="Only label rows before TIME.")
@@ -22,10 +17,12 @@ end = click.option("--to", "end", type=instant, metavar="TIME", help="Only label
 
 @click.command(
     "build-training-set",
-    cls=Command,
+    cls=Listing,
     epilog=examples(
         "sqlfeat build-training-set late_flights",
         "sqlfeat build-training-set late_flights --to 2013-03-01 --out late.parquet",
+        "sqlfeat build-training-set late_flights --sample 0.1 --features carrier_delays.* dep_hour",
+        "sqlfeat build-training-set late_flights --known-at 2013-03-01",
     ),
 )
 @click.argument("name")
@@ -34,7 +31,16 @@ end = click.option("--to", "end", type=instant, metavar="TIME", help="Only label
 @click.option(
     "--known-at", type=instant, metavar="TIME", help="As it would have been built at TIME: nothing known later."
 )
+@click.option("--sample", type=size, metavar="N|SHARE", help="Only so many rows (5000), or such a share (0.1, 10%).")
+@click.option(
+    "--features",
+    multiple=True,
+    callback=words,
+    metavar="NAME…",
+    help="Only these inputs: outputs, VIEW.COLUMN or VIEW.*; keys, label and what is passed through stay.",
+)
 @click.option("--no-run", is_flag=True, help="Refuse where a model upstream is missing, instead of making it.")
+@click.option("--strict", is_flag=True, help="Refuse outputs that are not proved to be safe, too.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="Also all rows in one .parquet, .arrow or .csv."
 )
@@ -45,7 +51,10 @@ def build_training_set_command(
     start: datetime | None,
     end: datetime | None,
     known_at: datetime | None,
+    sample: float | None,
+    features: Sequence[str],
     no_run: bool,
+    strict: bool,
     out: Path | None,
 ) -> None:
     """Join label rows with features as known at their time.
@@ -53,75 +62,25 @@ def build_training_set_command(
     One row for each label row, whatever the feature views hold. The set is kept with its manifest
     under target/training_sets/NAME/ID/.
     """
+    from sqlfeat.cli.describe_sets import built_set
     from sqlfeat.cli.render import data, write_json
 
     with call.project() as project:
         built = project.build_training_set(
-            name, start=start, end=end, known_at=known_at, out=out, run_upstream=not no_run
+            name,
+            start=start,
+            end=end,
+            known_at=known_at,
+            sample=sample,
+            features=features,
+            out=out,
+            run_upstream=not no_run,
+            strict=strict,
         )
     if call.as_json:
         write_json({**built.as_dict(), "out": str(out) if out else None})
     else:
-        data().print(_training_set(built, out))
-
-
-def _training_set(built: TrainingSet, out: Path | None) -> Text:
-    from rich.text import Text
-
-    from sqlfeat.cli.render import count, facts, place
-
-    told = [
-        ("id", built.id if built.created else f"{built.id} (nothing has changed: it was there)"),
-        ("path", place(built.path)),
-        ("rows", count(built.rows)),
-        ("columns", _columns(built)),
-        ("features", _features(built)),
-    ]
-    if out:
-        told.append(("also in", place(out)))
-    parts = [Text.assemble((f"training set {built.name}\n", "bold"), facts(told))]
-    if built.splits:
-        parts.append(_splits(built))
-    parts.append(_nulls(built))
-    return Text("\n\n").join(parts)
-
-
-def _columns(built: TrainingSet) -> str:
-    from sqlfeat.cli.render import count
-
-    kinds = [column.kind for column in built.inputs]
-    told = f"{len(built.columns)}: {count(len(kinds), 'input')}"
-    told += f" ({kinds.count('numeric')} numeric, {kinds.count('categorical')} categorical)"
-    return told + (f", label {built.label}" if built.label else "")
-
-
-def _features(built: TrainingSet) -> str:
-    from sqlfeat.cli.render import count
-
-    names = list(built.manifest.get("features", ()))
-    views = {name.split(".")[0] for name in names}
-    return f"{len(names)} from {count(len(views), 'feature view')}" if names else "none"
-
-
-def _splits(built: TrainingSet) -> Text:
-    from sqlfeat.cli.render import count, headed, share
-
-    rows = [(name, count(rows), share(rows / (built.rows or 1))) for name, rows in built.splits.items()]
-    unsplit = built.rows - sum(built.splits.values())
-    if unsplit:
-        rows.append(("no split", count(unsplit), share(unsplit / built.rows)))
-    return headed(("split", "rows", "share"), rows, right=[1, 2])
-
-
-def _nulls(built: TrainingSet) -> Text:
-    from rich.text import Text
-
-    from sqlfeat.cli.render import headed, share
-
-    some = sorted(((rate, name) for name, rate in built.null_rates.items() if rate > 0), key=lambda it: (-it[0], it[1]))
-    if not some:
-        return Text("  No column has nulls.")
-    return headed(("column", "nulls"), [(name, share(rate)) for rate, name in some], right=[1])
+        data().print(built_set(built, out))
 
 
 @click.command(

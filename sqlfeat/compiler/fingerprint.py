@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sqlfeat.base.files import canonical_json, sha256_text
+from sqlfeat.compiler.feature_text import text_of_feature
 from sqlfeat.compiler.manifest import CompiledModel, TimeFacts
 from sqlfeat.spec.config import config_identity
 from sqlfeat.spec.project import SeedFile, SourceTable
@@ -51,9 +52,25 @@ def of_model(model: CompiledModel, parents: Mapping[str, str], entity_keys: tupl
     )
 
 
-def of_feature(view: CompiledModel, column: str) -> str:
-    """A feature's definition: its view's, and its column."""
-    return _hash({"view": view.fingerprint, "column": column})
+def of_feature(view: CompiledModel, column: str, parents: Mapping[str, str]) -> str:
+    """A feature's definition: its own text and what decides its view's rows, the view's time facts, its ancestry.
+
+    Where the text does not tell its columns apart it is the view's definition, and the column.
+    """
+    own = text_of_feature(view, column)
+    if own is None:
+        return _hash({"view": view.fingerprint, "column": column})
+    return _hash(
+        {
+            "column": column,
+            "items": dict(own.items),
+            "rest": own.rest,
+            "config": _plain(config_identity(view.config)),
+            "keys": list(view.keys),
+            "time": _plain(asdict(view.time)),
+            "parents": {parent: parents[parent] for parent in sorted(view.parents)},
+        }
+    )
 
 
 def of_training_set(model: CompiledModel, parents: Mapping[str, str]) -> str:

@@ -7,39 +7,44 @@ everywhere, and what is there already is not built again.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from sqlfeat.base.files import canonical_json, sha256_text
-from sqlfeat.base.names import quote
-from sqlfeat.compiler.manifest import CompiledModel, Output, TrainingSetPlan
-from sqlfeat.engine.base import Assembled, LookupReport, RowsRequest
-from sqlfeat.errors import RunError, UsageError
-from sqlfeat.ops.definition import compiled_hashes, definition_of, feature_fingerprints, warnings_of
+from sqlfeat.compiler.manifest import CompiledModel
+from sqlfeat.engine.base import Assembled, Engine, LookupReport, RowsRequest
+from sqlfeat.errors import RunError
+from sqlfeat.ops.definition import compiled_hashes, definition_of, feature_fingerprints, written_sql
 from sqlfeat.ops.events import notify
+from sqlfeat.ops.hindsight import as_known_at, known_rows
+from sqlfeat.ops.narrowing import Narrowed, check_sample, check_sample_keys, chosen_outputs, narrowed, sampled
 from sqlfeat.ops.plan import Plan, Planner
+from sqlfeat.ops.provenance import git_state
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.run import run_planned
 from sqlfeat.ops.session import Session
-from sqlfeat.ops.splits import split_case, split_conditions
+from sqlfeat.ops.splits import check_split
+from sqlfeat.ops.time_safety import time_safety
+from sqlfeat.ops.training_files import check_out
+from sqlfeat.ops.written_set import WrittenSet, reported
+from sqlfeat.spec.duration import Duration
 from sqlfeat.store.artifacts import load_training_set, save_training_set
-from sqlfeat.store.training_set import FORMAT_VERSION, UNSPLIT, OutputColumn, TrainingSet
+from sqlfeat.store.training_set import FORMAT_VERSION, TrainingSet
+from sqlfeat.store.training_sets import mark_asked
 
 ID_LENGTH = 16
-OUT_FORMATS = (".parquet", ".arrow", ".csv")
-MOST_CATEGORIES = 100_000
 MOST_WITHOUT_HISTORY = 0.5
 MOST_EXPIRED = 0.2
 MOST_NOT_YET_KNOWN = 0.2
 """Shares of label rows above which a lookup is warned of."""
-_PACKAGES = ("sqlfeat", "duckdb", "pyarrow", "sqlglot")
+_PACKAGES = ("sqlfeat", "duckdb", "numpy", "pyarrow", "sqlglot")
+"""What computes and writes the rows."""
 
 
 def build_training_set(
@@ -49,38 +54,77 @@ def build_training_set(
     start: datetime | None = None,
     end: datetime | None = None,
     known_at: datetime | None = None,
+    sample: float | None = None,
+    features: Sequence[str] = (),
     out: Path | None = None,
     run_upstream: bool = True,
+    strict: bool = False,
 ) -> TrainingSet:
     """Build a training set, or give the one that is there.
 
     ``start`` and ``end`` keep label rows with as-of times in ``[start, end)``; ``known_at`` builds it as it would have
-    been built then; ``out`` also writes all rows into one file (``.parquet``, ``.arrow`` or ``.csv``).
+    been built then; ``sample`` is a share of its rows or a number of them, by a hash of the keys; ``features`` are the
+    only inputs to keep (outputs, ``view.column``, ``view.*``); ``out`` also writes all rows into one file
+    (``.parquet``, ``.arrow`` or ``.csv``). With ``strict`` an output that is not proved to be safe is refused, too.
 
     Raises:
-        UsageError: there is no such training set.
-        RunError: a model above it failed, is not built (without ``run_upstream``), or rows were lost.
+        UsageError: there is no such training set, sample or feature.
+        RunError: an output is unsafe, a model above it failed, is not built (without ``run_upstream``), or rows were lost.
     """
-    if out is not None and out.suffix not in OUT_FORMATS:
-        raise UsageError("bad-out", f"{out.name!r} ends in none of {', '.join(OUT_FORMATS)}.")
-    request = RowsRequest(start=in_utc(start), end=in_utc(end), known_at=in_utc(known_at))
+    check_out(out)
+    check_sample(sample)
     model = session.training_set(name)
-    conditions = _conditions(session, model)
-    for warning in warnings_of(model, session.manifest):
+    check_split(model)
+    check_sample_keys(model, sample)
+    asked = Narrowed(in_utc(start), in_utc(end), in_utc(known_at), sample, chosen_outputs(model, features))
+    safety = time_safety(session, model, asked.outputs, strict=strict)
+    for warning in safety.warnings:
         session.log(f"warning: {warning}")
-    plan = make_upstream(session, model, run_upstream=run_upstream)
-    identity = _identity(session, model, plan, request)
+    plan = make_upstream(session, model, run_upstream=run_upstream) if known_at is None else _planned(session, model)
+    identity = _identity(session, model, plan, asked)
     place = session.spec.target_path / "training_sets" / name / identity["id"]
     if (place / "manifest.json").is_file() and out is None:
-        return load_training_set(place, verify=True)
-    assembled = _assembled(session, model, request)
-    build = _Build(session, model, assembled, conditions, identity)
-    built = save_training_set(place, build.write)
-    if out is not None:
-        build.write_whole(out)
+        found = load_training_set(place, verify=True)
+        mark_asked(place, session.clock.now())
+        return found
+    with _standing(session, model, asked) as engine:
+        assembled = _assembled(session, engine, model, _request(session, engine, model, asked))
+        narrow = narrowed(assembled, asked.outputs)
+        writing = WrittenSet(session, engine, model, narrow, identity, horizon_of(session, model), asked, safety)
+        built = save_training_set(place, writing.write, _built(session))
+        mark_asked(place, session.clock.now())
+        if out is not None:
+            writing.write_whole(out)
     if built.created:
         notify(session, "training_set_built", built.as_dict())
     return built
+
+
+@contextmanager
+def _standing(session: Session, model: CompiledModel, asked: Narrowed) -> Iterator[Engine]:
+    """The engine in which what the training set reads stands: the target, or as it would have been then."""
+    if asked.known_at is None:
+        yield session.engine
+        return
+    with as_known_at(session, model, asked.known_at) as engine:
+        yield engine
+
+
+def _request(session: Session, engine: Engine, model: CompiledModel, asked: Narrowed) -> RowsRequest:
+    known = known_rows(session, model, asked.known_at) if asked.known_at else None
+    request = RowsRequest(start=asked.start, end=asked.end, known_at=asked.known_at, where=known)
+    return sampled(engine, model, request, asked.sample)
+
+
+def _built(session: Session) -> dict[str, Any]:
+    """When and where: what differs from one making of the same set to the next."""
+    return {
+        "created_at": session.clock.now().astimezone(UTC).isoformat(),
+        "git": git_state(session.spec.root),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "target": session.target.name,
+    }
 
 
 def assemble(
@@ -91,23 +135,29 @@ def assemble(
     rows: pa.Table | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
+    known_at: datetime | None = None,
 ) -> pa.Table:
     """A training set's outputs for its label rows, or for request ``rows``, point in time.
 
-    ``at`` replaces every as-of time. Of request rows, columns that no model input needs may be missing: what hangs on
-    them is null.
+    ``at`` replaces every as-of time; ``known_at`` hides what became known later from the lookups. Of request rows,
+    columns that no model input needs may be missing: what hangs on them is null.
     """
     model = session.training_set(name)
     make_upstream(session, model)
-    request = RowsRequest(rows=rows, at=in_utc(at), start=in_utc(start), end=in_utc(end))
-    return session.engine.read(_assembled(session, model, request)).read_all()
+    request = RowsRequest(rows=rows, at=in_utc(at), start=in_utc(start), end=in_utc(end), known_at=in_utc(known_at))
+    return session.engine.read(_assembled(session, session.engine, model, request)).read_all()
+
+
+def _planned(session: Session, model: CompiledModel) -> Plan:
+    """What would be made above a training set; the plan has the versions of all sources."""
+    engine = session.prepared([model.id])
+    planner = Planner(session.manifest, engine)
+    return planner.plan(planner.upstream([model.id]))
 
 
 def make_upstream(session: Session, model: CompiledModel, *, run_upstream: bool = True) -> Plan:
     """Make what is missing above a training set; the plan has the versions of all sources."""
-    engine = session.prepared([model.id])
-    planner = Planner(session.manifest, engine)
-    plan = planner.plan(planner.upstream([model.id]))
+    plan = _planned(session, model)
     if not plan.to_build:
         return plan
     if not run_upstream:
@@ -122,38 +172,47 @@ def make_upstream(session: Session, model: CompiledModel, *, run_upstream: bool 
     return plan
 
 
-def _identity(session: Session, model: CompiledModel, plan: Plan, request: RowsRequest) -> dict[str, Any]:
-    """Everything that determines the rows, and the id that is its hash."""
-    manifest = session.manifest
-    split = model.config.split
+def _identity(session: Session, model: CompiledModel, plan: Plan, asked: Narrowed) -> dict[str, Any]:
+    """Everything that determines the rows and how they are cut, and the id that is its hash."""
+    manifest, config = session.manifest, model.config
+    horizon = horizon_of(session, model)
     parts: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "name": model.name,
         "definition": definition_of(model, manifest),
-        "sql": model.sql.strip(),
+        "sql": written_sql(model),
         "compiled": compiled_hashes(model, manifest),
         "features": feature_fingerprints(model, manifest),
         "sources": dict(sorted(plan.sources.items())),
         "data": {node.name: node.data_version for node in plan.nodes},
-        "split": split.as_dict() if split else None,
-        "roles": {"keys": list(model.config.keys), "passthrough": list(model.config.passthrough)},
-        "range": {key: value.isoformat() if value else None for key, value in _range(request).items()},
+        "split": config.split.as_dict() if config.split else None,
+        "horizon": str(horizon) if horizon else None,
+        "roles": {
+            "keys": list(config.keys),
+            "passthrough": list(config.passthrough),
+            "label": config.label,
+            "weight": config.weight,
+        },
+        **asked.as_dict(),
         "versions": {package: importlib.metadata.version(package) for package in _PACKAGES},
     }
     return {**parts, "id": sha256_text(canonical_json(parts))[:ID_LENGTH]}
 
 
-def _range(request: RowsRequest) -> Mapping[str, datetime | None]:
-    return {"from": request.start, "to": request.end, "known_at": request.known_at}
+def horizon_of(session: Session, model: CompiledModel) -> Duration | None:
+    """How long after its as-of time a label row's label is known, as the label model says."""
+    assert model.training_set is not None
+    labels = session.manifest.models.get(model.training_set.labels.removeprefix("ref."))
+    return labels.config.horizon if labels else None
 
 
-def _assembled(session: Session, model: CompiledModel, request: RowsRequest) -> Assembled:
+def _assembled(session: Session, engine: Engine, model: CompiledModel, request: RowsRequest) -> Assembled:
     started = session.clock.monotonic()
-    assembled = session.engine.assemble(model, session.manifest, request)
+    assembled = engine.assemble(model, session.manifest, request)
     for report in assembled.reports:
         for doubt in doubts_about(report):
             session.log(f"warning: {doubt}")
-    facts: dict[str, Any] = {"rows": assembled.rows, "lookups": [_reported(r) for r in assembled.reports]}
+    facts: dict[str, Any] = {"rows": assembled.rows, "lookups": [reported(r) for r in assembled.reports]}
     session.listener(Event("step", "look up features", seconds=session.clock.monotonic() - started, facts=facts))
     return assembled
 
@@ -177,137 +236,6 @@ def doubts_about(report: LookupReport) -> list[str]:
             f"{report.view}: {report.ties:,} groups of rows are equal in key and times; declare a tie_breaker."
         )
     return doubts
-
-
-def _reported(report: LookupReport) -> dict[str, Any]:
-    return {key: value for key, value in asdict(report).items() if key != "name"}
-
-
-def _conditions(session: Session, model: CompiledModel) -> dict[str, str]:
-    plan = _plan(model)
-    labels = session.manifest.models.get(plan.labels.removeprefix("ref."))
-    horizon = labels.config.horizon if labels else None
-    return split_conditions(model.config.split, plan.as_of, model.config.keys, horizon, model.place("split"))
-
-
-class _Build:
-    """The files and the manifest of one training set, from its assembled rows."""
-
-    def __init__(
-        self,
-        session: Session,
-        model: CompiledModel,
-        assembled: Assembled,
-        conditions: dict[str, str],
-        identity: dict[str, Any],
-    ) -> None:
-        self.session = session
-        self.model = model
-        self.assembled = assembled
-        self.conditions = conditions
-        self.identity = identity
-
-    def write(self, folder: Path) -> dict[str, Any]:
-        """Write one file a split and give the manifest's body."""
-        started = self.session.clock.monotonic()
-        splits = {}
-        for name, condition in self.conditions.items():
-            splits[name] = self._write_part(folder / f"{name}.parquet", condition)
-        unsplit = self.assembled.rows - sum(splits.values())
-        if unsplit:
-            nowhere = f"({split_case(self.conditions)}) is null"
-            found = self._write_part(folder / f"{UNSPLIT}.parquet", nowhere)
-            if found != unsplit:
-                raise RunError("rows-lost", f"{self.model.name}: some rows are in several splits, or in none.")
-        seconds = self.session.clock.monotonic() - started
-        self.session.listener(Event("step", "write splits", seconds=seconds, facts={"splits": splits}))
-        return {
-            **self.identity,
-            "rows": self.assembled.rows,
-            "splits": splits,
-            "unsplit": unsplit,
-            "columns": self._columns(),
-            "null_rates": self._null_rates(),
-            "lookups": [_reported(report) for report in self.assembled.reports],
-            "warnings": warnings_of(self.model, self.session.manifest),
-            "created_at": self.session.clock.now().astimezone(UTC).isoformat(),
-        }
-
-    def write_whole(self, path: Path) -> None:
-        """All rows in one file, with a column ``split`` where there are splits."""
-        table = self._read("true")
-        if self.model.config.split is not None:
-            asked = f"list({split_case(self.conditions)})"
-            names = self.session.engine.scalars(self.assembled, [asked])[0] or []
-            table = table.append_column("split", pa.array(names, pa.string()))
-        write_table(table, path)
-
-    def _write_part(self, path: Path, condition: str) -> int:
-        """One split's rows, in their order, in row groups of one size: the same rows give the same bytes."""
-        reader = self.session.engine.read(self.assembled, condition)
-        rows = 0
-        with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
-            for batch in reader:
-                writer.write_batch(batch)
-                rows += batch.num_rows
-        return rows
-
-    def _read(self, condition: str) -> pa.Table:
-        return self.session.engine.read(self.assembled, condition).read_all()
-
-    def _columns(self) -> list[OutputColumn]:
-        outputs = _plan(self.model).outputs
-        categorical = [output for output in outputs if output.kind == "categorical"]
-        first = next(iter(self.conditions.values()))
-        found: Iterable[Any] = ()
-        if categorical:
-            asked = [f"list_sort(list(distinct cast({quote(o.name)} as varchar)))" for o in categorical]
-            found = self.session.engine.scalars(self.assembled, asked, first)
-        categories = {output.name: _values(output, values) for output, values in zip(categorical, found, strict=True)}
-        return [
-            OutputColumn(o.name, o.type, o.role, o.kind, categories.get(o.name), o.feature) for o in outputs
-        ]  # fmt: skip
-
-    def _null_rates(self) -> dict[str, float]:
-        names = [output.name for output in _plan(self.model).outputs]
-        if not self.assembled.rows:
-            return dict.fromkeys(names, 0.0)
-        asked = [f"count(*) filter (where {quote(name)} is null)" for name in names]
-        counts = self.session.engine.scalars(self.assembled, asked)
-        return {name: count / self.assembled.rows for name, count in zip(names, counts, strict=True)}
-
-
-def _values(output: Output, values: Any) -> tuple[str, ...]:
-    """A category dictionary: the values of the train split in binary order."""
-    known = tuple(value for value in values or () if value is not None)
-    if len(known) > MOST_CATEGORIES:
-        raise RunError(
-            "too-many-categories",
-            f"The input {output.name!r} has {len(known):,} different texts.",
-            hint="pass it through, or make it a number: a text of so many values teaches a model nothing.",
-        )
-    return known
-
-
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write a table as ``.parquet``, ``.arrow`` or ``.csv``, whole or not at all."""
-    if path.suffix not in OUT_FORMATS:
-        raise UsageError("bad-out", f"{path.name!r} ends in none of {', '.join(OUT_FORMATS)}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    if path.suffix == ".parquet":
-        pq.write_table(table, temporary, compression="zstd")
-    elif path.suffix == ".arrow":
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-    else:
-        pyarrow.csv.write_csv(table, temporary)
-    temporary.replace(path)
-
-
-def _plan(model: CompiledModel) -> TrainingSetPlan:
-    assert model.training_set is not None
-    return model.training_set
 
 
 def in_utc(value: datetime | None) -> datetime | None:

@@ -4,7 +4,8 @@ An artifact is written into a temporary folder beside its final place, every fil
 written last, and the folder gets its name in one step. So a folder that has its name and a manifest is whole, and
 one without a manifest is not an artifact. The manifest is canonical JSON with the kind and version of its format,
 the size and SHA-256 of every file, and a checksum of itself: a changed byte anywhere is found before it is used.
-This file knows folders and training sets; what registered models hold is told in ``store.registry``.
+What differs from one making of the same thing to the next (when, where) lies beside the manifest, with a checksum of
+its own. This file knows folders and training sets; what registered models hold is told in ``store.registry``.
 """
 
 from __future__ import annotations
@@ -60,10 +61,17 @@ class Published:
     created: bool
 
 
-def publish_folder(final: Path, fill: Fill, kind: Kind = TRAINING_SET) -> Published:
+BUILT = "built.json"
+"""When and where an artifact was made: in no file's hash, and in no other manifest."""
+
+
+def publish_folder(
+    final: Path, fill: Fill, kind: Kind = TRAINING_SET, built: Mapping[str, Any] | None = None
+) -> Published:
     """Make the artifact at ``final`` unless it is there: ``fill`` writes files into the folder given to it.
 
-    What ``fill`` returns becomes the manifest. Whoever finds that another writer was first is content with that.
+    What ``fill`` returns becomes the manifest; ``built`` is kept beside it. Whoever finds that another writer was
+    first is content with that.
     """
     if _is_artifact(final, kind):
         return Published(read_manifest(final, kind), created=False)
@@ -71,7 +79,11 @@ def publish_folder(final: Path, fill: Fill, kind: Kind = TRAINING_SET) -> Publis
     with _writing(final):
         try:
             temporary.mkdir(parents=True)
-            _write_manifest(temporary, fill(temporary), kind)
+            body = fill(temporary)
+            _write_manifest(temporary, body, kind)
+            if built is not None:
+                _write_json(temporary / BUILT, built)
+                _sync(temporary)
             created = _give_name(temporary, final, kind)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -84,11 +96,14 @@ def _write_manifest(folder: Path, body: Mapping[str, Any], kind: Kind) -> None:
         _sync(path)
         files[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
     manifest = {**body, "kind": kind.name, "format": kind.version, "files": files}
-    manifest["checksum"] = _checksum(manifest)
-    path = folder / kind.manifest
-    path.write_bytes(canonical_json(manifest).encode())
-    for written in (path, *(inner for inner in folder.rglob("*") if inner.is_dir()), folder):
+    _write_json(folder / kind.manifest, manifest)
+    for written in (*(inner for inner in folder.rglob("*") if inner.is_dir()), folder):
         _sync(written)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_bytes(canonical_json({**content, "checksum": _checksum(content)}).encode())
+    _sync(path)
 
 
 def _give_name(temporary: Path, final: Path, kind: Kind) -> bool:
@@ -109,17 +124,13 @@ def _give_name(temporary: Path, final: Path, kind: Kind) -> bool:
 
 def read_manifest(folder: Path, kind: Kind = TRAINING_SET) -> Manifest:
     """The artifact's manifest, once its checksum, kind and format are found right; files are not looked at."""
+    if not folder.is_dir():
+        raise StoreError("no-such-artifact", f"There is no {kind.title} at {folder}.")
     path = folder / kind.manifest
-    try:
+    with _reading(path, kind):
         raw = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        if folder.is_dir():
-            raise damaged(path, kind, "it is missing") from None
-        raise StoreError("no-such-artifact", f"There is no {kind.title} at {folder}.") from None
-    except OSError as error:
-        raise StoreError("cannot-read", f"{path} cannot be read: {error.strerror or error}.") from error
     manifest = _parsed(raw)
-    if manifest is None:
+    if manifest is None or not isinstance(manifest.get("files"), dict):
         raise damaged(path, kind, "it is not what was written")
     if manifest.get("kind") != kind.name:
         raise damaged(path, kind, f"it describes a {manifest.get('kind')!r}")
@@ -134,7 +145,18 @@ def _parsed(raw: bytes) -> Manifest | None:
         manifest = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    return manifest if isinstance(manifest, dict) and isinstance(manifest.get("files"), dict) else None
+    return manifest if isinstance(manifest, dict) else None
+
+
+def read_built(folder: Path, kind: Kind = TRAINING_SET) -> Manifest:
+    """When and where an artifact was made, once that is found to be what was written."""
+    path = folder / BUILT
+    with _reading(path, kind):
+        raw = path.read_bytes()
+    built = _parsed(raw)
+    if built is None or _checksum(built) != built.get("checksum") or canonical_json(built).encode() != raw:
+        raise damaged(path, kind, "it is not what was written")
+    return {key: value for key, value in built.items() if key != "checksum"}
 
 
 def _check_format(path: Path, version: object, kind: Kind) -> None:
@@ -196,11 +218,11 @@ def damaged(path: Path, kind: Kind, why: str) -> StoreError:
     return StoreError(kind.damaged, f"{path} is damaged: {why}.", hint=kind.mend)
 
 
-def save_training_set(final: Path, fill: Fill) -> TrainingSet:
+def save_training_set(final: Path, fill: Fill, built: Mapping[str, Any]) -> TrainingSet:
     """Keep a training set: ``fill`` writes its Parquet files into a folder and returns its manifest.
 
     That needs ``id``, ``name``, ``rows``, ``splits`` (rows of each, in time order), ``columns``
-    (:class:`OutputColumn`) and ``null_rates``; whatever else it holds is kept with them.
+    (:class:`OutputColumn`) and ``null_rates``; whatever else it holds is kept with them. ``built`` has ``created_at``.
     """
 
     def fill_and_describe(folder: Path) -> Manifest:
@@ -209,7 +231,7 @@ def save_training_set(final: Path, fill: Fill) -> TrainingSet:
         body["split_order"] = list(body["splits"])  # canonical JSON sorts keys, and this order has a meaning
         return body
 
-    published = publish_folder(final, fill_and_describe, TRAINING_SET)
+    published = publish_folder(final, fill_and_describe, TRAINING_SET, built)
     return _training_set(final, published.manifest, created=published.created)
 
 
@@ -219,13 +241,6 @@ def load_training_set(path: Path, *, verify: bool = False) -> TrainingSet:
     if verify:
         verify_files(path, manifest, TRAINING_SET)
     return _training_set(path, manifest, created=False)
-
-
-def training_sets(folder: Path, name: str) -> list[TrainingSet]:
-    """All training sets of a name under ``folder`` (``target/training_sets``), oldest first."""
-    places = [place for place in (folder / name).glob("[!.]*") if _is_artifact(place, TRAINING_SET)]
-    found = [load_training_set(place) for place in places]
-    return sorted(found, key=lambda kept: (str(kept.manifest.get("created_at", "")), kept.id))
 
 
 def _training_set(path: Path, manifest: Manifest, *, created: bool) -> TrainingSet:
@@ -242,6 +257,7 @@ def _training_set(path: Path, manifest: Manifest, *, created: bool) -> TrainingS
             null_rates={c.name: manifest["null_rates"][c.name] for c in columns if c.name in manifest["null_rates"]},
             manifest=manifest,
             created=created,
+            built=read_built(path, TRAINING_SET),
         )
     except (KeyError, TypeError) as error:
         raise damaged(path / TRAINING_SET.manifest, TRAINING_SET, f"it lacks {error}") from error

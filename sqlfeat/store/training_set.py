@@ -1,20 +1,24 @@
 """A training set as it is kept: immutable Parquet files, one a split, under a manifest.
 
 ``target/training_sets/NAME/ID/`` holds ``manifest.json`` and one ``<split>.parquet`` for each split (``all.parquet``
-where there are no splits; rows of no split are in ``unsplit.parquet`` and reach no hook). The manifest is written
-last, so a folder without one is not a training set.
+where there are no splits; rows of no split are in ``unsplit.parquet`` and reach no hook). Where there are folds,
+``folds.parquet`` has a column for each, beside the rows of ``all.parquet``. The manifest is written last, so a folder
+without one is not a training set. All of this is the same wherever it is built; ``built.json`` says when and where it
+was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 UNSPLIT = "unsplit"
 WHOLE = "all"
+FOLDS = "folds"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class TrainingSet:
     ``splits`` counts the rows of each split in time order; ``files`` are relative to ``path``; ``rows`` counts all
     rows, those of no split included; ``null_rates`` are the shares of nulls by column over all rows. ``manifest``
     is the whole of ``manifest.json``: with ``definition`` (fingerprint), ``compiled`` (model → sha256 of its SQL),
-    ``features`` (``view.column`` → fingerprint), ``sources`` (id → version), ``sql``, ``split``, ``versions``.
+    ``models`` (model → SQL and config), ``features`` (``view.column`` → fingerprint), ``sources`` (id → version),
+    ``sql``, ``split``, ``range``, ``sample``, ``versions``. ``built`` says when it was made, and by which code.
     """
 
     id: str
@@ -55,6 +60,7 @@ class TrainingSet:
     null_rates: Mapping[str, float]
     manifest: Mapping[str, Any] = field(default_factory=dict)
     created: bool = True
+    built: Mapping[str, Any] = field(default_factory=dict)
 
     def named(self, role: str) -> tuple[str, ...]:
         """The names of the columns of a role, in order."""
@@ -75,6 +81,17 @@ class TrainingSet:
     def file(self, split: str) -> Path:
         return self.path / f"{split}.parquet"
 
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was first built; None where nothing says so."""
+        said = self.built.get("created_at")
+        return datetime.fromisoformat(said) if said else None
+
+    @property
+    def folds(self) -> tuple[Mapping[str, Any], ...]:
+        """The folds in order: ``name``, rows of ``train`` and ``test``, and their bounds."""
+        return tuple(self.manifest.get("folds", ()))
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "id": self.id,
@@ -85,4 +102,10 @@ class TrainingSet:
             "files": [str(self.path / file) for file in self.files],
             "null_rates": dict(self.null_rates),
             "created": self.created,
+            "created_at": self.built.get("created_at"),
+            **{name: self.manifest.get(name) for name in TOLD},
         }
+
+
+TOLD = ("folds", "balance", "range", "sample", "outputs", "open_labels", "notes")
+"""What of a manifest is told in ``--json`` besides."""

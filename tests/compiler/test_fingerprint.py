@@ -149,12 +149,77 @@ def test_a_seed_is_its_name_and_its_types(tmp_path):
     assert one != other
 
 
-def test_a_feature_is_its_view_and_its_column(tmp_path):
-    with Opened(shop(tmp_path, FILES)).project() as project:
-        view = project.manifest.model("spent")
+VIEW = """
+    {{ config(materialized='feature_view', entity='customer', event_time='ordered_at') }}
+    select
+        customer, ordered_at,
+        amount,
+        amount * 2 as twice,
+        twice + 1 as more,
+        {{ window('sum(amount)', '7 days') }} as spent_7d,
+        {{ window('count(*)', '7 days') }} as orders_7d
+    from {{ ref('staged') }}
+    where amount > 0
+"""
 
-    assert fingerprint.of_feature(view, "amount") != fingerprint.of_feature(view, "spent_7d")
-    assert len(fingerprint.of_feature(view, "amount")) == fingerprint.LENGTH
+
+EVERY = {"amount", "twice", "more", "spent_7d", "orders_7d"}
+
+
+def features(root: Path, text: str, columns: str = "") -> dict[str, str]:
+    """The fingerprints of the features of a view, by column."""
+    with Opened(
+        shop(root, {**FILES, "models/spent.sql": text, "models/sources.yml": columns or SOURCES})
+    ).project() as p:
+        view = p.manifest.model("spent")
+        return {
+            name: fingerprint.of_feature(view, name, p.manifest.fingerprints)
+            for name in view.column_names
+            if name not in ("customer", "ordered_at")
+        }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("'7 days') }} as spent_7d", "'8 days') }} as spent_7d", {"spent_7d"}),
+        ("count(*)", "count(amount)", {"orders_7d"}),
+        ("amount * 2", "amount * 3", {"twice", "more"}),
+        ("twice + 1", "twice + 2", {"more"}),
+        ("amount * 2 as twice", "-- a note\n    amount   * 2 as twice", {"twice", "more"}),
+        ("        amount,\n", "        amount, product,\n", set()),
+        ("        customer, ordered_at,\n", "        ordered_at,\n\n        customer,\n", set()),
+        ("{{ window('sum(amount)', '7 days') }} as spent_7d,", "", set()),
+        ("customer, ordered_at", "upper(customer) as customer, ordered_at", EVERY),
+        ("where amount > 0", "where amount > 1", EVERY),
+        ("'ordered_at')", "'ordered_at', ttl='1 day')", EVERY),
+        ("'ordered_at')", "'ordered_at', available_after='1 day')", EVERY),
+        ("ref('staged')", "source('raw', 'orders')", EVERY),
+    ],
+)  # fmt: skip
+def test_a_feature_is_its_own_text_and_what_decides_its_view_s_rows(tmp_path, old, new, changed):
+    assert old in VIEW
+    before, after = features(tmp_path / "a", VIEW), features(tmp_path / "b", VIEW.replace(old, new, 1))
+
+    assert {name for name in before.keys() & after.keys() if before[name] != after[name]} == changed & after.keys()
+
+
+def test_a_feature_is_its_ancestry_and_its_time(tmp_path):
+    before, after = features(tmp_path / "a", VIEW), features(tmp_path / "b", VIEW, DELAYED["models/sources.yml"])
+
+    assert [name for name in before if before[name] == after[name]] == []
+
+
+@pytest.mark.parametrize("start", ["select distinct", "select *, 1 as one,"])
+def test_a_feature_of_a_view_whose_columns_hang_together_is_all_of_it(tmp_path, start):
+    text = "{{ config(materialized='feature_view', entity='customer', event_time='ordered_at') }}\n" + (
+        f"{start} customer, ordered_at, amount, 1 as x from {{{{ ref('staged') }}}}"
+        if "distinct" in start
+        else "select *, 1 as x from {{ ref('staged') }}"
+    )
+    before, after = features(tmp_path / "a", text), features(tmp_path / "b", text.replace("1 as x", "2 as x"))
+
+    assert [name for name in before if before[name] == after[name]] == []
 
 
 def test_a_split_is_no_part_of_what_a_training_set_s_rows_are(tmp_path):

@@ -68,10 +68,9 @@ def keep(
             "definition": definition,
             "features": {"carrier_delays.delay_7d": "f1"},
             "compiled": {"carrier_delays": "c1", "late_flights": "c2"},
-            "created_at": START.isoformat(),
         }
 
-    return save_training_set(folder / "late_flights" / identity, fill)
+    return save_training_set(folder / "late_flights" / identity, fill, {"created_at": START.isoformat()})
 
 
 def late_flights(folder: Path) -> TrainingSet:

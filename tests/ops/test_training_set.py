@@ -1,6 +1,7 @@
 """Training sets as a user gets them: rows, splits, categories, files, and what is said on the way."""
 
-from datetime import UTC, datetime, timedelta
+import json
+from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.csv
@@ -10,7 +11,7 @@ import pytest
 from sqlfeat.engine.base import LookupReport
 from sqlfeat.errors import ProjectError, RunError, UsageError
 from sqlfeat.ops.training_set import doubts_about
-from tests.made.projects import Opened, day, shop
+from tests.made.projects import NOW, Opened, day, shop
 
 SPENT = """
     {{ config(materialized='feature_view', entity='customer', event_time='ordered_at') }}
@@ -157,13 +158,6 @@ def test_a_range_of_as_of_times_is_half_open(tmp_path):
     assert [row["asked_id"] for row in rows_of(training_set)] == [2, 2, 3, 6]
 
 
-def test_under_known_at_later_knowledge_is_hidden(tmp_path):
-    training_set = built(project(tmp_path), known_at=datetime(2024, 1, 2, 12, tzinfo=UTC))
-
-    found = {row["asked_id"]: row["spent_3d"] for row in rows_of(training_set)}
-    assert found == {1: 10, 2: 10, 3: None, 6: 20, 4: None, 5: None}
-
-
 @pytest.mark.parametrize("ending", ["parquet", "arrow", "csv"])
 def test_out_writes_all_rows_into_one_file_with_their_part(tmp_path, ending):
     out = tmp_path / "given" / f"all.{ending}"
@@ -202,10 +196,64 @@ def test_a_name_that_is_no_training_set_is_told_so(tmp_path):
     assert caught.value.hint == "did you mean 'wanted'?"
 
 
-def test_folds_are_refused_at_their_place(tmp_path):
-    with pytest.raises(ProjectError, match="folds cannot be built yet") as caught:
-        built(project(tmp_path, split=", split={'folds': 5}"))
+def test_a_split_that_names_no_output_is_refused_at_its_place_before_anything_is_built(tmp_path):
+    opened = project(tmp_path, split=", split={'by': 'hash', 'on': 'chanel', 'train': 1.0}")
 
+    with pytest.raises(ProjectError) as caught:
+        built(opened)
+
+    assert (caught.value.code, caught.value.hint) == ("missing-output", "did you mean 'channel'?")
+    assert str(caught.value.where) == "models/wanted.sql:1:75"
+    assert not (tmp_path / "target" / "shop.duckdb").exists()
+
+
+def test_a_file_says_of_itself_what_it_is(tmp_path):
+    training_set = built(project(tmp_path, split=BY_TIME))
+    schema = pq.read_schema(training_set.file("train"))
+
+    told = json.loads(schema.metadata[b"sqlfeat"])
+    assert (told["id"], told["name"], told["split"]) == (training_set.id, "wanted", "train")
+    assert [column["role"] for column in told["columns"]] == ["key", "as_of", "input", "input", "input", "label"]
+    spent = json.loads(schema.field("spent_3d").metadata[b"sqlfeat"])
+    assert spent == {"feature": "spent.spent_3d", "kind": "numeric", "role": "input", "type": "DECIMAL(38,0)"}
+
+
+def test_the_manifest_is_the_same_whenever_it_is_built_and_when_it_was_lies_beside_it(tmp_path):
+    first, second = built(project(tmp_path / "a", split=BY_TIME)), built(project(tmp_path / "b", split=BY_TIME))
+
+    assert (first.path / "manifest.json").read_bytes() == (second.path / "manifest.json").read_bytes()
+    assert first.created_at == NOW
+    assert "2024-05-01" not in (first.path / "manifest.json").read_text()
+
+
+def test_a_set_is_another_one_where_its_windows_are(tmp_path):
+    first = built(project(tmp_path / "a"))
+    longer = built(project(tmp_path / "b", **{"models/spent.sql": SPENT.replace("3 days", "4 days")}))
+
+    assert first.id != longer.id
+    assert first.manifest["compiled"]["spent"] != longer.manifest["compiled"]["spent"]
+    assert "window('sum(amount)', '4 days')" in longer.manifest["models"]["spent"]["sql"]
+    changed = {name for name, mark in first.manifest["features"].items() if mark != longer.manifest["features"][name]}
+    assert changed == {"spent.spent_3d"}
+
+
+def test_what_no_feature_of_it_hangs_on_leaves_its_definition(tmp_path):
+    more = SPENT.replace("as spent_3d", "as spent_3d, amount as amount")
+    first, second = built(project(tmp_path / "a")), built(project(tmp_path / "b", **{"models/spent.sql": more}))
+
+    assert first.manifest["definition"] == second.manifest["definition"]
+    assert first.id != second.id
+
+
+def test_weights_that_are_none_are_refused_at_their_place(tmp_path):
+    wanted = (WANTED % ", weight='w'").replace(
+        "a.bought\n", "a.bought, case when a.asked_id = 3 then -1.5 else 1 end as w\n"
+    )
+
+    with pytest.raises(RunError, match="'w' of wanted is null, negative or not finite in 1 rows") as caught:
+        built(project(tmp_path, **{"models/wanted.sql": wanted}))
+
+    assert caught.value.code == "bad-weight"
     assert str(caught.value.where) == "models/wanted.sql:1:75"
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sqlfeat.spec.duration import Duration
-from sqlfeat.spec.split import SplitConfig
+from sqlfeat.spec.split import FoldsConfig, SplitConfig
 
 
 def test_a_split_by_time_has_its_parts_in_order_and_its_embargo():
@@ -30,8 +30,27 @@ def test_a_split_by_hash_has_its_columns_seed_and_shares():
     assert split.parts == ("train", "test")
 
 
-def test_folds_stay_as_written():
-    assert SplitConfig.parse({"folds": 5, "on": "x"}).folds == {"folds": 5, "on": "x"}
+def test_folds_by_time_roll_with_their_tests_unless_a_step_is_given():
+    split = SplitConfig.parse({"by": "folds", "folds": 5, "train": "90 days", "test": "14 days", "end": "2013-04-01"})
+
+    assert split.by == "folds"
+    assert split.folds == FoldsConfig(
+        "time", 5, days(14), days(90), days(14), datetime(2013, 4, 1, tzinfo=UTC)
+    )  # fmt: skip
+    assert SplitConfig.parse({"folds": 2, "test": "14 days", "train": "unbounded"}).folds == FoldsConfig(
+        "time", 2, days(14), None, days(14), None
+    )
+
+
+def test_folds_by_hash_keep_what_belongs_together():
+    split = SplitConfig.parse({"folds": 5, "on": "customer_id", "seed": 3})
+
+    assert (split.folds, split.on, split.seed) == (FoldsConfig("hash", 5), ("customer_id",), 3)
+    assert SplitConfig.parse({"by": "hash", "folds": 5, "stratify": "late"}).stratify == ("late",)
+
+
+def days(number: int) -> Duration:
+    return Duration.parse(f"{number} days")
 
 
 def test_equal_splits_are_equal_however_they_are_written():
@@ -48,7 +67,7 @@ def test_equal_splits_are_equal_however_they_are_written():
         ("2013-01-01", "expected the start of each part"),
         ({}, "expected the start of each part"),
         ({"by": "time"}, "no part is given"),
-        ({"by": "moon", "train": 1}, "'by' is 'time' or 'hash', not 'moon'"),
+        ({"by": "moon", "train": 1}, "'by' is 'time', 'hash' or 'folds', not 'moon'"),
         ({"train": "2013-03-01", "test": "2013-01-01"}, "'test' does not start after 'train'"),
         ({"train": "2013-03-01", "test": "2013-03-01"}, "must rise"),
         ({"train": "yesterday"}, "'train' starts at a date or timestamp such as '2013-01-01'"),
@@ -63,6 +82,15 @@ def test_equal_splits_are_equal_however_they_are_written():
         ({"by": "hash", "train": 0.5, "on": 7}, "'on' is a column or a list of columns"),
         ({"by": "hash", "train": 0.5, "embargo": "1 day"}, "'embargo' cannot be given here"),
         ({"by": "hash", "first part": 0.5}, "'first part' cannot"),
+        ({"by": "hash", "train": 0.5, "stratify": "y", "on": "x"}, "'on' keeps rows together and 'stratify' draws"),
+        ({"folds": 5}, "folds need the length of each test"),
+        ({"folds": 1, "test": "1 day"}, "'folds' says how many there are, from 2 to 100, not 1"),
+        ({"folds": True, "test": "1 day"}, "'folds' says how many there are"),
+        ({"by": "folds", "test": "1 day"}, "'folds' says how many there are"),
+        ({"folds": 2, "test": "0 days"}, "'test' is longer than nothing"),
+        ({"folds": 2, "test": "1 day", "traim": "5 days"}, "'traim' cannot be given here; did you mean 'train'"),
+        ({"folds": 2, "test": "1 day", "end": "soon"}, "'end' is a date or timestamp"),
+        ({"by": "hash", "folds": 2, "test": "1 day"}, "'test' cannot be given here"),
     ],
 )
 def test_what_is_wrong_with_a_split_is_said(value, message):

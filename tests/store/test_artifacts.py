@@ -15,9 +15,9 @@ from sqlfeat.store.artifacts import (
     publish_folder,
     read_file,
     read_manifest,
-    training_sets,
     verify_files,
 )
+from sqlfeat.store.training_set import FORMAT_VERSION
 from tests.made.training_sets import COLUMNS, flights, keep, late_flights
 
 
@@ -110,7 +110,7 @@ def test_what_is_not_there_is_said_to_be_not_there(tmp_path):
 
 @pytest.mark.parametrize(
     ("version", "code", "hint"),
-    [(2, "newer-format", "a newer sqlfeat wrote it: update sqlfeat."), (0, "older-format", "an older sqlfeat")],
+    [(FORMAT_VERSION + 1, "newer-format", "a newer sqlfeat wrote it: update sqlfeat."), (FORMAT_VERSION - 1, "older-format", "an older sqlfeat")],
 )
 def test_another_format_is_refused_with_words(tmp_path, version, code, hint):
     publish_folder(tmp_path / "a1", fill)
@@ -153,16 +153,6 @@ def test_a_training_set_comes_back_as_it_was(tmp_path):
     assert loaded.label == "is_late"
     assert list(loaded.null_rates) == [column.name for column in COLUMNS]
     assert loaded.manifest["features"] == {"carrier_delays.delay_7d": "f1"}
-
-
-def test_training_sets_are_listed_and_half_written_ones_are_not(tmp_path):
-    keep(tmp_path, {"all": flights(3)}, identity="b2")
-    keep(tmp_path, {"all": flights(4)}, identity="a1")
-    (tmp_path / "late_flights" / ".c3.77.tmp").mkdir()
-    (tmp_path / "late_flights" / "c3").mkdir()
-
-    assert [kept.id for kept in training_sets(tmp_path, "late_flights")] == ["a1", "b2"]
-    assert training_sets(tmp_path, "others") == []
 
 
 def test_every_changed_byte_of_a_training_set_is_found(tmp_path):
