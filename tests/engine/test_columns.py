@@ -24,9 +24,9 @@ TABLE = pa.table(
 )
 
 
-def written(folder, table, batch_rows=3):
+def written(folder, table, batch_rows=3, together=()):
     batches = table.combine_chunks().to_batches(batch_rows)
-    write_columns(folder, pa.RecordBatchReader.from_batches(table.schema, batches))
+    write_columns(folder, pa.RecordBatchReader.from_batches(table.schema, batches), together)
     return ColumnFolder(folder)
 
 
@@ -70,3 +70,23 @@ def test_a_folder_that_is_not_whole_is_refused(tmp_path, harm):
 def test_nested_types_are_left_to_the_database():
     assert not storable(pa.list_(pa.int64()))
     assert not storable(pa.struct([("a", pa.int64())]))
+
+
+@pytest.mark.parametrize("together", [("small", "float", "money", "flag", "whole", "text"), ("flag",)])
+@pytest.mark.parametrize("large", [False, True])
+def test_columns_that_lie_together_are_gathered_as_those_that_do_not(tmp_path, monkeypatch, together, large):
+    table = pa.concat_tables([TABLE] * 5)
+    alone, packed = written(tmp_path / "alone", table), written(tmp_path / "packed", table, together=together)
+    positions = np.array([19, 0, 4, 4, 12, -1, 7, 3])
+    found = positions >= 0
+    if large:
+        monkeypatch.setattr("sqlfeat.engine.duckdb.columns.IN_ORDER", 0)
+
+    with ThreadPoolExecutor(2) as workers:
+        expected = gather_all(alone, table.column_names, positions, found, workers)
+        gathered = gather_all(packed, table.column_names, positions, found, workers)
+        packed.release()
+        again = gather_all(packed, table.column_names, positions, found, workers)
+
+    assert [str(column.to_pylist()) for column in gathered] == [str(column.to_pylist()) for column in expected]
+    assert [str(column.to_pylist()) for column in again] == [str(column.to_pylist()) for column in expected]

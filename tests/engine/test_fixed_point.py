@@ -2,11 +2,13 @@
 
 import math
 import struct
+from fractions import Fraction
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sqlfeat.engine.duckdb.exact import rounded_mean
 from sqlfeat.engine.duckdb.fixed_point import MOST_DIGITS, FixedPoint
 
 everyday = st.floats(-1e9, 1e9, allow_nan=False).map(lambda number: round(number, 2))
@@ -37,6 +39,30 @@ def test_the_difference_of_two_totals_is_the_rounded_sum_of_what_lies_between(nu
     summed = form.joined([total[end : end + 1] - total[start : start + 1] for total in totals])
 
     assert bits(summed[0]) == bits(math.fsum(numbers[start:end]))
+
+
+huge = st.sampled_from([1.7976931348623157e308, -1.7976931348623157e308, 1e308, 9.9e307])
+near_ties = st.integers(2**52, 2**52 + 8).map(float)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(*(st.lists(k, min_size=1, max_size=40) for k in (everyday, wild, tiny, cancelling, huge, near_ties))))
+def test_a_mean_is_the_exact_one_rounded_once_whatever_the_plan(numbers):
+    expected = bits(float(sum(map(Fraction, numbers)) / len(numbers)))
+    form = form_of(numbers)
+
+    assert expected == bits(rounded_mean(numbers))
+    if form is not None:
+        digits = [digit.sum(keepdims=True) for digit in form.split(np.array(numbers))]
+        assert expected == bits(form.means(digits, np.array([len(numbers)]))[0])
+
+
+def test_a_mean_is_not_the_rounded_sum_over_the_count():
+    numbers = [0.2, 1.0, 0.9]
+    exact = float(sum(map(Fraction, numbers)) / 3)
+
+    assert exact == rounded_mean(numbers)
+    assert exact != math.fsum(numbers) / 3
 
 
 def test_what_an_outlier_would_have_swallowed_is_still_there():

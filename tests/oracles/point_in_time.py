@@ -209,12 +209,12 @@ def total(values: Sequence[Any]) -> Any:
 
 
 def average(values: Sequence[Any]) -> float | None:
-    """``avg``: of integers and decimals the exact mean, of floats the exact sum over the count; null of no value."""
+    """``avg``: the exact mean, correctly rounded; null of no value."""
     numbers = present(values)
     if not numbers:
         return None
-    if isinstance(numbers[0], float):
-        return _float_total(numbers) / len(numbers)
+    if isinstance(numbers[0], float) and not all(map(math.isfinite, numbers)):
+        return _float_total(numbers)
     return float(sum(map(Fraction, numbers)) / len(numbers))
 
 

@@ -49,8 +49,10 @@ def exact_average(values: Sequence[Any]) -> float | None:
 
 
 def float_average(values: Sequence[float]) -> float | None:
-    total = float_sum(values)
-    return None if total is None else total / len(values)
+    """Correctly rounded: the exact sum over the count, rounded once."""
+    if not values or not all(map(math.isfinite, values)):
+        return float_sum(values)
+    return float(sum(map(Fraction, values)) / len(values))
 
 
 def least(values: Sequence[Any]) -> Any:

@@ -69,7 +69,7 @@ def test_what_became_known_later_is_not_found(bench, recipe, moment):
     world = World.made(*recipe)
     bench.put(world.tables())
     answers = Answers(world, known_at=moment)
-    found = bench.built("found_at_asked_utc", known_at=moment)
+    found = bench.rows_of("found_at_asked_utc", known_at=moment)
     for label, row in zip(in_order(world.asked, "asked_utc"), found, strict=True):
         agree(answers, label, row, "asked_utc")
 

@@ -22,6 +22,8 @@ from sqlfeat import Project
 with Project.load(sys.argv[1], threads=int(sys.argv[2])) as project:
     for name in sys.argv[3:]:
         project.build_training_set(name, out=Path(sys.argv[1]) / "out" / f"{name}.parquet")
+    project.build_training_set(sys.argv[3], sample=0.5)
+    project.build_training_set(sys.argv[3], sample=20)
 """
 MACHINES = {
     "UTC, one thread": {"TZ": "UTC", "PYTHONHASHSEED": "0", "threads": "1"},
@@ -56,9 +58,10 @@ def test_a_training_set_has_the_same_bytes_on_every_machine(tmp_path, name):
         kept = folder / "target" / "training_sets"
         told[machine] |= {
             str(path.relative_to(kept)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(kept.rglob("*.parquet"))
+            for path in sorted(kept.rglob("*"))
+            if path.is_file() and path.name != "built.json"
         }
 
     first, *others = told.values()
-    assert len(first) == 2 * len(training_sets)
+    assert len(first) == len(training_sets) + 2 * (len(training_sets) + 2)  # Parquet and manifest of each
     assert [other for other in others if other != first] == []

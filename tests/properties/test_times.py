@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from sqlfeat.ops.training_set import assemble
 from tests.oracles.point_in_time import HOUR, MICROSECOND
 from tests.properties.small_project import (
     LABELS,
@@ -107,13 +108,18 @@ def test_known_at_hides_what_came_later_and_what_it_replaced_is_back(tmp_path):
     }
     with project(tmp_path / "p", models, facts, asked_at(NOON + 5 * HOUR)) as made:
         found = {
-            hours: [(row["v"], row["total"], row["most"]) for row in rows(made, known_at=NOON + hours * HOUR)]
+            hours: [(row["v"], row["total"], row["most"]) for row in looked_up(made, NOON + hours * HOUR)]
             for hours in (-1, 1, 2, 3)
         }
         now = [(row["v"], row["total"], row["most"]) for row in rows(made)]
 
     assert found == {-1: [(None, None, None)], 1: [(1, 1, 1)], 2: [(20, 20, 20)], 3: [(300, 320, 300)]}
     assert now == [(300, 320, 300)]
+
+
+def looked_up(made, known_at):
+    """The training set's rows of today, with what the lookups found in what was known then."""
+    return assemble(made._session, "found", known_at=known_at).to_pylist()
 
 
 def test_a_row_without_a_time_or_a_key_replaces_nothing(tmp_path):

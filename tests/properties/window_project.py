@@ -49,14 +49,15 @@ SPANS = {"1 hour": HOUR, "1 day": DAY, "15 minutes": QUARTER, "1 microsecond": M
          "30 minutes": timedelta(minutes=30), "unbounded": None}  # fmt: skip
 FLOATS = [0.0, -0.0, 5e-324, 0.1, 0.2, 0.3, -0.1, 1e16, 1.0, -1e16, 2.5, 1e308, -1e308, 1e-300, 7.0]
 WILD = [*FLOATS, math.inf, -math.inf, math.nan, 1.7976931348623157e308]
+PRICES = [0.1, 0.2, 0.3, -0.1, 1e16, 1.0, -1e16, 2.5, 1e-9, -0.0, math.inf, math.nan]
 CENTS = [Decimal("0.10"), Decimal("-0.20"), Decimal("0.30"), Decimal("19.99")]
 KEYS = {"k_text": pa.string(), "k_left": pa.string(), "k_right": pa.string()}
 SCHEMAS = {
     "events": pa.schema({
         **KEYS, "happened": pa.timestamp("us"), "happened_utc": UTC_TIME, "known": UTC_TIME, "number": pa.int64(),
         "rank": pa.int32(), "amount": pa.int64(), "small": pa.int16(), "money": pa.decimal128(18, 2),
-        "wide": pa.decimal128(38, 4), "x": pa.float64(), "wild": pa.float64(), "word": pa.string(),
-        "flag": pa.bool_(), "id": pa.int64(),
+        "wide": pa.decimal128(38, 4), "x": pa.float64(), "price": pa.float64(), "wild": pa.float64(),
+        "word": pa.string(), "flag": pa.bool_(), "id": pa.int64(),
     }),
     "asked": pa.schema({"label_id": pa.int64(), **KEYS, "asked": UTC_TIME, "label": pa.int32()}),
 }  # fmt: skip
@@ -101,6 +102,16 @@ WINDOWS: Mapping[str, Window] = {
     "x_1d": window("sum(x)", "1 day", lambda rows: float_sum(present(rows, "x"))),
     "x_all": window("sum(x)", "unbounded", lambda rows: float_sum(present(rows, "x"))),
     "wild_1h": window("sum(wild)", "1 hour", lambda rows: float_sum(present(rows, "wild"))),
+    "price_1d": window("sum(price)", "1 day", lambda rows: float_sum(present(rows, "price"))),
+    "price_past": window("sum(price)", "unbounded", lambda rows: float_sum(present(rows, "price")), "15 minutes"),
+    "avg_price": window("avg(price)", "1 hour", lambda rows: float_average(present(rows, "price"))),
+    "avg_dear": window(
+        "avg(price) filter (where price > 0.15)", "unbounded",
+        lambda rows: float_average([p for p in present(rows, "price") if p > 0.15 or math.isnan(p)]),
+    ),
+    "most_price": window("max(price)", "unbounded", lambda rows: greatest(present(rows, "price"))),
+    "least_small": window("min(small)", "1 day", lambda rows: least(present(rows, "small")), "30 minutes"),
+    "least_money": window("min(money)", "15 minutes", lambda rows: least(present(rows, "money"))),
     "avg_small": window("avg(small)", "1 day", lambda rows: exact_average(present(rows, "small"))),
     "avg_amount": window("avg(amount)", "1 day", lambda rows: exact_average(present(rows, "amount"))),
     "avg_money": window("avg(money)", "1 hour", lambda rows: exact_average(present(rows, "money"))),
@@ -140,12 +151,10 @@ WINDOWS: Mapping[str, Window] = {
 }  # fmt: skip
 LAST = datetime.max.replace(tzinfo=UTC)
 NO_INPUTS = ("ids", "words_by_id")
-LONG = tuple(
-    name
-    for name, made in WINDOWS.items()
-    if all(span in ("1 hour", "1 day", "1 month", "unbounded") and offset is None for span, offset in made.spans)
-)
-"""The windows that are longer than a calm world's delays."""
+TOTALLED = ("n_1h", "n_1d", "n", "t", "n_moment", "n_before", "n_past", "n_month_before", "k0", "price_1d",
+            "price_past", "avg_price", "avg_dear", "most_price", "least_small", "least_money", "avg_small",
+            "least_amount", "most_wild", "flagged", "flagged_sum", "never_null", "share")  # fmt: skip
+"""The windows that are had from totals, however late and wild the events are."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +200,7 @@ class Shape:
 
     def view(self, rows: Events) -> View:
         """The same for the oracle. What windows read orders ties last, in the order in which they read it."""
-        kept = ("id", "x", "word", "wild", "amount", "money", "wide", "small", "flag")
+        kept = ("id", "x", "word", "price", "wild", "amount", "money", "wide", "small", "flag")
         return View(
             rows,
             keys=self.keys,
@@ -212,9 +221,12 @@ VIEWS = {
     "corrected": Shape(available_at="known", unique_key=("number",), tie_breaker=("rank",)),
     "moved": Shape(("k_left", "k_right"), available_at="known", unique_key=("number", "word"), plain=("id",)),
     "everywhere": Shape((), available_at="known", plain=("id",), every=5),
-    "soon_long": Shape(available_after="15 minutes", tie_breaker=("rank",), plain=("id",), windows=LONG),
-    "late_long": Shape(("k_left", "k_right"), event="happened_utc", available_at="known", plain=("id",), windows=LONG),
-    "corrected_long": Shape(available_at="known", unique_key=("number",), plain=("id",), windows=LONG),
+    "at_once_totals": Shape(windows=TOTALLED),
+    "soon_totals": Shape(available_after="15 minutes", tie_breaker=("rank",), plain=("id",), windows=TOTALLED),
+    "late_totals": Shape(("k_left", "k_right"), event="happened_utc", available_at="known", windows=TOTALLED),
+    "corrected_totals": Shape(available_at="known", unique_key=("number",), plain=("id",), windows=TOTALLED),
+    "moved_totals": Shape(("k_left", "k_right"), available_at="known", unique_key=("number", "word"), windows=TOTALLED),
+    "everywhere_totals": Shape((), available_at="known", unique_key=("number",), windows=TOTALLED, every=5),
 }
 ENTITIES = sorted({shape.keys for shape in VIEWS.values() if shape.keys})
 ASKED = {**{view: (view, False) for view in VIEWS}, **{f"{view}_strict": (view, True) for view in VIEWS}}
@@ -296,6 +308,7 @@ def _event(random: Random, entity: int | None, number: int, calm: bool) -> dict[
         "money": some(random, [*CENTS, *([] if calm else [Decimal("9" * 16 + ".99")])]),
         "wide": some(random, [Decimal("0.0001"), Decimal("1e20").quantize(Decimal("0.0001")), Decimal("-7.0000")]),
         "x": some(random, FLOATS),
+        "price": some(random, PRICES),
         "wild": some(random, WILD),
         "word": some(random, TEXTS),
         "flag": some(random, [True, False]),
@@ -342,7 +355,7 @@ class Answers:
             own = [row for row in self.rows(name) if tuple(row[k] for k in shape.keys) == key]
             if shape.unique_key:
                 events_of = {tuple(row[k] for k in shape.unique_key) for row in own}
-                own = [row for row in self.world.events if tuple(row[k] for k in shape.unique_key) in events_of]
+                own = [row for row in self.rows(name) if tuple(row[k] for k in shape.unique_key) in events_of]
             if self.known_at is not None:
                 whole = shape.view(own)
                 own = [row for row in own if (available(whole, row) or LAST) <= self.known_at]

@@ -57,6 +57,10 @@ class Workbench:
             raise failed[0].error or SqlfeatError("run-failed", f"{view} failed")
         return self.project.table(view).to_pylist()
 
+    def facts(self, view: str) -> Mapping[str, Any]:
+        """What the engine has recorded of a model's build."""
+        return self.project._session.engine.records()[f"model.{view}"].facts
+
     def shown(self, view: str, at: Any) -> list[dict[str, Any]]:
         """A view as it stands at an instant."""
         self.table(view)

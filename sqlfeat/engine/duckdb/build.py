@@ -79,9 +79,8 @@ class Builder:
         events = physical(model.name, model.fingerprint, "events")
         kept = [argument.column for argument in view.arguments]
         self._connection.execute(f"create or replace table {events} as\n{layout.events_sql(shape, source, kept)}")
-        listed = ", ".join(quote(name) for name in view.plain)
         delay = self._connection.value(delay_sql(events))
-        facts = self._layouts.prepare(model, f"(select {listed} from {events})", view.plain, delay=delay)
+        facts = self._layouts.prepare(model, events, view.plain, delay=delay)
         self._own_windows(model, view, events, facts)
         return facts
 
@@ -109,9 +108,10 @@ class Builder:
     def _own_chunk(self, model: CompiledModel, view: WindowView, one: FeatureLookup, first: int, count: int) -> None:
         """Append some events with their windows."""
         name, events = physical(model.name, model.fingerprint), physical(model.name, model.fingerprint, "events")
+        listed = ", ".join([ROW, EVENT, AVAILABLE, *map(quote, dict.fromkeys((*model.keys, *view.plain)))])
         self._connection.execute(
-            f"create or replace temp table {OWN} as select * from {events} "
-            f"where {ROW} > {first} and {ROW} <= {first + count} order by {ROW}"
+            f"create or replace temp table {OWN} as select {listed} from {events} "
+            f"where {ROW} > {first} and {ROW} <= {first + count}"
         )
         keys = "".join(f", {quote(key)} as k{i}" for i, key in enumerate(model.keys))
         found = one.run(f"select {ROW} - 1 as n, {USABLE_FROM} as t{keys} from temp.{OWN}", first, count)

@@ -1,14 +1,16 @@
 """A table as a folder of plain column files, mapped into memory and gathered from by position.
 
 A column of numbers or instants is one file of its values; text is a file of offsets and one of bytes; a column with
-nulls has a file of one byte a row beside it. ``columns.json`` is written last and holds the number of rows and the size
-of every file: a folder without it, or with another size, is not one. Nothing is compressed, so that a gather touches
-just the pages that it needs. Everything here can be made again from the view's table.
+nulls has a file of one byte a row beside it. Columns that are gathered together lie in packs, row by row, so that a
+row's values are one or two lines of memory apart and not one each. ``columns.json`` is written last and holds the
+number of rows and the size of every file: a folder without it, or with another size, is not one. Nothing is compressed,
+so that a gather touches just the pages that it needs. Everything here can be made again from the view's table.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,21 +24,28 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlfeat.base.files import write_atomically
+from sqlfeat.engine.duckdb.plans import IN_ORDER
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "columns.json"
 _WIDTHS = {1: "u1", 2: "i2", 4: "i4", 8: "i8", 16: "V16"}
-_BLOCK = 65_536
+_PACK = 128
+"""Bytes of a row of a pack at most: two lines of memory."""
+_STRIPE = 131_072
+"""Rows that a thread gathers at a time."""
+_BLOCK = 8_192
+"""Rows that are gathered and turned into columns before they leave the nearest cache."""
 
 Positions = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
 class _Writer:
-    """Appends the batches of one column to its files."""
+    """Appends the batches of one column to its files; of one in a pack only what says which values are null."""
 
-    def __init__(self, folder: Path, number: int, kind: pa.DataType) -> None:
+    def __init__(self, folder: Path, number: int, kind: pa.DataType, *, packed: bool) -> None:
         self.kind = kind
+        self.packed = packed
         self.stem = f"c{number}"
         self.folder = folder
         self.text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
@@ -53,10 +62,8 @@ class _Writer:
             self.nulls += column.null_count
         if self.text:
             self._append_text(column)
-        elif pa.types.is_boolean(self.kind):
-            self._file("data").write(bits(column.buffers()[1], column).tobytes())
-        else:
-            self._file("data").write(values(column, "V" + str(column.type.bit_width // 8)).tobytes())
+        elif not self.packed:
+            self._file("data").write(_raw(column).tobytes())
         self.rows += len(column)
 
     def _append_text(self, column: pa.Array) -> None:
@@ -73,21 +80,78 @@ class _Writer:
         self.bytes += int(edges[-1] - edges[0])
 
     def finish(self) -> dict[str, Any]:
-        self._file("data")
+        if not self.packed:
+            self._file("data")
         if self.text and not self.rows:
             self._file("offsets").write(np.zeros(1, "i8").tobytes())
-        sizes = {}
-        for part, file in self.files.items():
-            file.flush()
-            os.fsync(file.fileno())
-            sizes[part] = file.tell()
-            file.close()
-        return {"stem": self.stem, "sizes": sizes}
+        return {"stem": self.stem, "sizes": {part: _closed(file) for part, file in self.files.items()}}
 
     def _file(self, part: str) -> BinaryIO:
         if part not in self.files:
             self.files[part] = (self.folder / f"{self.stem}.{part}").open("wb")
         return self.files[part]
+
+
+class _PackWriter:
+    """Appends batches, row by row, of columns of fixed width that lie together: (number, dtype, offset in a row)."""
+
+    def __init__(self, folder: Path, number: int, members: Sequence[tuple[int, str, int]], width: int) -> None:
+        self.stem = f"p{number}"
+        self.members = members
+        self.width = width
+        self.file = (folder / f"{self.stem}.data").open("wb")
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        rows = np.zeros(batch.num_rows * self.width, np.uint8)
+        for number, dtype, offset in self.members:
+            _strided(rows, batch.num_rows, dtype, offset, self.width)[:] = _raw(batch.column(number)).view(dtype)
+        self.file.write(rows.data)
+
+    def finish(self) -> dict[str, Any]:
+        return {"stem": self.stem, "width": self.width, "members": self.members, "sizes": {"data": _closed(self.file)}}
+
+
+def _closed(file: BinaryIO) -> int:
+    """The size of a file that is written whole and safe on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+    size = file.tell()
+    file.close()
+    return size
+
+
+def _strided(rows: npt.NDArray[Any], count: int, dtype: str, offset: int, width: int) -> npt.NDArray[Any]:
+    """One column inside rows of fixed width, without a copy."""
+    return np.ndarray((count,), dtype, rows, offset, (width,))
+
+
+def _raw(column: pa.Array) -> npt.NDArray[Any]:
+    """The values of a column of fixed width as they are written; booleans take a byte each."""
+    if pa.types.is_boolean(column.type):
+        return bits(column.buffers()[1], column)
+    return values(column, _dtype(column.type))
+
+
+def _dtype(kind: pa.DataType) -> str:
+    return "u1" if pa.types.is_boolean(kind) else _WIDTHS[kind.bit_width // 8]
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _packs(schema: pa.Schema, together: Sequence[str]) -> list[tuple[list[tuple[int, str, int]], int]]:
+    """The packs of the columns that are gathered together: members, and the width of a row; wide ones first."""
+    numbers = [schema.get_field_index(name) for name in together if not _is_text(schema.field(name).type)]
+    members = sorted(((n, _dtype(schema.field(n).type)) for n in numbers), key=lambda m: -np.dtype(m[1]).itemsize)
+    packs: list[tuple[list[tuple[int, str, int]], int]] = []
+    for number, dtype in members:
+        size = np.dtype(dtype).itemsize
+        if not packs or packs[-1][1] + size > _PACK:
+            packs.append(([], 0))
+        inside, width = packs[-1]
+        packs[-1] = ([*inside, (number, dtype, width)], width + size)
+    return [(inside, -(-width // 8) * 8) for inside, width in packs]
 
 
 def values(column: pa.Array, dtype: str) -> npt.NDArray[Any]:
@@ -122,51 +186,85 @@ def storable(kind: pa.DataType) -> bool:
     return bool(fixed and kind.bit_width // 8 in _WIDTHS)
 
 
-def write_columns(folder: Path, reader: pa.RecordBatchReader) -> int:
-    """Write a stream of batches as a folder of columns, whole or not at all; gives the number of rows."""
+def write_columns(folder: Path, reader: pa.RecordBatchReader, together: Sequence[str] = ()) -> int:
+    """Write a stream of batches as a folder of columns, whole or not at all; gives the number of rows.
+
+    ``together`` are columns that are mostly gathered at the same positions.
+    """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
+    writers: list[_Writer] = []
+    packs: list[_PackWriter] = []
     try:
-        writers = [_Writer(temporary, i, field.type) for i, field in enumerate(reader.schema)]
+        packed = _packs(reader.schema, together)
+        inside = {number for members, _ in packed for number, *_ in members}
+        writers = [_Writer(temporary, i, f.type, packed=i in inside) for i, f in enumerate(reader.schema)]
+        packs = [_PackWriter(temporary, i, members, width) for i, (members, width) in enumerate(packed)]
         for batch in reader:
             for writer, column in zip(writers, batch.columns, strict=True):
                 writer.append(column)
-        shapes = [writer.finish() for writer in writers]
+            for pack in packs:
+                pack.append(batch)
         rows = writers[0].rows if writers else 0
-        body: dict[str, Any] = {"format": FORMAT_VERSION, "rows": rows, "columns": shapes}
+        body: dict[str, Any] = {"format": FORMAT_VERSION, "rows": rows}
+        body["columns"] = [writer.finish() for writer in writers]
+        body["packs"] = [pack.finish() for pack in packs]
         body["schema"] = reader.schema.serialize().to_pybytes().hex()
         write_atomically(temporary / MANIFEST, json.dumps(body))
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     finally:
+        for file in [*(file for writer in writers for file in writer.files.values()), *(pack.file for pack in packs)]:
+            file.close()
         shutil.rmtree(temporary, ignore_errors=True)
     return rows
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column, mapped: its values (or offsets and bytes), and its flags of validity where it has nulls."""
+    """One column, mapped: its values (or offsets and bytes), and its flags of validity where it has nulls.
+
+    ``place`` is the number of its pack and the offset in it, where it lies in one.
+    """
 
     kind: pa.DataType
     data: npt.NDArray[Any]
     valid: npt.NDArray[np.uint8] | None
     text: pa.Array | None
+    place: tuple[int, int] | None = None
 
-    def gather(self, positions: Positions, found: Flags) -> pa.Array:
-        """The values at these positions; null where not ``found``."""
-        flags = found
-        if self.valid is not None:
-            flags = found & self.valid.take(positions, mode="clip").view(np.bool_)
-        if self.text is not None:
-            indices = pa.array(positions, mask=~flags)
-            return self.text.take(indices)
-        found_values = self.data.take(positions, mode="clip")
-        nulls = None if flags.all() else pa.py_buffer(np.packbits(flags, bitorder="little"))
-        if pa.types.is_boolean(self.kind):
-            packed = pa.py_buffer(np.packbits(found_values, bitorder="little"))
-            return pa.Array.from_buffers(self.kind, len(flags), [nulls, packed])
-        return pa.Array.from_buffers(self.kind, len(flags), [nulls, pa.py_buffer(found_values)])
+
+@dataclass(frozen=True)
+class Pack:
+    """Columns that lie together, mapped: their rows as bytes, and the mapping."""
+
+    rows: npt.NDArray[Any]
+    mapped: mmap.mmap | None
+
+    def take(self, positions: Positions) -> npt.NDArray[Any]:
+        """Some rows."""
+        return self.rows.take(positions, mode="clip")
+
+    def in_order(self, positions: Positions) -> npt.NDArray[Any]:
+        """The same of many rows over a large file: from its begin to its end, letting go of what has been read."""
+        taken = np.empty(len(positions), self.rows.dtype)
+        order = np.argsort(positions)
+        for begin in range(0, len(order), _BLOCK):
+            places = order[begin : begin + _BLOCK]
+            rising = np.clip(positions[places], 0, len(self.rows) - 1)
+            taken[places] = self.rows.take(rising)
+            if self.mapped is not None:
+                width = self.rows.dtype.itemsize
+                _release(self.mapped, int(rising[0]) * width, (int(rising[-1]) + 1) * width)
+        return taken
+
+
+def _release(mapped: mmap.mmap, begin: int, end: int) -> None:
+    """Take a stretch of a mapping out of this process's memory, where the system can."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        first = begin // mmap.PAGESIZE * mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_DONTNEED, first, min(end, len(mapped)) - first)
 
 
 class ColumnFolder:
@@ -184,8 +282,14 @@ class ColumnFolder:
         self.schema: pa.Schema = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(body["schema"])))
         self._folder = folder
         self._shapes: Sequence[Mapping[str, Any]] = body["columns"]
+        self._packs: Sequence[Mapping[str, Any]] = body["packs"]
+        self._places = {
+            number: (place, offset) for place, pack in enumerate(self._packs) for number, _, offset in pack["members"]
+        }
         self._open: dict[str, Column] = {}
-        for shape in self._shapes:
+        self._open_packs: dict[int, Pack] = {}
+        self._maps: list[mmap.mmap] = []
+        for shape in (*self._shapes, *self._packs):
             for part, size in shape["sizes"].items():
                 if (folder / f"{shape['stem']}.{part}").stat().st_size != size:
                     raise ValueError(f"{folder} is not whole")
@@ -194,43 +298,136 @@ class ColumnFolder:
         """A column by its name."""
         if name not in self._open:
             number = self.schema.get_field_index(name)
-            self._open[name] = self._mapped(self._shapes[number], self.schema.field(number).type)
+            self._open[name] = self._mapped(number, self.schema.field(number).type)
         return self._open[name]
 
     def instants(self, name: str) -> npt.NDArray[np.int64]:
         """A column of instants as microseconds since 1970."""
         return self.column(name).data
 
-    def _mapped(self, shape: Mapping[str, Any], kind: pa.DataType) -> Column:
-        def mapped(part: str, dtype: str) -> npt.NDArray[Any]:
-            if not shape["sizes"][part]:
-                return np.zeros(1, dtype)
-            return np.memmap(self._folder / f"{shape['stem']}.{part}", dtype, "r")
+    def pack(self, number: int) -> Pack:
+        """A pack by its number."""
+        if number not in self._open_packs:
+            shape = self._packs[number]
+            rows = self._map(shape, "data", f"V{shape['width']}")
+            self._open_packs[number] = Pack(rows, self._maps[-1] if shape["sizes"]["data"] else None)
+        return self._open_packs[number]
 
-        valid = mapped("valid", "u1") if "valid" in shape["sizes"] else None
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            offsets, data = mapped("offsets", "i8"), mapped("data", "u1")
+    def release(self) -> None:
+        """Let go of the memory of large files that are mapped: what is needed again comes from the system's cache."""
+        for mapped in self._maps:
+            if len(mapped) > IN_ORDER:
+                _release(mapped, 0, len(mapped))
+
+    def _mapped(self, number: int, kind: pa.DataType) -> Column:
+        shape = self._shapes[number]
+        valid = self._map(shape, "valid", "u1") if "valid" in shape["sizes"] else None
+        if _is_text(kind):
+            offsets, data = self._map(shape, "offsets", "i8"), self._map(shape, "data", "u1")
             buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
             text = pa.Array.from_buffers(pa.large_string(), self.rows, buffers)
             return Column(kind, data, valid, text)
-        if pa.types.is_boolean(kind):
-            return Column(kind, mapped("data", "u1"), valid, None)
-        dtype = "i8" if kind.bit_width == 64 else _WIDTHS[kind.bit_width // 8]
-        return Column(kind, mapped("data", dtype), valid, None)
+        place = self._places.get(number)
+        if place is None:
+            return Column(kind, self._map(shape, "data", _dtype(kind)), valid, None)
+        rows = self.pack(place[0]).rows
+        data = _strided(rows, len(rows), _dtype(kind), place[1], rows.dtype.itemsize)
+        return Column(kind, data, valid, None, place)
+
+    def _map(self, shape: Mapping[str, Any], part: str, dtype: str) -> npt.NDArray[Any]:
+        if not shape["sizes"][part]:
+            return np.zeros(1, dtype)
+        with (self._folder / f"{shape['stem']}.{part}").open("rb") as file:
+            self._maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return np.frombuffer(self._maps[-1], dtype)
+
+
+class _Gathering:
+    """Columns of one folder being gathered at the same positions into whole arrays, a stripe of rows at a time."""
+
+    def __init__(self, folder: ColumnFolder, names: Sequence[str], positions: Positions, found: Flags) -> None:
+        self.columns = [folder.column(name) for name in names]
+        self.positions = positions
+        self.found = found
+        rows = len(positions)
+        self.made = [None if c.text is not None else np.empty(rows, _dtype(c.kind)) for c in self.columns]
+        self.flags = [None if c.valid is None else np.empty(rows, np.bool_) for c in self.columns]
+        self.texts: dict[int, dict[int, pa.Array]] = {i: {} for i, c in enumerate(self.columns) if c.text is not None}
+        self.alone = [i for i, c in enumerate(self.columns) if c.text is None and c.place is None]
+        self.packs = []
+        for number in sorted({c.place[0] for c in self.columns if c.place is not None}):
+            pack = folder.pack(number)
+            taken = pack.in_order(positions) if pack.rows.nbytes > IN_ORDER else None
+            inside = [i for i, c in enumerate(self.columns) if c.place is not None and c.place[0] == number]
+            self.packs.append((pack, taken, inside))
+
+    def gather(self, first: int) -> None:
+        """Everything of the stripe that begins at a row."""
+        stripe = slice(first, first + _STRIPE)
+        for begin in range(first, min(first + _STRIPE, len(self.positions)), _BLOCK):
+            self._gather_fixed(slice(begin, min(begin + _BLOCK, first + _STRIPE)))
+        for i, column in enumerate(self.columns):
+            flags = self.flags[i]
+            if column.valid is not None and flags is not None:
+                known = column.valid.take(self.positions[stripe], mode="clip").view(np.bool_)
+                np.logical_and(self.found[stripe], known, out=flags[stripe])
+            if column.text is not None:
+                indices = _nullable(pa.int64(), self.positions[stripe], self._flags(i)[stripe])
+                self.texts[i][first] = column.text.take(indices)
+
+    def _gather_fixed(self, block: slice) -> None:
+        positions = self.positions[block]
+        for pack, rows, inside in self.packs:
+            taken = pack.take(positions) if rows is None else rows[block]
+            width = taken.dtype.itemsize
+            for i in inside:
+                column, made = self.columns[i], self.made[i]
+                assert column.place is not None and made is not None
+                made[block] = _strided(taken, len(taken), made.dtype.str, column.place[1], width)
+        for i in self.alone:
+            made = self.made[i]
+            assert made is not None
+            self.columns[i].data.take(positions, mode="clip", out=made[block])
+
+    def arrays(self) -> list[pa.ChunkedArray | pa.Array]:
+        """The columns, when all stripes are gathered; what only depends on ``found`` is shared by all of them."""
+        shared = _validity_bits(self.found)
+        arrays: list[pa.ChunkedArray | pa.Array] = []
+        for i, column in enumerate(self.columns):
+            made = self.made[i]
+            if made is None:
+                pieces = [piece for _, piece in sorted(self.texts[i].items())]
+                arrays.append(pa.chunked_array(pieces, pa.large_string()))
+                continue
+            flags = self.flags[i]
+            nulls = shared if flags is None else _validity_bits(flags)
+            data = np.packbits(made, bitorder="little") if pa.types.is_boolean(column.kind) else made
+            arrays.append(pa.Array.from_buffers(column.kind, len(made), [nulls, pa.py_buffer(data)]))
+        return arrays
+
+    def _flags(self, number: int) -> Flags:
+        flags = self.flags[number]
+        return self.found if flags is None else flags
 
 
 def gather_all(
     folder: ColumnFolder, names: Sequence[str], positions: Positions, found: Flags, workers: ThreadPoolExecutor
-) -> list[pa.ChunkedArray]:
-    """Several columns at the same positions, block by block so that positions stay in the cache."""
-    columns = [folder.column(name) for name in names]
-    blocks = [slice(start, start + _BLOCK) for start in range(0, max(1, len(positions)), _BLOCK)]
+) -> list[pa.ChunkedArray | pa.Array]:
+    """Several columns at the same positions; null where not ``found``."""
+    gathering = _Gathering(folder, names, positions, found)
+    list(workers.map(gathering.gather, range(0, len(positions), _STRIPE)))
+    return gathering.arrays()
 
-    def gather(block: slice) -> list[pa.Array]:
-        return [column.gather(positions[block], found[block]) for column in columns]
 
-    gathered = list(workers.map(gather, blocks))
-    return [pa.chunked_array([block[i] for block in gathered]) for i in range(len(columns))]
+def _validity_bits(flags: Flags) -> pa.Buffer | None:
+    """The bits that say what is not null; None where nothing is."""
+    return None if flags.all() else pa.py_buffer(np.packbits(flags, bitorder="little"))
+
+
+def _nullable(kind: pa.DataType, numbers: npt.NDArray[Any], flags: Flags) -> pa.Array:
+    """An Arrow array over numbers. (``pa.array`` of them imports pandas where it is installed.)"""
+    data = pa.py_buffer(np.ascontiguousarray(numbers))
+    return pa.Array.from_buffers(kind, len(numbers), [_validity_bits(flags), data])
 
 
 def as_int64(column: pa.ChunkedArray, missing: int) -> npt.NDArray[np.int64]:

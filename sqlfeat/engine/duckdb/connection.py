@@ -125,14 +125,22 @@ class Connection:
             lambda: self._connection.create_function(name, call, [takes], gives, type=_ARROW, side_effects=False), name
         )
 
+    def register(self, name: str, table: pa.Table) -> None:
+        """Make an Arrow table known under a name."""
+        self._run(lambda: self._connection.register(name, table), name)
+
+    def unregister(self, name: str) -> None:
+        """Let go of the Arrow table of a name, if there is one."""
+        self._run(lambda: self._connection.unregister(name), name)
+
     @contextmanager
     def registered(self, name: str, table: pa.Table) -> Iterator[None]:
         """An Arrow table under a name, for as long as the block runs."""
-        self._run(lambda: self._connection.register(name, table), name)
+        self.register(name, table)
         try:
             yield
         finally:
-            self._run(lambda: self._connection.unregister(name), name)
+            self.unregister(name)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -22,13 +22,13 @@ from sqlfeat.engine.base import Assembled, Record, RowsRequest
 from sqlfeat.engine.duckdb import explain, label_rows, sources, standing
 from sqlfeat.engine.duckdb.build import Builder
 from sqlfeat.engine.duckdb.connection import Connection
-from sqlfeat.engine.duckdb.exact import rounded_ratios, rounded_sums
+from sqlfeat.engine.duckdb.exact import rounded_float_means, rounded_ratios, rounded_sums
 from sqlfeat.engine.duckdb.lookup import Assembly
 from sqlfeat.engine.duckdb.naming import names_of, physical, schema_of, source_name, source_schema
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.engine.duckdb.publishing import Shown, not_shown, publish
 from sqlfeat.engine.duckdb.state import State
-from sqlfeat.engine.duckdb.windows import FSUM, RATIO
+from sqlfeat.engine.duckdb.windows import FMEAN, FSUM, RATIO
 from sqlfeat.engine.explanation import Explained, ExplainRequest, LabelRows
 from sqlfeat.errors import EngineError, ProjectError, RunError, SqlfeatError
 from sqlfeat.spec.project import SeedFile, SourceTable, TargetSpec
@@ -61,6 +61,7 @@ class DuckDBEngine:
         try:
             self._state = State(self._connection, target.path)
             self._connection.function(FSUM, rounded_sums, "DOUBLE[]", "DOUBLE")
+            self._connection.function(FMEAN, rounded_float_means, "DOUBLE[]", "DOUBLE")
             self._connection.function(RATIO, rounded_ratios, "VARCHAR[]", "DOUBLE")
             self._hashes = sources.Hashes(self._state.file_facts())
         except BaseException:
@@ -184,8 +185,12 @@ class DuckDBEngine:
         except SqlProblem as problem:
             raise _failed(problem, model) from problem
 
-    def read(self, assembled: Assembled, where: str = "true") -> pa.RecordBatchReader:
-        items = ", ".join(f"cast({quote(c.name)} as {c.type}) as {quote(c.name)}" for c in assembled.columns)
+    def read(
+        self, assembled: Assembled, where: str = "true", computed: Mapping[str, str] | None = None
+    ) -> pa.RecordBatchReader:
+        given = dict(computed or {})
+        own = [(c.name, f"cast({given.pop(c.name, quote(c.name))} as {c.type})") for c in assembled.columns]
+        items = ", ".join(f"{sql} as {quote(name)}" for name, sql in [*own, *given.items()])
         sql = f"select {items} from temp.{assembled.relation} where {where}"
         return self._guarded(lambda: self._connection.batches(sql, BATCH_ROWS))
 

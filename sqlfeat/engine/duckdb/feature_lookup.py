@@ -6,40 +6,38 @@ that holds at its instant (TIME semantics, section 2), and the windows as of it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-import numpy as np
 import pyarrow as pa
 
 from sqlfeat.base.names import literal, quote
 from sqlfeat.compiler.manifest import CompiledModel, Lookup, WindowAggregate
 from sqlfeat.engine.base import LookupReport
 from sqlfeat.engine.duckdb import layout
-from sqlfeat.engine.duckdb.columns import Flags, Positions, as_int64, gather_all
+from sqlfeat.engine.duckdb.asked_rows import NEVER, AskedRows, Asking, ask
+from sqlfeat.engine.duckdb.columns import Flags, gather_all
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, UNTIL, USABLE, Shape
 from sqlfeat.engine.duckdb.naming import physical
+from sqlfeat.engine.duckdb.outputs import given_as
 from sqlfeat.engine.duckdb.plans import Situation, choose
 from sqlfeat.engine.duckdb.prepared import Prepared
+from sqlfeat.engine.duckdb.runs import Asked as AskedInstants
 from sqlfeat.engine.duckdb.search import Instants, last_not_after
-from sqlfeat.engine.duckdb.totals import Ranges
 from sqlfeat.engine.duckdb.windows import (
     Asked,
     Bound,
     WindowsAt,
     bounds_of,
     delay_sql,
-    microseconds_of,
     tokens_sql,
 )
 from sqlfeat.errors import RunError
 
 AFTER_ALL = 2**63 - 1
-NEVER = -(2**63)
-"""Before every instant: what a null as-of time is searched for, and never found."""
 
 
 @dataclass
@@ -61,28 +59,16 @@ class Tally:
 
 @dataclass(frozen=True)
 class Found:
-    """A lookup's outcome for a chunk: relations to be joined by position, and the SQL of every column."""
+    """A lookup's outcome for a chunk: relations to be joined by position, and the SQL and type of every column.
+
+    ``columns`` are those that can be given as they were gathered.
+    """
 
     relations: tuple[str, ...]
     fields: Mapping[str, str]
+    types: Mapping[str, str] = field(default_factory=dict)
     registered: Mapping[str, pa.Table] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class AskedRows:
-    """What a query told of a chunk's label rows, which may have come in another order: ``places`` says which."""
-
-    table: pa.Table
-    places: Positions | None
-
-    def integers(self, name: str, missing: int) -> Instants:
-        """A column of instants or integers in the label rows' order, with ``missing`` for null."""
-        numbers = as_int64(self.table[name], missing)
-        if self.places is None:
-            return numbers
-        ordered = np.empty_like(numbers)
-        ordered[self.places] = numbers
-        return ordered
+    columns: Mapping[str, pa.ChunkedArray | pa.Array] = field(default_factory=dict)
 
 
 class FeatureLookup:
@@ -120,8 +106,23 @@ class FeatureLookup:
         self._windowed = [name for name in lookup.columns if name in items]
         self._ttl = (lookup.ttl or view.time.ttl) if view.time.event_time else None
 
-    def run(self, keys_sql: str, first: int, rows: int) -> Found:
-        """Look up for the ``rows`` label rows from number ``first`` on; ``keys_sql`` gives n, t, k0, k1, …"""
+    @property
+    def gathers(self) -> bool:
+        """Whether columns are found by their positions, for which the ranges of entities are asked."""
+        return self._plan == "gather"
+
+    def gathered(self) -> Collection[str]:
+        """The columns that are given as they are found."""
+        if self._plan != "gather" or self._prepared is None:
+            return ()
+        schema = self._prepared.columns.schema
+        return {name for name in self._plain if given_as(schema.field(name).type, self._types[name])}
+
+    def run(self, keys_sql: str, first: int, rows: int, asked: AskedRows | None = None) -> Found:
+        """Look up for the ``rows`` label rows from number ``first`` on; ``keys_sql`` gives n, t, k0, k1, …
+
+        ``asked`` is what :func:`ask` has told of them, where it was asked for several lookups at once.
+        """
         self.tally.rows += rows
         fast = self._from_totals()
         slow = [aggregate for aggregate in self._aggregates() if aggregate not in fast]
@@ -129,7 +130,9 @@ class FeatureLookup:
             self._connection.execute(f"create or replace temp table {self.lookup.name}_keys as {keys_sql}")
             keys_sql = f"select * from temp.{self.lookup.name}_keys"
         if self._plan == "gather":
-            found, tokens = self._gathered(keys_sql, first, rows, fast)
+            found, tokens = self._gathered(
+                asked or ask(self._connection, [self.asking()], keys_sql, first, rows), rows, fast
+            )
         else:
             found, tokens = self._joined(first, rows), {}
         relations = list(found.relations)
@@ -141,7 +144,8 @@ class FeatureLookup:
             self._assert_aligned(f"temp.{relation}", first, rows)
             relations.append(relation)
             tokens |= {a.call.token: f"{relation}.{quote(a.call.token)}" for a in slow}
-        return Found(tuple(relations), {**found.fields, **self._window_fields(tokens)}, found.registered)
+        fields = {**found.fields, **self._window_fields(tokens)}
+        return replace(found, relations=tuple(relations), fields=fields, types=self._types)
 
     def reads_events(self) -> bool:
         """Whether some of the windows asked for are computed from the events in them."""
@@ -149,21 +153,18 @@ class FeatureLookup:
 
     # -- gather ----------------------------------------------------------------------------------------------------
 
-    def _gathered(
-        self, keys_sql: str, first: int, rows: int, fast: Sequence[WindowAggregate]
-    ) -> tuple[Found, dict[str, str]]:
+    def _gathered(self, asked: AskedRows, rows: int, fast: Sequence[WindowAggregate]) -> tuple[Found, dict[str, str]]:
         """The plain columns and, from prepared totals, the windows: the Arrow table, and the SQL of each token."""
         assert self._prepared is not None
         columns = self._prepared.columns
-        asked = self._asked(keys_sql, first, rows, fast)
         instants = asked.integers("t", NEVER)
-        start, count = asked.integers("start", 0), asked.integers("n_rows", 0)
+        start, count = asked.integers(self._own("start"), 0), asked.integers(self._own("n_rows"), 0)
         usable = columns.instants(USABLE)
         positions, there = last_not_after(usable, start, count, instants, self.lookup.strict, self._workers)
         there &= instants != NEVER
         fresh = there
         if self._ttl is not None:
-            edge = asked.integers("edge", NEVER)
+            edge = asked.integers(self._own("edge"), NEVER)
             fresh = there & (columns.instants(EVENT).take(positions, mode="clip") >= edge)
         self._count(asked, instants, there, fresh)
         made: dict[str, pa.ChunkedArray | pa.Array] = {"c": pa.nulls(rows, pa.int8())}
@@ -176,18 +177,8 @@ class FeatureLookup:
         for token, (values, kind) in self._sums(asked, fast, instants).items():
             made[token] = values
             tokens[token] = f"cast({name}.{quote(token)} as {kind})"
-        return Found((name,), fields, {name: pa.table(made)}), tokens
-
-    def _asked(self, keys_sql: str, first: int, rows: int, fast: Sequence[WindowAggregate]) -> AskedRows:
-        """The label rows in their order, with the ranges of their entities; one row out for one row in."""
-        table = self._connection.arrow(self._ranges_sql(keys_sql, fast))
-        places = as_int64(table["n"], NEVER) - first
-        there = np.zeros(rows, np.bool_)
-        if len(places) == rows and rows and int(places.min()) >= 0 and int(places.max()) < rows:
-            there[places] = True
-        if len(places) != rows or not there.all():
-            raise RunError("rows-lost", f"{self._view.name}: label rows were lost or doubled in a lookup.")
-        return AskedRows(table, None if (places == np.arange(rows)).all() else places)
+        columns_of = dict(zip(self._plain, gathered, strict=True))
+        return Found((name,), fields, {}, {name: pa.table(made)}, columns_of), tokens
 
     def _sums(
         self, asked: AskedRows, fast: Sequence[WindowAggregate], instants: Instants
@@ -196,29 +187,41 @@ class FeatureLookup:
             return {}
         assert self._prepared is not None
         assert self._prepared.totals is not None
-        edges = {bound: asked.integers(f"edge_{i}", NEVER) for i, bound in enumerate(_edges(fast))}
-        start, count = asked.integers("effect_start", 0), asked.integers("effect_rows", 0)
-        ranges = Ranges(instants, start, count, edges, self.lookup.strict)
-        return self._prepared.totals.values(self._windows(), fast, ranges, self._workers)
-
-    def _ranges_sql(self, keys_sql: str, fast: Sequence[WindowAggregate]) -> str:
-        """Every label row with its instant, its windows' edges, and the positions of its entity's rows."""
-        entities = physical(self._view.name, self._view.fingerprint, "entities")
-        conditions = [f"q.k{i} = e.k{i}" for i in range(len(self.lookup.keys))] or ["true"]
-        edges = f", {layout.before('q.t', self._ttl)} as edge" if self._ttl else ""
-        edges += "".join(f", {bound.before('q.t')} as edge_{i}" for i, bound in enumerate(_edges(fast)))
-        ranges = "e.start, e.n_rows" + (", e.effect_start, e.effect_rows" if fast else "")
-        ranges += ", e.happened" if self._delayed else ""
-        return (
-            f"select q.n, q.t{edges}, {ranges} from ({keys_sql}) as q "
-            f"left join {entities} as e on {' and '.join(conditions)}"
+        edges = {bound: asked.integers(self._own(f"edge_{i}"), NEVER) for i, bound in enumerate(_edges(fast))}
+        totals = self._prepared.totals
+        ranges = {
+            part: (asked.integers(self._own(f"{part}_start"), 0), asked.integers(self._own(f"{part}_rows"), 0))
+            for part in totals.parts
+        }
+        return totals.values(
+            self._windows(), fast, AskedInstants(instants, edges, ranges, self.lookup.strict), self._workers
         )
+
+    def asking(self) -> Asking:
+        """What must be known of each label row: where its entity's rows lie, how far back ttl and windows reach."""
+        rows = {"edge": layout.before("q.t", self._ttl)} if self._ttl else {}
+        fast = self._from_totals()
+        rows |= {f"edge_{i}": bound.before("q.t") for i, bound in enumerate(_edges(fast))}
+        named = ["start", "n_rows", *(["happened"] if self._delayed else [])]
+        if fast and self._prepared is not None and self._prepared.totals is not None:
+            named += [f"{part}_{what}" for part in self._prepared.totals.parts for what in ("start", "rows")]
+        return Asking(
+            view=self._view.name,
+            keys=len(self.lookup.keys),
+            rows={self._own(name): sql for name, sql in rows.items()},
+            entities=physical(self._view.name, self._view.fingerprint, "entities"),
+            ranges={self._own(name): name for name in named},
+        )
+
+    def _own(self, name: str) -> str:
+        """The name of something that is asked for this lookup alone."""
+        return f"{self.lookup.name}_{name}"
 
     def _count(self, asked: AskedRows, instants: Instants, there: Flags, fresh: Flags) -> None:
         self.tally.found += int(fresh.sum())
         self.tally.expired += int(there.sum() - fresh.sum())
         if self._delayed:
-            happened = asked.integers("happened", AFTER_ALL)
+            happened = asked.integers(self._own("happened"), AFTER_ALL)
             before = happened < instants if self.lookup.strict else happened <= instants
             self.tally.not_yet_known += int((before & ~there).sum())
 
@@ -288,14 +291,11 @@ class FeatureLookup:
         return self._windows().aggregates if self._windowed else ()
 
     def _from_totals(self) -> Sequence[WindowAggregate]:
-        """The aggregates that prepared totals give: exact while no event is known later than a window's far edge."""
+        """The aggregates that prepared totals give."""
         if self._plan != "gather" or self._prepared is None or self._prepared.totals is None:
             return ()
         types = self._windows().types if self._windowed else {}
-        given = [a for a in self._aggregates() if self._prepared.totals.gives(a, types)]
-        shortest = min((microseconds_of(bound) for bound in _edges(given)), default=None)
-        late = self._longest_delay is not None and shortest is not None and self._longest_delay > shortest
-        return () if late else given
+        return [a for a in self._aggregates() if self._prepared.totals.gives(a, types)]
 
     def _tokens_sql(self, aggregates: Sequence[WindowAggregate]) -> str:
         windows = self._windows()
@@ -329,13 +329,26 @@ def _edges(aggregates: Sequence[WindowAggregate]) -> list[Bound]:
     return list(dict.fromkeys(bound for a in aggregates for bound in bounds_of(a) if bound))
 
 
-def side_by_side(chunk: str, found: Sequence[tuple[Lookup, Found]], items: str) -> str:
-    """The SELECT that lays label rows and lookups beside each other, each lookup as one struct."""
+def side_by_side(
+    chunk: str,
+    found: Sequence[tuple[Lookup, Found]],
+    items: str,
+    read: Mapping[str, Collection[str]],
+) -> str:
+    """The SELECT that lays label rows and lookups beside each other, each lookup as one struct.
+
+    Columns that nobody reads, by lookup, are there as nulls.
+    """
     columns, joins = [items], []
     for lookup, outcome in found:
-        packed = ", ".join(f"{quote(name)} := {outcome.fields[name]}" for name in lookup.columns)
+        wanted = read[lookup.name]
+        packed = ", ".join(
+            f"{quote(name)} := {outcome.fields[name] if name in wanted else f'cast(null as {outcome.types[name]})'}"
+            for name in lookup.columns
+        )
         columns.append(f"struct_pack({packed}) as {lookup.name}")
-        joins += [f" positional join {relation}" for relation in outcome.relations]
+        if wanted:
+            joins += [f" positional join {relation}" for relation in outcome.relations]
     return f"select {', '.join(columns)} from {chunk} as r{''.join(joins)}"
 
 

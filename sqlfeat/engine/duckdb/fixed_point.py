@@ -11,10 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from sqlfeat.engine.duckdb.exact import quotients
 
 DIGIT = 32
 MOST_DIGITS = 10
@@ -75,6 +78,19 @@ class FixedPoint:
             flipped = _carried([np.where(negative, -digit, digit) for digit in digits])
             carried = flipped
         return np.where(negative, -1.0, 1.0) * self._rounded(np.stack(carried))
+
+    def means(self, digits: Sequence[Integers], counts: Integers) -> Doubles:
+        """The doubles nearest to sums of digits over counts."""
+        sums = self.joined(digits)
+        longer = FixedPoint(self.low, self.digits + 1, self.special)  # what a sum rounds to may be one digit longer
+        of_sums = longer.split(sums)
+        pieces = [*digits, np.zeros(len(counts), np.int64)]
+        rests = longer.joined([digit - rounded for digit, rounded in zip(pieces, of_sums, strict=True)])
+        return quotients(sums, rests, counts, lambda row: self._exact(digits, row))
+
+    def _exact(self, digits: Sequence[Integers], row: int) -> Fraction:
+        whole = sum(int(digit[row]) << (DIGIT * place) for place, digit in enumerate(digits))
+        return whole * Fraction(2) ** self.low
 
     def _rounded(self, digits: npt.NDArray[np.int64]) -> Doubles:
         """The doubles nearest to numbers given by rows of digits, none of them negative."""

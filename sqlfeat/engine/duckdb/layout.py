@@ -58,6 +58,12 @@ class Shape:
         named = {*self.keys, self.time.event_time, self.time.available_at, *self.time.tie_breaker}
         return tuple(column for column in self.columns if column not in named)
 
+    @property
+    def described(self) -> tuple[str, ...]:
+        """The columns that say something of the entity: all but keys and times."""
+        named = {*self.keys, self.time.event_time, self.time.available_at}
+        return tuple(column for column in self.columns if column not in named)
+
     def ranking(self, *, ties: bool) -> str:
         """ORDER BY of TIME's rule 2, the winner last; ``ties`` adds the remaining columns."""
         times = [self.time.event_time, self.time.available_at]  # as they are: they may be finer than instants
@@ -94,6 +100,14 @@ def _microseconds(column: str, plus: str) -> str:
     )
 
 
+def zoned(sql: str) -> str:
+    """The cast of any kind of instant to TIMESTAMPTZ, which for a TIMESTAMP would ask the calendar."""
+    return (
+        f"case when typeof({sql}) = 'TIMESTAMP' and isfinite({sql}) then make_timestamptz(epoch_us({sql})) "
+        f"else cast({sql} as timestamptz) end"
+    )
+
+
 def before(instant: str, span: Duration) -> str:
     """The SQL of the instant that lies so long before another one."""
     return _moved(instant, "-", span)
@@ -121,7 +135,27 @@ def ties_sql(shape: Shape, relation: str) -> str:
     return f"select count(*) from (select 1 from {relation} where {used} group by {by} having count(*) > 1)"
 
 
-def lookup_sql(shape: Shape, relation: str, *, ties: bool, where: str = "true") -> str:
+def used_sql(shape: Shape, relation: str) -> str:
+    """The rows that are used at all, with their times; of a view where nothing arrives late."""
+    return (
+        f"select *, {EVENT} as {USABLE} from (select *, {shape.event} as {EVENT} from {relation} "
+        f"where {_all_known(shape.keys)}) where {EVENT} is not null"
+    )
+
+
+def current_sql(shape: Shape, table: str, row: str, *, ties: bool) -> str:
+    """Of a table's rows those that can be current: their keys and times, and ``row``, which numbers them."""
+    times = (shape.time.event_time, shape.time.available_at)
+    needed = [*shape.keys, *times, *shape.time.tie_breaker, *(shape.remaining if ties else ())]
+    columns = tuple(dict.fromkeys(column for column in needed if column))
+    listed = ", ".join([*(quote(column) for column in columns), f"{row} as __sqlfeat_place"])
+    keys = "".join(f"{quote(key)}, " for key in shape.keys)
+    narrow = Shape(shape.keys, shape.time, columns)
+    found = lookup_sql(narrow, f"(select {listed} from {table})", ties=ties, ordered=False)
+    return f"select {keys}{EVENT}, {USABLE}, __sqlfeat_place as {ROW} from (\n{found}\n)"
+
+
+def lookup_sql(shape: Shape, relation: str, *, ties: bool, where: str = "true", ordered: bool = True) -> str:
     """The lookup layout of a relation, sorted by key and usable time; ``where`` keeps some rows only."""
     keys = ", ".join(quote(key) for key in shape.keys)
     partition = f"partition by {keys}" if keys else ""
@@ -129,7 +163,7 @@ def lookup_sql(shape: Shape, relation: str, *, ties: bool, where: str = "true") 
     within = f"partition by {keys}, {USABLE}" if keys else f"partition by {USABLE}"
     earlier = f"({partition} order by {USABLE} rows between unbounded preceding and 1 preceding)"
     current = f"qualify {ROW} > coalesce(max({ROW}) over {earlier}, 0)" if shape.delayed else ""
-    order = f"{keys}, {USABLE}" if keys else USABLE
+    order = f" order by {', '.join(filter(None, [keys, USABLE]))}" if ordered else ""
     # not `row_number() … = 1`: DuckDB makes an arg_max of structs of it, which gives 0.0 for -0.0
     return f"""with timed as (
     select *, {shape.event} as {EVENT}, {shape.available} as {AVAILABLE} from {relation} where {where}
@@ -144,24 +178,28 @@ ranked as (
 newest as (
     select * from ranked qualify {ROW} = max({ROW}) over ({within})
 )
-select * exclude ({AVAILABLE}, {ROW}) from (select * from newest {current}) order by {order}"""
+select * exclude ({AVAILABLE}, {ROW}) from (select * from newest {current}){order}"""
 
 
 def events_sql(shape: Shape, relation: str, arguments: Sequence[str]) -> str:
-    """The events of a view with windows, in their order; ``arguments`` are the kept columns that aggregates read."""
-    until = "cast(null as timestamptz)"
+    """The events of a view with windows, by key and in their order, numbered in it.
+
+    ``arguments`` are the kept columns that aggregates read.
+    """
+    until, again = "cast(null as timestamptz)", ""
     if shape.time.unique_key:
         until = f"case when {_all_known(shape.time.unique_key)} then {_replaced(shape)} end"
-    kept = [*shape.remaining, *arguments, *shape.keys]
+        again = f" order by {ROW}"
+    kept = [*shape.remaining, *arguments]
     ranking = ", ".join([shape.ranking(ties=False), *(f"{quote(c)} asc nulls first" for c in kept)])
-    order = ", ".join([*(quote(key) for key in shape.keys), ROW])
+    order = ", ".join([*(quote(key) for key in shape.keys), ranking])
     return f"""with timed as (
     select *, {shape.event} as {EVENT}, {shape.available} as {AVAILABLE} from {relation}
 ),
 ranked as (
-    select *, row_number() over (order by {ranking}) as {ROW} from timed
+    select *, row_number() over () as {ROW} from (select * from timed order by {order})
 )
-select *, {until} as {UNTIL} from ranked order by {order}"""
+select *, {until} as {UNTIL} from ranked{again}"""
 
 
 def _replaced(shape: Shape) -> str:

@@ -9,25 +9,48 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from sqlfeat.base.names import literal, quote
 from sqlfeat.compiler.manifest import CompiledModel, Lookup, Manifest, TrainingSetPlan
 from sqlfeat.compiler.rewriting import with_relations
 from sqlfeat.engine.base import Assembled, Record, RowsRequest
+from sqlfeat.engine.duckdb.asked_rows import AskedRows, ask
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.feature_lookup import FeatureLookup, Found, side_by_side
 from sqlfeat.engine.duckdb.layout import asked_instant
+from sqlfeat.engine.duckdb.outputs import (
+    OUTPUT,
+    Division,
+    KeptRows,
+    divided,
+    forget_kept,
+    gives_outputs_alone,
+    undivided,
+)
 from sqlfeat.engine.duckdb.plans import CHUNK_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.errors import RunError
 
 ROWS = "__sqlfeat_rows"
 CHUNK = "__sqlfeat_chunk"
-OUTPUT = "__sqlfeat_output"
 NUMBER = "__sqlfeat_n"
 INSTANT = "__sqlfeat_t"
 GIVEN = "__sqlfeat_given_rows"
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some label rows: the number of the first, how many, and whether they are all."""
+
+    first: int
+    rows: int
+    whole: bool
+
+    @property
+    def relation(self) -> str:
+        return f"temp.{ROWS}" if self.whole else f"temp.{CHUNK}"
 
 
 class Assembly:
@@ -66,18 +89,30 @@ class Assembly:
             rows = self._label_rows(self._stored_rows())
         with ThreadPoolExecutor(self._threads, thread_name_prefix="lookup") as workers:
             lookups = [self._feature_lookup(lookup, workers) for lookup in self._plan.lookups]
+            kept = KeptRows(
+                self._connection, self._model.columns if gives_outputs_alone(self._plan) else None, rows
+            )  # fmt: skip
+            division = self._divided(lookups) if kept.in_memory else undivided(self._plan)
             for first in range(0, max(rows, 1), CHUNK_ROWS):
-                self._assemble_chunk(lookups, first, min(rows - first, CHUNK_ROWS), whole=rows <= CHUNK_ROWS)
-        found = int(self._connection.value(f"select count(*) from temp.{OUTPUT}"))
+                chunk = _Chunk(first, min(rows - first, CHUNK_ROWS), whole=rows <= CHUNK_ROWS)
+                self._assemble_chunk(lookups, chunk, division, kept)
+            found = kept.finish()
         if found != rows:
-            raise RunError(
-                "rows-lost",
-                f"{self._model.name} has {found} rows for {rows} label rows.",
-                self._model.place(),
-                "its list must be scalar: an expression of it has dropped or multiplied rows.",
-            )
+            raise self._rows_lost(found, rows)
         reports = tuple(one.tally.report(one.lookup, self._ties(one.lookup)) for one in lookups)
         return Assembled(OUTPUT, rows, self._model.columns, reports)
+
+    def _rows_lost(self, found: int, rows: int) -> RunError:
+        return RunError(
+            "rows-lost",
+            f"{self._model.name} has {found} rows for {rows} label rows.",
+            self._model.place(),
+            "its list must be scalar: an expression of it has dropped or multiplied rows.",
+        )
+
+    def _divided(self, lookups: Sequence[FeatureLookup]) -> Division:
+        gathered = {one.lookup.name: one.gathered() for one in lookups}
+        return divided(self._plan, [column.name for column in self._model.columns], gathered)
 
     # -- label rows ------------------------------------------------------------------------------------------------
 
@@ -88,6 +123,8 @@ class Assembly:
             conditions.append(f"{asked_instant(self._plan.as_of)} >= {_timestamp(request.start)}")
         if request.end:
             conditions.append(f"{asked_instant(self._plan.as_of)} < {_timestamp(request.end)}")
+        if request.where:
+            conditions.append(f"({request.where})")
         where = f" where {' and '.join(conditions)}" if conditions else ""
         replaced = ""
         if request.at:
@@ -141,36 +178,62 @@ class Assembly:
         known_at = self._request.known_at
         return FeatureLookup(self._connection, lookup, view, prepared, stored, delay, known_at, workers)
 
-    def _assemble_chunk(self, lookups: Sequence[FeatureLookup], first: int, rows: int, *, whole: bool) -> None:
-        """Look everything up for some label rows, and append what the author's SELECT makes of them."""
-        chunk = f"temp.{ROWS}"
-        if not whole:
-            chunk = f"temp.{CHUNK}"
+    def _assemble_chunk(
+        self, lookups: Sequence[FeatureLookup], chunk: _Chunk, division: Division, kept: KeptRows
+    ) -> None:
+        """Look everything up for some label rows, and keep what the author's SELECT makes of them."""
+        if not chunk.whole:
             self._connection.execute(
                 f"create or replace temp table {CHUNK} as select * from temp.{ROWS} "
-                f"where {NUMBER} >= {first} and {NUMBER} < {first + rows} order by {NUMBER}"
+                f"where {NUMBER} >= {chunk.first} and {NUMBER} < {chunk.first + chunk.rows} order by {NUMBER}"
             )
         done: dict[str, tuple[Lookup, Found]] = {}
+        asked: dict[tuple[str, ...], AskedRows] = {}
         with ExitStack() as registered:
             for one in lookups:
                 earlier = [done[name] for name in one.lookup.after]
-                found = one.run(self._keys_sql(one.lookup, chunk, earlier), first, rows)
+                keys_sql = self._keys_sql(one.lookup, chunk, earlier, division)
+                found = one.run(keys_sql, chunk.first, chunk.rows, self._asked(one, lookups, asked, keys_sql, chunk))
                 for name, table in found.registered.items():
                     registered.enter_context(self._connection.registered(name, table))
                 done[one.lookup.name] = (one.lookup, found)
             labels = f"r.* exclude ({NUMBER}, {INSTANT})"
-            wide = side_by_side(chunk, list(done.values()), labels)
+            wide = side_by_side(chunk.relation, list(done.values()), labels, division.read)
             self._connection.execute(f"create or replace temp view {quote(self._label_name)} as {wide}")
             text = with_relations(self._plan.select.text, lambda node: f"temp.{quote(self._label_name)}").text
-            begin = f"create temp table {OUTPUT} as" if first == 0 else f"insert into temp.{OUTPUT}"
-            self._connection.execute(f"{begin}\n{text}\n")
+            if kept.in_memory:
+                computed = self._connection.arrow(kept.select(division, text))
+                if computed.num_rows != chunk.rows:
+                    raise self._rows_lost(computed.num_rows, chunk.rows)
+                kept.add(computed, {o: done[name][1].columns[c] for o, (name, c) in division.found.items()})
+            else:
+                kept.add_query(text)
             self._connection.execute(f"drop view temp.{quote(self._label_name)}")
 
-    def _keys_sql(self, lookup: Lookup, chunk: str, earlier: Sequence[tuple[Lookup, Found]]) -> str:
+    def _asked(
+        self,
+        one: FeatureLookup,
+        lookups: Sequence[FeatureLookup],
+        asked: dict[tuple[str, ...], AskedRows],
+        keys_sql: str,
+        chunk: _Chunk,
+    ) -> AskedRows | None:
+        """The ranges of the label rows' entities: asked once for all lookups by the same keys."""
+        if not one.gathers:
+            return None
+        keys = tuple(sql for _, sql in one.lookup.keys)
+        if keys not in asked:
+            alike = [o for o in lookups if o.gathers and tuple(sql for _, sql in o.lookup.keys) == keys]
+            asked[keys] = ask(self._connection, [o.asking() for o in alike], keys_sql, chunk.first, chunk.rows)
+        return asked[keys]
+
+    def _keys_sql(
+        self, lookup: Lookup, chunk: _Chunk, earlier: Sequence[tuple[Lookup, Found]], division: Division
+    ) -> str:
         """Number, instant and keys of every label row; keys may come from earlier lookups."""
         alias = quote(self._plan.alias or self._label_name)
         items = "".join(f", {sql} as k{i}" for i, (_, sql) in enumerate(lookup.keys))
-        source = side_by_side(chunk, earlier, "r.*")
+        source = side_by_side(chunk.relation, earlier, "r.*", division.read)
         return f"select {alias}.{NUMBER} as n, {alias}.{INSTANT} as t{items} from ({source}) as {alias}"
 
     def _ties(self, lookup: Lookup) -> int:
@@ -183,6 +246,7 @@ class Assembly:
 
     def _drop_leftovers(self) -> None:
         """Drop what an earlier assembly has left on this connection."""
+        forget_kept(self._connection)
         leftovers: list[tuple[Any, ...]] = self._connection.execute(
             "select 'table', table_name from duckdb_tables() where temporary union all "
             "select 'view', view_name from duckdb_views() where temporary and not internal"

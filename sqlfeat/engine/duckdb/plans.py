@@ -24,8 +24,17 @@ from dataclasses import dataclass
 CHUNK_ROWS = 1_048_576
 """Label rows that are assembled at a time: what bounds the memory of a build."""
 
+KEPT_SHARE = 0.25
+"""The share of the database's memory that assembled rows may take as Arrow columns; more are kept in a table."""
+
+IN_ORDER = 2**30
+"""Bytes of a file above which it is read from its begin to its end rather than in the order of label rows."""
+
 AS_TEXT = ("ENUM", "UUID", "HUGEINT", "UHUGEINT")
-"""Types that are kept as text in prepared columns, and cast back to exactly what they were."""
+"""Types that are kept as text in prepared columns, and cast back to exactly what they were.
+
+Huge integers of 38 digits at most are kept as decimals.
+"""
 
 
 @dataclass(frozen=True)

@@ -27,15 +27,18 @@ def last_not_after(
     positions = np.empty(len(asked), np.int64)
 
     def search(block: slice) -> None:
-        positions[block] = _search(times, start[block], count[block], asked[block], strict)
+        positions[block] = last_in_range(times, start[block], count[block], asked[block], strict)
 
     blocks = [slice(begin, begin + _BLOCK) for begin in range(0, len(asked), _BLOCK)]
     list(workers.map(search, blocks))
     return positions, positions >= start
 
 
-def _search(times: Instants, start: Positions, count: Positions, asked: Instants, strict: bool) -> Positions:
-    """Stride by halving powers of two; a stride is taken where it stays inside and does not pass the instant."""
+def last_in_range(times: Instants, start: Positions, count: Positions, asked: Instants, strict: bool) -> Positions:
+    """The same for one block, the position before the range where there is none.
+
+    Stride by halving powers of two; a stride is taken where it stays inside and does not pass the instant.
+    """
     base = start - 1
     end = start + count
     longest = int(count.max()) if len(count) else 0

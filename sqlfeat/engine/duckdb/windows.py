@@ -31,6 +31,8 @@ BUCKET = "__sqlfeat_bucket"
 ASKED = "__sqlfeat_n"
 FSUM = "sqlfeat_fsum"
 """The correctly rounded sum of a list of doubles; the engine registers it."""
+FMEAN = "sqlfeat_fmean"
+"""The correctly rounded mean of a list of doubles; the engine registers it."""
 RATIO = "sqlfeat_ratio"
 """The correctly rounded quotient of two exact numbers, given as texts; the engine registers it."""
 
@@ -175,6 +177,14 @@ def bounds_of(aggregate: WindowAggregate) -> tuple[Bound | None, Bound | None]:
 
 def microseconds_of(bound: Bound) -> int:
     return sum(span.months * _SHORTEST_MONTH + span.microseconds for span in bound.spans)
+
+
+def longest_window(view: WindowView, span: int) -> int:
+    """The length of a view's longest window in microseconds; ``span`` is that of all its events."""
+    lengths = [aggregate.call.length for aggregate in view.aggregates]
+    return max(
+        (length.microseconds + length.months * _LONGEST_MONTH if length else span for length in lengths), default=0
+    )
 
 
 def _effects(windows: WindowsAt, aggregates: Sequence[WindowAggregate]) -> str:
@@ -322,8 +332,7 @@ def _call(windows: WindowsAt, aggregate: WindowAggregate, inside: str) -> str:
         values = (
             f"list({distinct}cast({arguments[0]} as double)) filter (where {inside} and {arguments[0]} is not null)"
         )
-        total = f"{FSUM}({values})"
-        return total if aggregate.function == "sum" else f"{total} / len({values})"
+        return f"{FSUM if aggregate.function == 'sum' else FMEAN}({values})"
     if aggregate.function in ("avg", "mean") and (kind in (*_INTEGERS, "HUGEINT") or kind.startswith("DECIMAL")):
         total, count = (f"{part}({distinct}{arguments[0]}) {where}" for part in ("sum", "count"))
         return f"case when {count} > 0 then {RATIO}([cast({total} as varchar), cast({count} as varchar)]) end"
