@@ -66,6 +66,10 @@ lock: $(BIN)/uv ## resolve uv.lock anew after a change of dependencies in pyproj
 bench-pit: $(READY) ## measure point-in-time lookups and windows beside their peers (ARGS="--quick": a tenth of it)
 	@$(BIN)/python -m benchmarks.pit $(ARGS)
 
+.PHONY: fuzz-check
+fuzz-check: $(READY) ## random programs: what check calls safe must not be refuted by data (ARGS="--seed 1 --programs 6000")
+	@$(BIN)/python -m tests.check.fuzz $(ARGS)
+
 .PHONY: clean
 clean: ## delete all that was made here, the environment included
 	rm -rf .venv .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -12,14 +12,33 @@ import pyarrow as pa
 
 from sqlfeat.base.clock import Clock
 from sqlfeat.compiler.manifest import Manifest
-from sqlfeat.ops import data_tests, explain, features, inspect, run, train, training_set
+from sqlfeat.ops import (
+    data_tests,
+    explain,
+    features,
+    inspect,
+    run,
+    train,
+    training_files,
+    training_set,
+    training_set_diff,
+    training_sets,
+)
+from sqlfeat.ops import check as checking
+from sqlfeat.ops import lineage as lineages
 from sqlfeat.ops import predict as prediction
+from sqlfeat.ops import verify as verifying
+from sqlfeat.ops.check import CheckResult
 from sqlfeat.ops.explain import Explanation
 from sqlfeat.ops.given_rows import Rows
 from sqlfeat.ops.inspect import CompiledFile, NodeInfo
+from sqlfeat.ops.lineage import LineageTree
 from sqlfeat.ops.predict import Prediction
 from sqlfeat.ops.results import Listener, RunResult, silent
 from sqlfeat.ops.session import Session
+from sqlfeat.ops.set_difference import SetDifference
+from sqlfeat.ops.training_sets import Collected, ListedSet
+from sqlfeat.ops.verification import Verification
 from sqlfeat.spec.load import load_project
 from sqlfeat.spec.project import ProjectSpec, TargetSpec
 from sqlfeat.store import registry
@@ -92,13 +111,40 @@ class Project:
         """Make seeds and models and run their tests, stopping below a failure."""
         return run.build(self._session, select, exclude, full_refresh=full_refresh)
 
+    def check(
+        self, select: Sequence[str] = (), exclude: Sequence[str] = (), *, strict: bool = False
+    ) -> CheckResult:
+        """Prove of the selected models that no column sees the future, or say which does and where.
+
+        Nothing is run. With ``strict`` what is unproven counts as failed too.
+        """
+        return checking.check(self._session, select, exclude, strict=strict)
+
+    def verify(
+        self,
+        select: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        *,
+        at: Sequence[datetime] = (),
+        cutoffs: int = verifying.CUTOFFS,
+        sample: float | None = None,
+        rebuild: bool = True,
+    ) -> Verification:
+        """Compute the selected models from all rows and from those known at cutoffs, and compare.
+
+        Cutoffs are ``cutoffs`` quantiles of the event times of the timed sources, and the instants in ``at``.
+        ``sample`` is a share of all entities (0.1) or a number of them (500). ``rebuild`` computes everything once more
+        from rows in another order.
+        """
+        return verifying.verify(self._session, select, exclude, at=at, cutoffs=cutoffs, sample=sample, rebuild=rebuild)
+
     def show(
         self, model: str, *, limit: int | None = 10, at: datetime | None = None, out: Path | None = None
     ) -> pa.Table:
         """Rows of a model; of a feature view ``at`` an instant (zone-less is UTC) one row per entity."""
         table = inspect.show(self._session, model, limit=limit, at=training_set.in_utc(at))
         if out is not None:
-            training_set.write_table(table, out)
+            training_files.write_table(table, out)
         return table
 
     def table(self, name: str) -> pa.Table:
@@ -112,13 +158,53 @@ class Project:
         start: datetime | None = None,
         end: datetime | None = None,
         known_at: datetime | None = None,
+        sample: float | None = None,
+        features: Sequence[str] = (),
         out: Path | None = None,
         run_upstream: bool = True,
+        strict: bool = False,
     ) -> TrainingSet:
-        """Build a training set and what is missing above it; the same thing twice is built once."""
+        """Build a training set and what is missing above it; the same thing twice is built once.
+
+        ``start`` and ``end`` keep as-of times in ``[start, end)``; ``known_at`` builds it as it would have been built
+        then; ``sample`` is a share of the rows (0.1) or a number of them (500), by a hash of their keys; ``features``
+        are the only inputs to keep: outputs, ``view.column``, ``view.*``. An output that provably sees the future is
+        refused; with ``strict`` one that is not proved not to, as well.
+        """
         return training_set.build_training_set(
-            self._session, name, start=start, end=end, known_at=known_at, out=out, run_upstream=run_upstream
+            self._session,
+            name,
+            start=start,
+            end=end,
+            known_at=known_at,
+            sample=sample,
+            features=features,
+            out=out,
+            run_upstream=run_upstream,
+            strict=strict,
         )
+
+    def training_sets(self, name: str | None = None, *, verify: bool = True) -> list[ListedSet]:
+        """The training sets that are kept, the newest of each name first, damaged ones with their error.
+
+        ``verify`` reads every file and compares its hash.
+        """
+        return training_sets.training_sets(self._session, name, verify=verify)
+
+    def training_set(self, name: str, id: str = "latest") -> TrainingSet:
+        """One that is kept, every byte verified; ``id`` is the beginning of its id, ``latest`` or ``previous``."""
+        return training_sets.training_set(self._session, name, id)
+
+    def diff_training_sets(self, old: str, new: str | None = None) -> SetDifference:
+        """What differs between two, and why: rows, columns, cells.
+
+        Each is ``NAME``, ``NAME@ID`` or ``ID``; one NAME alone compares its newest with the one before.
+        """
+        return training_set_diff.diff(self._session, old, new)
+
+    def gc_training_sets(self, name: str | None = None, *, keep: int = 1, dry_run: bool = False) -> Collected:
+        """Drop the sets that no registered version was trained on, but for the ``keep`` newest of each name."""
+        return training_sets.collect(self._session, name, keep=keep, dry_run=dry_run)
 
     def features(
         self,
@@ -148,6 +234,16 @@ class Project:
         ``row`` are its keys, as a mapping or as ``'k=v,k2=v2'``; ``column`` is the one output to explain.
         """
         return explain.explain(self._session, name, row, column)
+
+    def lineage(
+        self, name: str, *, downstream: bool = False, depth: int | None = None, indirect: bool = False
+    ) -> LineageTree:
+        """Which columns ``model.column``, or every column of a model, seed or source, is made from, step by step.
+
+        ``downstream``: what is made from it instead. ``depth`` is how many steps; ``indirect`` adds the columns that
+        only decide which rows there are (conditions, keys, order).
+        """
+        return lineages.lineage(self._session, name, downstream=downstream, depth=depth, indirect=indirect)
 
     def train(self, hook: str, *, params: Mapping[str, Any] | None = None) -> ModelVersion:
         """Run a trainer hook on its training set and register what it returns."""

@@ -62,7 +62,7 @@ def features_command(
     One row for each row of the file, in its order; VIEW.* is every feature of a view.
     """
     from sqlfeat.cli.render import count, data, grid, place, talk, write_json
-    from sqlfeat.ops.training_set import write_table
+    from sqlfeat.ops.training_files import write_table
 
     with call.project() as project:
         table = project.features(names, rows, time=time, at=at, on=on, full_names=full_names, known_at=known_at)

@@ -23,9 +23,10 @@ from sqlfeat.cli.options import Commands, shared_defaults
 SECTIONS: dict[str, dict[str, str]] = {
     "Project": {"init": "project", "debug": "project", "clean": "project"},
     "Models": {"ls": "models", "show": "models", "compile": "models", "run": "models", "test": "models"}
-    | {"build": "models"},
+    | {"build": "models", "check": "check", "verify": "verify", "lineage": "lineage"},
     "Training": {
         "build-training-set": "training",
+        "training-sets": "training_sets",
         "features": "features",
         "explain": "explain",
         "train": "training",

@@ -239,21 +239,48 @@ class Selecting(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Repeat the option before each word that follows it."""
-        spread: list[str] = []
-        taking = ""
-        for word in args:
-            if word.startswith("-"):
-                taking = word if word in ("-s", "--select", "--exclude") else ""
-            elif taking and spread[-1] != taking:
-                spread.append(taking)
-            spread.append(word)
         ctx.allow_extra_args = True
-        super().parse_args(ctx, spread)
+        super().parse_args(ctx, spread(args, ("-s", "--select", "--exclude")))
         if ctx.args:
             names = " ".join(ctx.args)
             hint = f"to choose: {ctx.command_path} --select {names}"
             raise UsageError("bad-usage", f"{ctx.command_path} takes no argument {names!r}.", hint=hint)
         return ctx.args
+
+
+class Listing(Command):
+    """A command whose ``--features`` takes several words: ``--features carrier_delays.* dep_hour``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each word that follows it; what stands before it are the arguments."""
+        return super().parse_args(ctx, spread(args, ("--features",)))
+
+
+def spread(args: list[str], options: tuple[str, ...]) -> list[str]:
+    """The words with an option repeated before each of those that follow it."""
+    written: list[str] = []
+    taking = ""
+    for word in args:
+        if word.startswith("-"):
+            taking = word if word in options else ""
+        elif taking and written[-1] != taking:
+            written.append(taking)
+        written.append(word)
+    return written
+
+
+def size(text: str) -> float:
+    """A number of rows (``500``), or a share of them (``0.1``, ``10%``)."""
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no sample; write 500, 0.1 or 10%.") from None
+    return number / 100 if text.endswith("%") else number
+
+
+def words(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of an option that may be repeated and may hold several."""
+    return tuple(word for value in values for word in value.replace(",", " ").split())
 
 
 def _words(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

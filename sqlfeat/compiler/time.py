@@ -8,6 +8,7 @@ which is told as a warning. The proof that nothing looks ahead is not made here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -18,7 +19,7 @@ from sqlfeat.compiler.parse import UnreadableSql, last_select, node_of
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.config import ModelConfig
 from sqlfeat.spec.duration import Duration
-from sqlfeat.spec.project import SourceTable
+from sqlfeat.spec.project import SeedFile, SourceTable
 
 TIME_TYPES = ("TIMESTAMP", "DATE")
 
@@ -39,6 +40,20 @@ def facts_of_source(table: SourceTable, columns: Sequence[Column]) -> TimeFacts:
     for name in table.keys:
         _check_column(name, "keys", columns, table.place, f"The source {table.source}.{table.name}")
     return facts
+
+
+def facts_of_seed(seed: SeedFile) -> TimeFacts:
+    """The time that a seed's config declares, in the words of sources; a delay that cannot be read is none."""
+    config = seed.properties.config if seed.properties else {}
+    delay = None
+    with suppress(ValueError):
+        delay = Duration.parse(config["available_after"]) if config.get("available_after") else None
+    return TimeFacts(
+        event_time=config.get("event_time"),
+        available_at=config.get("available_at"),
+        available_after=delay,
+        immutable=bool(config.get("immutable", False)),
+    )
 
 
 def facts_of_model(

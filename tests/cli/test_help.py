@@ -33,6 +33,7 @@ Models:
   run      Make the models that are missing or changed.
   test     Run the data tests.
   build    Make seeds and models and test them, in one go.
+  verify   Prove by computing that no model looks into the future.
 
 Training:
   build-training-set  Join label rows with features as known at their time.

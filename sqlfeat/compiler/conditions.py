@@ -1,0 +1,208 @@
+"""What a condition says of the instants of the rows in which it is true (or false).
+
+A comparison that is true has no null in it. A condition that is not understood says nothing: it only makes doubtful
+whether what is too late without it is too late at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+
+from sqlfeat.compiler.algebra import Call, Column, Constant, Expression, Interval, Relation, Span, Subquery
+from sqlfeat.compiler.calendar_units import DAY
+from sqlfeat.compiler.flows import NOTHING
+from sqlfeat.compiler.instants import Number, Row, Value, as_instant
+from sqlfeat.compiler.zone import Zone
+
+_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "<>", "<>": "=", "!=": "="}
+_STRICT = frozenset({"=", "<>", "!=", "<", "<=", ">", ">=", "like", "ilike", "regexp_matches", "starts_with"})
+_MOST_MEMBERS = 20
+Doubts = tuple[Span, ...]
+
+
+def assume(row: Row, condition: Expression, truth: bool = True) -> Doubts:
+    """Say that a condition holds (or is false) in this row; gives the parts on times that are not understood."""
+    row.value(condition)  # every part of it, once, in the zone that stays
+    return _assume(row, condition, truth)
+
+
+def _assume(row: Row, condition: Expression, truth: bool) -> Doubts:
+    if isinstance(condition, Column):
+        _present(row, row.value(condition))
+        return ()
+    if isinstance(condition, Subquery):
+        if condition.operand is not None and truth:
+            _present(row, row.value(condition.operand))
+        return ()
+    if not isinstance(condition, Call):
+        return () if isinstance(condition, Constant) else _doubt(row, condition)
+    name, arguments = condition.name, condition.arguments
+    if name in ("and", "or"):
+        if (name == "and") == truth:
+            return tuple(doubt for part in arguments for doubt in _assume(row, part, truth))
+        return _any(row, arguments, truth)
+    if name == "not":
+        return _assume(row, arguments[0], not truth)
+    if name in _OPPOSITE:
+        return _compare(row, condition, name if truth else _OPPOSITE[name])
+    if name == "between":
+        return _between(row, condition, truth)
+    if name in ("is_null", "is_not_null"):
+        _nullness(row, row.value(arguments[0]), there=(name == "is_not_null") == truth)
+        return ()
+    if name in ("is_not_distinct", "is_distinct"):
+        return _same(row, condition, (name == "is_not_distinct") == truth)
+    if name == "in":
+        return _among(row, condition) if truth else _doubt(row, condition)
+    if name == "coalesce" and len(arguments) == 2 and _literal(arguments[1]) is (not truth):
+        return _assume(row, arguments[0], truth)
+    if name in _STRICT:
+        for argument in arguments:
+            _present(row, row.value(argument))
+    return _doubt(row, condition)
+
+
+def _any(row: Row, parts: Sequence[Expression], truth: bool) -> Doubts:
+    """One of the parts holds, whichever: the hull of what each says."""
+    zone: Zone | None = None
+    doubts: Doubts = ()
+    for part in parts:
+        branch = row.branch()
+        doubts += _assume(branch, part, truth)
+        zone = branch.zone if zone is None else zone.hull(branch.zone)
+    row.zone = zone or row.zone
+    return doubts
+
+
+def _compare(row: Row, condition: Call, operator: str) -> Doubts:
+    one, other = (as_instant(row, row.value(argument)) for argument in condition.arguments)
+    _present(row, one)
+    _present(row, other)
+    if row.is_instant(one) and row.is_instant(other):
+        relate(row, one, operator, other)
+        return (condition.span,) if row.is_vague(one) or row.is_vague(other) else ()
+    if one.number is not None and other.constant:
+        return () if _distance(row, one.number, operator, other) else _doubt(row, condition)
+    if other.number is not None and one.constant:
+        turned = operator.translate(str.maketrans("<>", "><")) if operator != "<>" else operator
+        return () if _distance(row, other.number, turned, one) else _doubt(row, condition)
+    return _doubt(row, condition)
+
+
+def relate(row: Row, one: Value, operator: str, other: Value) -> None:
+    """``one operator other`` of two instants; what is strictly before whole days is before by a day."""
+    x, y = one.variable, other.variable
+    assert x is not None
+    assert y is not None
+    gap = math.gcd(row.grain(one), row.grain(other)) if row.grain(one) and row.grain(other) else 0
+    if operator in ("<", "<=", "="):
+        row.zone.require(x, y, -gap if operator == "<" else 0)
+    if operator in (">", ">=", "="):
+        row.zone.require(y, x, -gap if operator == ">" else 0)
+    ends = row.ledger.ends
+    if x in ends and y in ends and ends[x][0] == ends[y][0]:  # of two different months the earlier one is over
+        if operator == "<":
+            row.zone.require(ends[x][1], y, 0)
+        if operator == ">":
+            row.zone.require(ends[y][1], x, 0)
+
+
+def _distance(row: Row, number: Number, operator: str, other: Value) -> bool:
+    """``a distance operator a literal``; both are whole numbers of their unit."""
+    limit = _limit(other.literal)
+    if limit is None:
+        return False
+    if operator in ("<", "<=", "="):
+        most = math.ceil(limit) - 1 if operator == "<" else math.floor(limit)
+        row.zone.require(number.plus, number.minus, most * number.scale - number.low)
+    if operator in (">", ">=", "="):
+        least = math.floor(limit) + 1 if operator == ">" else math.ceil(limit)
+        row.zone.require(number.minus, number.plus, number.high - least * number.scale)
+    return True
+
+
+def _limit(literal: object) -> int | float | Decimal | None:
+    if isinstance(literal, Interval):  # DuckDB compares a month as thirty days
+        return (literal.months * 30 + literal.days) * DAY + literal.microseconds
+    if isinstance(literal, int | float | Decimal) and not isinstance(literal, bool):
+        return literal if math.isfinite(literal) else None
+    return None
+
+
+def _between(row: Row, condition: Call, truth: bool) -> Doubts:
+    value, low, high = condition.arguments
+    if not truth:
+        return _doubt(row, condition)
+    above = Call(condition.span, ">=", (value, low))
+    below = Call(condition.span, "<=", (value, high))
+    return _compare(row, above, ">=") + _compare(row, below, "<=")
+
+
+def _nullness(row: Row, value: Value, *, there: bool) -> None:
+    if there:
+        _present(row, value)
+    elif value.variable is not None:
+        row.zone.absent.add(value.variable)
+        row.zone.absent |= {x for x, implied in row.zone.implied.items() if value.variable in implied}
+
+
+def _same(row: Row, condition: Call, truth: bool) -> Doubts:
+    """``is not distinct from``: equal, or both null."""
+    one, other = (as_instant(row, row.value(argument)) for argument in condition.arguments)
+    literal = _literal(condition.arguments[1])
+    if literal in (True, False) and isinstance(literal, bool) and truth:
+        return _assume(row, condition.arguments[0], literal)
+    if truth and row.is_instant(one) and row.is_instant(other):
+        relate(row, one, "=", other)
+        return ()
+    return _doubt(row, condition)
+
+
+def _among(row: Row, condition: Call) -> Doubts:
+    value = row.value(condition.arguments[0])
+    _present(row, value)
+    members = condition.arguments[1:]
+    if not row.is_instant(value) or len(members) > _MOST_MEMBERS:
+        return _doubt(row, condition)
+    return _any(row, [Call(condition.span, "=", (condition.arguments[0], member)) for member in members], True)
+
+
+def _present(row: Row, value: Value) -> None:
+    there = [value.variable] if value.variable is not None else []
+    if value.number is not None:
+        there += [value.number.plus, value.number.minus]
+    row.zone.assume(there)
+
+
+def _literal(expression: Expression) -> object:
+    return expression.value if isinstance(expression, Constant) else None
+
+
+def _doubt(row: Row, condition: Expression) -> Doubts:
+    """The condition's place, if it sets two times against each other in a way that is not understood."""
+    instants = set()
+    for column in columns_of(condition):
+        value = row.value(column)
+        if row.is_instant(value) or value.timely:
+            instants.add(value.variable)
+    return (condition.span,) if len(instants) > 1 else ()
+
+
+def columns_of(expression: object) -> Iterator[Column]:
+    """Every column that an expression names, but for those inside its subqueries."""
+    if isinstance(expression, Column):
+        yield expression
+    elif isinstance(expression, tuple):
+        for part in expression:
+            yield from columns_of(part)
+    elif is_dataclass(expression) and not isinstance(expression, Relation):
+        for each in fields(expression):
+            yield from columns_of(getattr(expression, each.name))
+
+
+def flows_of(row: Row, condition: Expression) -> frozenset[int]:
+    """What a condition's truth hangs on."""
+    return row.value(condition).flows or NOTHING

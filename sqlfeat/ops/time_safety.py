@@ -1,0 +1,88 @@
+"""Whether a training set may be built: no feature of it is provably from the future, unless somebody says why it may.
+
+What is unproven is warned of. All of it goes into the training set's manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlfeat.compiler.findings import UNSAFE
+from sqlfeat.compiler.manifest import CompiledModel
+from sqlfeat.errors import RunError
+from sqlfeat.ops.check import CheckedColumn, Problem, check_model
+from sqlfeat.ops.session import Session
+
+
+@dataclass(frozen=True)
+class TimeSafety:
+    """The verdicts of a training set's outputs; ``allowed`` are the reasons, by the model that gives them."""
+
+    outputs: tuple[CheckedColumn, ...]
+    allowed: dict[str, str]
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each finding that is not allowed, and one for each reason that lets one through."""
+        told = [f"{self._bearers(message)}: {message}" for message in dict.fromkeys(self._open())]
+        return [*told, *(f"{model} may leak: {reason}" for model, reason in self.allowed.items())]
+
+    def _open(self) -> list[str]:
+        return [
+            f"{problem.finding.message} ({problem.finding.rule}, {problem.place})"
+            for output in self.outputs
+            for problem in output.problems
+            if problem.allowed is None
+        ]
+
+    def _bearers(self, message: str) -> str:
+        names = [
+            output.name
+            for output in self.outputs
+            if any(f"({p.finding.rule}, {p.place})" in message for p in output.problems if p.allowed is None)
+        ]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return f"{', '.join(names[:3])}{more} unproven"
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the manifest keeps."""
+        verdicts = {output.name: output.verdict for output in self.outputs}
+        rules = {
+            output.name: sorted({problem.finding.rule for problem in output.problems})
+            for output in self.outputs
+            if output.problems
+        }
+        return {"verdicts": verdicts, "rules": rules, "allowed": self.allowed}
+
+
+def time_safety(
+    session: Session, model: CompiledModel, outputs: Collection[str] | None = None, *, strict: bool = False
+) -> TimeSafety:
+    """The verdicts of a training set, or of some of its outputs.
+
+    Raises:
+        RunError: ``unsafe-feature``, or with ``strict`` also ``unproven-feature``.
+    """
+    checked = check_model(session.manifest, model)
+    chosen = tuple(column for column in checked.columns if outputs is None or column.name in outputs)
+    allowed: dict[str, str] = {}
+    for column in chosen:
+        for problem in column.problems:
+            if problem.allowed is None and (problem.finding.verdict == UNSAFE or strict):
+                raise _refused(column, problem)
+            if problem.allowed is not None:
+                allowed[problem.allowed_by] = problem.allowed
+    return TimeSafety(chosen, allowed)
+
+
+def _refused(column: CheckedColumn, problem: Problem) -> RunError:
+    finding = problem.finding
+    unsafe = finding.verdict == UNSAFE
+    what = f"The output {column.name!r} is {finding.verdict}: {finding.message}"
+    details = [f"for example: {finding.example}", f"see docs/rules/{finding.rule}.md"]
+    hint = f"{finding.mend}; or say allow_leakage with the reason in {problem.finding.model}."
+    if unsafe:
+        return RunError("unsafe-feature", what, problem.place, hint, details=details)
+    return RunError("unproven-feature", what, problem.place, hint, details=details)

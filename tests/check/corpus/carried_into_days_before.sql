@@ -1,0 +1,9 @@
+-- verdict: unsafe
+-- rule: bucket-start
+-- why: Each event is repeated on the three days before it.
+-- written: after
+{{ config(event_time='day') }}
+
+select event_id, user_id, unnest(generate_series(ts - interval '3 days', ts, interval '1 day')) as day
+from {{ source('raw', 'events') }}
+where ts is not null

@@ -1,0 +1,10 @@
+-- verdict: safe
+-- rule: delay-ignored
+-- why: Yesterday's rate was published at midnight.
+-- written: before
+{{ config(event_time='asked_at') }}
+
+select r.request_id, r.asked_at, f.rate
+from {{ source('raw', 'requests') }} as r
+left join {{ source('raw', 'fx_daily') }} as f
+    on f.currency = r.currency and f.day = cast(r.asked_at as date) - 1

@@ -1,0 +1,14 @@
+-- verdict: safe
+-- rule: delay-ignored
+-- why: Strictly earlier days.
+-- written: before
+{{ config(event_time='asked_at') }}
+
+select
+    r.request_id,
+    r.asked_at,
+    (
+        select arg_max(f.rate, (f.day, f.rate)) from {{ source('raw', 'fx_daily') }} as f
+        where f.currency = r.currency and f.day < r.asked_at::date
+    ) as rate
+from {{ source('raw', 'requests') }} as r

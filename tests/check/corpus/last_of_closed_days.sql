@@ -1,0 +1,20 @@
+-- verdict: safe
+-- rule: latest-row
+-- why: The same with days that are over.
+-- written: after
+{{ config(event_time='asked_at') }}
+
+with last_of_day as (
+    select user_id, ts, event_id, kind
+    from {{ source('raw', 'events') }}
+    qualify row_number() over (partition by user_id, ts::date order by ts desc, event_id desc) = 1
+)
+
+select
+    r.request_id,
+    r.asked_at,
+    (
+        select arg_max(l.kind, (l.ts, l.event_id)) from last_of_day as l
+        where l.user_id = r.user_id and l.ts::date < r.asked_at::date
+    ) as last_kind
+from {{ source('raw', 'requests') }} as r

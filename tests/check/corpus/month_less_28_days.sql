@@ -1,0 +1,15 @@
+-- verdict: unsafe
+-- columns: orders_before
+-- rule: slack-bound
+-- why: A month less 28 days is not nothing: up to three days of slack.
+-- written: before
+{{ config(event_time='ordered_at') }}
+
+select
+    o.order_id,
+    o.ordered_at,
+    count(p.order_id) as orders_before
+from {{ source('raw', 'orders') }} as o
+left join {{ source('raw', 'orders') }} as p
+    on p.customer_id = o.customer_id and p.ordered_at <= o.ordered_at + interval '1 month' - interval '28 days'
+group by o.order_id, o.ordered_at

@@ -1,0 +1,29 @@
+-- verdict: unsafe
+-- columns: churn_rate
+-- rule: label-horizon
+-- why: The labels of earlier questions, used at once: those of yesterday are known in a week.
+-- written: before
+-- model: past_churn_labels
+{{ config(materialized='table', role='label', event_time='asked_at', horizon='7 days') }}
+
+select
+    r.request_id,
+    r.user_id,
+    r.asked_at,
+    not exists (
+        select 1 from {{ source('raw', 'events') }} as e
+        where e.user_id = r.user_id and e.ts > r.asked_at and e.ts <= r.asked_at + interval '7 days'
+    ) as churned
+from {{ source('raw', 'requests') }} as r
+
+-- model: past_churn_at_question
+{{ config(event_time='asked_at') }}
+
+select
+    r.request_id,
+    r.asked_at,
+    (
+        select avg(l.churned::int) from {{ ref('past_churn_labels') }} as l
+        where l.user_id = r.user_id and l.asked_at < r.asked_at
+    ) as churn_rate
+from {{ source('raw', 'requests') }} as r

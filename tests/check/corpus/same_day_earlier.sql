@@ -1,0 +1,14 @@
+-- verdict: safe
+-- rule: slack-bound
+-- why: The same day, and earlier on it.
+-- written: before
+{{ config(event_time='ts') }}
+
+select
+    e.event_id,
+    e.ts,
+    count(p.event_id) as events_today
+from {{ source('raw', 'events') }} as e
+left join {{ source('raw', 'events') }} as p
+    on p.user_id = e.user_id and p.ts::date = e.ts::date and p.ts < e.ts
+group by e.event_id, e.ts

@@ -1,0 +1,15 @@
+-- verdict: unsafe
+-- columns: events_before
+-- rule: unbounded-join
+-- why: Nobody has said that ids rise with time.
+-- written: before
+{{ config(event_time='ts') }}
+
+select
+    e.event_id,
+    e.ts,
+    count(p.event_id) as events_before
+from {{ source('raw', 'events') }} as e
+left join {{ source('raw', 'events') }} as p
+    on p.user_id = e.user_id and p.event_id < e.event_id
+group by e.event_id, e.ts

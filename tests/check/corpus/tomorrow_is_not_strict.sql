@@ -1,0 +1,15 @@
+-- verdict: unsafe
+-- columns: events
+-- rule: slack-bound
+-- why: A day smaller than tomorrow is today.
+-- written: after
+{{ config(event_time='ts') }}
+
+select
+    e.event_id,
+    e.ts,
+    count(p.event_id) as events
+from {{ source('raw', 'events') }} as e
+left join {{ source('raw', 'events') }} as p
+    on p.user_id = e.user_id and p.ts::date < e.ts::date + 1
+group by e.event_id, e.ts

@@ -1,0 +1,36 @@
+-- verdict: safe
+-- rule: label-horizon
+-- why: The same answers stamped when they are known.
+-- written: before
+-- model: ts_known_asked
+{{ config(materialized='table', role='label', event_time='asked_at', horizon='7 days') }}
+
+select
+    r.request_id,
+    r.user_id,
+    r.asked_at,
+    exists (
+        select 1 from {{ source('raw', 'events') }} as e
+        where e.user_id = r.user_id and e.ts > r.asked_at and e.ts <= r.asked_at + interval '7 days'
+    ) as returns
+from {{ source('raw', 'requests') }} as r
+
+-- model: ts_known_rates
+{{ config(materialized='feature_view', entity='user', event_time='known_at', tie_breaker='request_id') }}
+
+select
+    user_id,
+    asked_at + interval '7 days' as known_at,
+    request_id,
+    avg(returns::int) over (partition by user_id order by asked_at) as rate
+from {{ ref('ts_known_asked') }}
+
+-- model: training_set_with_known_labels
+{{ config(materialized='training_set', label='returns', keys=['request_id']) }}
+
+select
+    q.request_id,
+    q.asked_at,
+    {{ feature('ts_known_rates.rate', strict=true) }} as past_rate,
+    q.returns
+from {{ ref('ts_known_asked') }} as q
