@@ -77,7 +77,7 @@ def _trace(
     traced = Tracer().relation(relation)
     if [own.name.casefold() for own in relation.fields] != [own.name.casefold() for own in expected]:
         got = [own.name for own in relation.fields]
-        found.missed.append(f"  {name}: other names: {[(g, w.name) for g, w in zip(got, expected) if g != w.name]}")
+        found.missed.append(f"  {name}: it has the columns {[own.name for own in expected]}, and not {got}")
     for own, wanted, uses in zip(relation.fields, expected, traced.fields, strict=False):
         if uses.all | traced.rows:
             found.traced += 1

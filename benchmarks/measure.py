@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "@@ "
@@ -73,19 +73,25 @@ def measure(python: Path, method: str, task: Mapping[str, Any], timeout: float) 
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as child,
     ):
         try:
-            _told(child, timeout)
+            ready, _ = _told(child, timeout)
+            if ready is None:
+                raise Failed(_last_words(errors))
             assert child.stdin is not None
             child.stdin.write(b"go\n")
             child.stdin.flush()
             before = _anonymous(child.pid)
             told, highest = _told(child, timeout)
             if told is None:
-                errors.seek(0)
-                raise Failed((errors.read().strip().splitlines() or ["no word"])[-1][:300])
+                raise Failed(_last_words(errors))
             rest, _ = _told(child, timeout)
         finally:
             child.kill()
     return Measured(**{**told, **(rest or {}), "anonymous": max(0.0, highest - before)})
+
+
+def _last_words(errors: IO[str]) -> str:
+    errors.seek(0)
+    return (errors.read().strip().splitlines() or ["no word"])[-1][:300]
 
 
 def _told(child: subprocess.Popen[bytes], timeout: float) -> tuple[dict[str, Any] | None, float]:

@@ -39,9 +39,7 @@ _COLOURS = {"safe": "green", "unsafe": "bold red", "unproven": "yellow", "error"
     "--sarif", type=click.Path(path_type=Path), metavar="FILE", help="Also write the findings as SARIF 2.1.0."
 )
 @shared
-def check_command(
-    call: Call, select: Sequence[str], exclude: Sequence[str], strict: bool, sarif: Path | None
-) -> int:
+def check_command(call: Call, select: Sequence[str], exclude: Sequence[str], strict: bool, sarif: Path | None) -> int:
     """Check everything that can be known without running it.
 
     References, columns, types and contracts; and a proof, column by column, that nothing looks into the future: safe,

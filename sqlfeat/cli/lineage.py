@@ -83,11 +83,19 @@ def _line(lead: str, step: LineageStep, width: int) -> Text:
         notes.append((f"not traced: {step.untraced}", "red"))
     elif step.repeated:
         notes.append(("see above", "dim"))
-    elif step.expression and step.expression.casefold() != step.column.casefold():
+    elif step.expression and not _only_the_name(step):
         notes.append((_shortened(step.expression), "dim"))
     for note, style in notes:
         text.append("   ").append(note, style)
     return text
+
+
+def _only_the_name(step: LineageStep) -> bool:
+    """Whether the expression is but the column's own name, with or without its relation's."""
+    written = step.expression.replace('"', "").casefold()
+    return written == step.column.casefold() or (
+        written.endswith(f".{step.column.casefold()}") and written.replace(".", "").replace("_", "").isalnum()
+    )
 
 
 def _shortened(expression: str) -> str:

@@ -20,7 +20,7 @@ from sqlfeat.cli.options import Call, Command, Commands, examples, shared
 )
 @click.pass_context
 def training_sets_command(ctx: click.Context) -> None:
-    """Look at the training sets that are kept, compare them, drop old ones.
+    """List, show, compare and drop the training sets that are kept.
 
     A set is NAME (its newest), NAME@ID, NAME@previous or ID; the beginning of an id is enough.
     """

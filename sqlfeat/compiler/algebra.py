@@ -73,11 +73,13 @@ class Constant(Expression):
 class Call(Expression):
     """A scalar function or operator, by its lower-case DuckDB name or symbol.
 
-    Operators: ``+ - * / // % || = <> < <= > >= and or not neg is_null is_not_distinct is_distinct between in like …``;
-    ``case`` has condition, value, …, default as arguments; ``cast`` and ``try_cast`` keep their type in ``type``.
-    ``unnest`` in a list makes several rows of one. ``struct_extract`` has the field's name as a Constant,
-    ``struct_pack`` each name before its value. In the body
-    of a lambda a parameter is ``element(list)`` or ``index(list)``, so ``list_transform`` has the list and the body.
+    Operators: ``+ - * / // % ** || & | << >> = <> < <= > >= and or not neg is_null is_not_null is_distinct
+    is_not_distinct between in like ilike similar_to glob -> ->>``, ``[]`` (an element), ``[:]`` (a slice) and ``{}`` (a
+    map of keys and values); NOT LIKE is ``not`` of ``like``. ``case`` has condition, value, …, default as arguments;
+    ``cast`` and ``try_cast`` keep their type in ``type``. A unit of time is the first argument of ``date_trunc``,
+    ``date_part`` and ``date_diff``. ``struct_extract`` has the field's name as a Constant, ``struct_pack`` each name
+    before its value. ``unnest`` in a list makes several rows of one. In the body of a lambda a parameter is
+    ``element(list)``, ``index(list)`` or ``accumulated(list)``, so ``list_transform`` has the list and the body.
     """
 
     name: str
@@ -263,7 +265,7 @@ class Distinct(Relation):
 
 @dataclass(frozen=True, eq=False)
 class Limit(Relation):
-    """Some of the rows: LIMIT and OFFSET after ``order``, or a sample. ``count`` None: no LIMIT, or a share of the rows.
+    """Some of the rows: LIMIT and OFFSET after ``order``, or a sample. ``count`` None: no LIMIT, or a share of rows.
 
     An ORDER BY without either is left out, since it changes no row.
     """

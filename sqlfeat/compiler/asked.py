@@ -76,8 +76,7 @@ def compile_asked(
         features=tuple(calls),
     )
     times = {**manifest.source_time, _NODE: TimeFacts(event_time=asked.as_of)}
-    bound, _ = Binder(catalog, manifest.models, times, {**manifest.columns, _NODE: tuple(columns)}, {}).bind(model)
-    return bound
+    return Binder(catalog, manifest.models, times, {**manifest.columns, _NODE: tuple(columns)}, {}).bind(model)
 
 
 def _split(name: str) -> tuple[str, str]:

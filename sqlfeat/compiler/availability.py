@@ -40,9 +40,12 @@ from sqlfeat.compiler.conditions import assume
 from sqlfeat.compiler.determinism import Note, of_aggregate, of_limit, of_window
 from sqlfeat.compiler.flows import NOTHING, Cause, Field, Ledger, State
 from sqlfeat.compiler.frames import with_windows
-from sqlfeat.compiler.groups import Grouping, combined, distinct, limited
-from sqlfeat.compiler.instants import Row, Value, grain_of_type, together
+from sqlfeat.compiler.groups import Grouping, distinct, limited
+from sqlfeat.compiler.instants import Row
 from sqlfeat.compiler.joins import Matching, conjuncts, mark_bucketed, outer_instants, subquery_value
+from sqlfeat.compiler.set_operations import combined
+from sqlfeat.compiler.time_functions import grain_of_type
+from sqlfeat.compiler.values import Value, together
 from sqlfeat.compiler.zone import Zone
 
 Nodes = Callable[[Scan, Ledger, str], State]
@@ -50,7 +53,11 @@ Outer = tuple[Row, ...]
 
 
 class Interpreter:
-    """Reads the relations of one model. ``nodes`` gives what is known of the node that a scan names, in new variables."""
+    """Reads the relations of one model.
+
+    ``nodes`` gives what is known of the node that a scan names, in new variables; ``as_of`` tells which window
+    functions are a ``window()`` of sqlfeat's.
+    """
 
     def __init__(
         self, model: str, ledger: Ledger, nodes: Nodes, as_of: Callable[[WindowCall], bool] = lambda call: False
@@ -155,9 +162,7 @@ class Interpreter:
         values = row.values(relation.expressions)
         made = tuple(self._field(row, value, own) for value, own in zip(values, relation.fields, strict=True))
         plain = [e.index if isinstance(e, Column) and e.level == 0 else None for e in relation.expressions]
-        unique = tuple(
-            frozenset(plain.index(i) for i in key) for key in state.unique if all(i in plain for i in key)
-        )
+        unique = tuple(frozenset(plain.index(i) for i in key) for key in state.unique if all(i in plain for i in key))
         kept = state.kept and (frozenset(n for n, i in enumerate(plain) if i in state.kept[0]), state.kept[1])
         ranks = tuple(
             (plain.index(rank), frozenset(plain.index(i) for i in of))
@@ -192,7 +197,9 @@ class Interpreter:
 
     def _join(self, relation: Join, outer: Outer) -> State:
         left = self.state(relation.left, outer)
-        if relation.kind == "positional":
+        if relation.kind == "positional" or (
+            relation.asof and (relation.lateral or relation.kind not in ("inner", "left"))
+        ):
             return self._unread(relation, outer)
         if relation.lateral:
             row = self.row(left, outer)

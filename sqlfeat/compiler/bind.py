@@ -65,8 +65,8 @@ class Binder:
         self.columns = columns
         self.calls = calls
 
-    def bind(self, model: CompiledModel) -> tuple[CompiledModel, str | None]:
-        """The model with columns, time facts and plan, and a warning if its time facts call for one.
+    def bind(self, model: CompiledModel) -> CompiledModel:
+        """The model with columns, time facts and plan.
 
         Raises:
             ProjectError: what is wrong, at its place in the template.
@@ -75,7 +75,7 @@ class Binder:
             model = self._readable(model)
             self._refuse_calls(model)
             if model.materialized == "training_set":
-                return self._training_set(model), None
+                return self._training_set(model)
             return self._relation(model)
         except UnreadableSql as error:
             place = model.source_map.place(error.offset, error.length) or model.place()
@@ -119,7 +119,7 @@ class Binder:
 
     # -- relations -------------------------------------------------------------------------------------------------
 
-    def _relation(self, model: CompiledModel) -> tuple[CompiledModel, str | None]:
+    def _relation(self, model: CompiledModel) -> CompiledModel:
         view = self._taken_apart(model) if model.windows else None
         columns = self._describe(windows.describable(model.sql, model.windows), model)
         _refuse_twins(model, columns)
@@ -128,14 +128,14 @@ class Binder:
                 hint = did_you_mean(key, [column.name for column in columns])
                 what = f"The entity {model.config.entity!r} has the key {key!r}, and {model.name} has no such column."
                 raise ProjectError("missing-column", what, model.place("entity"), hint)
-        facts, warning = facts_of_model(
+        facts = facts_of_model(
             model.name, model.config, columns, self._parent_times(model), model.sql, model.places, model.place()
         )
         model = replace(model, columns=columns, time=facts)
         if model.windows:
             view = view or windows.take_apart(model.sql, model.windows)
             model = replace(model, window_view=self._window_view(model, view))
-        return model, warning
+        return model
 
     def _taken_apart(self, model: CompiledModel) -> WindowView | None:
         """The windows of a SELECT; nothing where only the engine can say what is wrong with it."""

@@ -14,7 +14,9 @@ from decimal import Decimal
 from sqlfeat.compiler.algebra import Call, Column, Constant, Expression, Interval, Relation, Span, Subquery
 from sqlfeat.compiler.calendar_units import DAY
 from sqlfeat.compiler.flows import NOTHING
-from sqlfeat.compiler.instants import Number, Row, Value, as_instant
+from sqlfeat.compiler.instants import Row
+from sqlfeat.compiler.time_functions import as_instant
+from sqlfeat.compiler.values import Number, Value
 from sqlfeat.compiler.zone import Zone
 
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "<>", "<>": "=", "!=": "="}
@@ -102,12 +104,24 @@ def relate(row: Row, one: Value, operator: str, other: Value) -> None:
         row.zone.require(x, y, -gap if operator == "<" else 0)
     if operator in (">", ">=", "="):
         row.zone.require(y, x, -gap if operator == ">" else 0)
+    _round(row, x)
+    _round(row, y)
     ends = row.ledger.ends
     if x in ends and y in ends and ends[x][0] == ends[y][0]:  # of two different months the earlier one is over
         if operator == "<":
             row.zone.require(ends[x][1], y, 0)
         if operator == ">":
             row.zone.require(ends[y][1], x, 0)
+
+
+def _round(row: Row, x: int) -> None:
+    """Whole days lie whole days apart: a bound between two of them is one of whole days."""
+    grain = row.ledger.grains.get(x, 0)
+    for table, turned in ((row.zone.bounds_of(x), False), (row.zone.bounds_from(x), True)):
+        for other, bound in list(table.items()):
+            both = math.gcd(grain, row.ledger.grains.get(other, 0)) if grain and row.ledger.grains.get(other) else 0
+            if both > 1 and bound % both:
+                row.zone.require(*((other, x) if turned else (x, other)), bound // both * both)
 
 
 def _distance(row: Row, number: Number, operator: str, other: Value) -> bool:

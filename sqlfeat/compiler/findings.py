@@ -18,10 +18,15 @@ UNSAFE, UNPROVEN, SAFE = "unsafe", "unproven", "safe"
 _WORST = (UNSAFE, UNPROVEN, SAFE)
 
 
+_OF_THE_STAMP = ("bucket-start", "slack-bound", "nullable-time")
+"""Rules that are about the event time, where nothing else was done to the rows."""
+
+
 @dataclass(frozen=True)
 class Target:
     """From when a row is used: its event time and available_at, as variables; ``grace`` is what may be added to the
-    event time (a declared delay, a label's horizon). ``declared``: the model says its own available_at or delay."""
+    event time (a declared delay, a label's horizon). ``declared``: the model says its own available_at or delay.
+    """
 
     event: int
     available: int | None = None
@@ -65,7 +70,7 @@ def lateness(flow: Flow, zone: Zone, target: Target) -> int | None:
 
 
 def diagnose(ledger: Ledger, flow: Flow, zone: Zone, target: Target, fallback: Span) -> Finding | None:
-    """What is to be said of a flow, if it is not proved to be in time."""
+    """What is to be said of a flow, if it is not proved to be in time; ``fallback`` is where its event time stands."""
     distance = lateness(flow, zone, target)
     if distance is not None and distance <= 0:
         return None
@@ -74,8 +79,8 @@ def diagnose(ledger: Ledger, flow: Flow, zone: Zone, target: Target, fallback: S
     span = cause.span
     if rule == "unknown-condition" and flow.doubts:
         span = flow.doubts[0]
-    if span.start < 0:
-        span = fallback
+    if span.start < 0 or (cause.kind == "scan" and rule in _OF_THE_STAMP):
+        span = fallback if fallback.start >= 0 else span
     finding = _told(rule, UNSAFE if unsafe else UNPROVEN, flow, replace(cause, span=span), distance)
     if target.label and not cause.settled and cause.kind != "inherited":
         return _beyond_horizon(finding, distance, flow, ledger, target)

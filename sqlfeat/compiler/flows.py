@@ -134,6 +134,8 @@ class Ledger:
     """The instants at a distance that is not exact: calendar months."""
     ends: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Of the starts of months, quarters and years: how many months they have, and the instant at which they end."""
+    cuts: dict[int, dict[tuple[int, int], int]] = field(default_factory=dict)
+    """Of an instant: the starts that were cut from it, by length and grain."""
     vague: set[int] = field(default_factory=set)
     """The instants that are made from others in a way that is not followed."""
     open_ends: dict[int, dict[int, int]] = field(default_factory=dict)
@@ -163,8 +165,10 @@ class Ledger:
         return found
 
     def with_ends(self, variables: Iterable[int]) -> set[int]:
-        """These and the ends of those that are starts: an end is fixed where its start is."""
+        """These, what was cut from them, and the ends of what are starts: all are fixed where these are."""
         found = set(variables)
+        for variable in list(found):
+            found |= set(self.cuts.get(variable, {}).values())
         return found | {self.ends[variable][1] for variable in found if variable in self.ends}
 
     def present(self, flows: frozenset[int], zone: Zone) -> frozenset[int]:
@@ -179,16 +183,18 @@ class Ledger:
         instants = {own.variable for own in state.fields} | {0}
         for known in sorted(present):
             flow = present[known]
-            bounds = tuple(sorted((v, c) for v, c in state.zone.bounds_of(known).items() if v in instants))
+            bounds = [sorted((v, c) for v, c in state.zone.bounds_of(known).items() if v in instants)]
+            if flow.event is not None:
+                for table in (state.zone.bounds_of(flow.event), state.zone.bounds_from(flow.event)):
+                    bounds.append(sorted((v, c) for v, c in table.items() if v in instants))
             if any(known in ends for ends in self._open(state)):
                 names[known] = known
                 continue
-            mark = (flow.root, flow.cause, flow.joined, flow.doubts, flow.void, flow.inexact, bounds)
+            mark = (flow.root, flow.cause, flow.joined, flow.doubts, flow.void, flow.inexact, str(bounds))
             names[known] = known if known in kept else same.setdefault(mark, known)
         rows = frozenset(names[known] for known in state.rows if known in names)
         fields = tuple(
-            replace(own, flows=frozenset(names[known] for known in own.flows if known in names))
-            for own in state.fields
+            replace(own, flows=frozenset(names[known] for known in own.flows if known in names)) for own in state.fields
         )
         result = replace(state, rows=rows, fields=fields)
         named = instants | self.variables(result.flows) | set(kept)
@@ -235,6 +241,8 @@ class Ledger:
             if variable in self.ends:
                 months, end = self.ends[variable]
                 self.ends[name] = (months, names.get(end, end))
+            if variable in self.cuts:
+                self.cuts[name] = {cut: names.get(start, start) for cut, start in self.cuts[variable].items()}
             if variable in self.open_ends:
                 self.open_ends[name] = {names.get(k, k): late for k, late in self.open_ends[variable].items()}
         return names

@@ -17,8 +17,9 @@ from sqlfeat.compiler.calendar_units import DAY, interval_range
 from sqlfeat.compiler.completion import Reach, complete, reach
 from sqlfeat.compiler.conditions import assume
 from sqlfeat.compiler.flows import Cause, Field, Flow, State
-from sqlfeat.compiler.instants import Row, Value, together
+from sqlfeat.compiler.instants import Row
 from sqlfeat.compiler.joins import member, outer_instants
+from sqlfeat.compiler.values import Value, together
 from sqlfeat.compiler.zone import Zone
 
 RANKS = frozenset({"row_number", "rank", "dense_rank"})
@@ -150,7 +151,7 @@ class Over:
 
     def _side(self) -> _Side:
         """The rows of the partition that the value may hang on, as they lie to the current row in time."""
-        function, frame = self.call.function, self.call.frame
+        function = self.call.function
         if self.key is None or function.name in _WHOLE or (function.order and function.name in RANKS | _NEIGHBOURS):
             return _Side(_ALL)
         if function.name in RANKS:
@@ -159,6 +160,8 @@ class Over:
             where = self._neighbour()
         else:
             return self._framed()
+        if function.name in ("rank", "dense_rank") and len(self.keys) == 1 and self.by is not None:
+            return _Side(self._in_time(where), -self.row.grain(self.by))  # equal ones do not count
         return _Side(self._in_time(where))
 
     def _neighbour(self) -> str:
@@ -248,6 +251,8 @@ class Over:
             self.row.zone.require(made, instant, bound)
         if side.inexact:
             self.ledger.update(made, inexact=True)
+        if flow.cause.rule == "lead" and not self.call.frame.end.following and self.call.frame.end.offset:
+            self.ledger.update(made, cause=replace(self.ledger.flows[made].cause, unsafe=False))
         return made
 
     def _by_next(self, flow: Flow, next_: int | None, zone: Zone) -> dict[int, int]:

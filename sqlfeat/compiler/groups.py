@@ -20,25 +20,49 @@ from sqlfeat.compiler.algebra import (
     Expression,
     Frame,
     Limit,
-    SetOperation,
     SortKey,
     Span,
     WindowCall,
 )
 from sqlfeat.compiler.algebra import Bound as Edge
-from sqlfeat.compiler.completion import bounded_by, complete, reach
+from sqlfeat.compiler.completion import Reach, bounded_by, complete, reach
 from sqlfeat.compiler.conditions import assume
 from sqlfeat.compiler.flows import Cause, Field, Flow, Ledger, State
 from sqlfeat.compiler.frames import Over
-from sqlfeat.compiler.instants import Row, Value, together
+from sqlfeat.compiler.instants import Row
 from sqlfeat.compiler.joins import member, outer_instants
+from sqlfeat.compiler.values import Value, together
 from sqlfeat.compiler.zone import ORIGIN, Zone
 
 _NEUTRAL_OF_SUM = (0, 0.0)
-_IGNORES_NULLS = frozenset("""
-sum avg min max count favg fsum product stddev_samp stddev_pop var_samp var_pop any_value bool_and bool_or bit_and
-bit_or bit_xor string_agg median quantile_cont quantile_disc mode approx_count_distinct
-""".split())
+_IGNORES_NULLS = frozenset(
+    [
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "count",
+        "favg",
+        "fsum",
+        "product",
+        "stddev_samp",
+        "stddev_pop",
+        "var_samp",
+        "var_pop",
+        "any_value",
+        "bool_and",
+        "bool_or",
+        "bit_and",
+        "bit_or",
+        "bit_xor",
+        "string_agg",
+        "median",
+        "quantile_cont",
+        "quantile_disc",
+        "mode",
+        "approx_count_distinct",
+    ]
+)
 _MEMBERS = frozenset({
     "min", "max", "any_value", "first", "last", "arg_min", "arg_max", "arg_min_null", "arg_max_null", "mode", "median",
     "quantile_disc",
@@ -58,6 +82,7 @@ class Grouping:
         self.fixed = self.ledger.with_ends(self.instants) | outer_instants(row)
         self.least: dict[int, int] = {}
         self.since: list[tuple[int, int]] = []
+        self.some: list[tuple[int, int]] = []
 
     def grouped(self) -> State:
         """The groups: keys first, then the aggregates."""
@@ -66,6 +91,10 @@ class Grouping:
         fields = [Field(self._key(v), v.flows, v.timely) for v in self.keys]
         aggregates = [self._aggregate(call) for call in self.aggregate.aggregates]
         zone = self.row.zone
+        for instant, least in self.some:
+            if instant in self.least:
+                zone.require(self.least[instant], least, 0)
+                zone.imply(least, [self.least[instant]])
         for instant, least in self.since:  # from here on the row's clocks are those of the group's first row
             self._exists_since(instant, least)
         rows = self._existence() if self.keys else frozenset()
@@ -126,7 +155,9 @@ class Grouping:
         flow = self.ledger.flows[known]
         found = reach(flow, zone, self.fixed)
         own = [f.variable for f in self.state.fields if f.variable in self.ledger.grains]
-        return complete(self.ledger, flow, found, self.row.zone, self._cause(call, flow, found, zone), own=own, zone=zone)
+        return complete(
+            self.ledger, flow, found, self.row.zone, self._cause(call, flow, found, zone), own=own, zone=zone
+        )
 
     def _first(
         self, call: AggregateCall, arguments: Sequence[Expression], branch: Row, conditions: Sequence[Expression]
@@ -162,6 +193,8 @@ class Grouping:
             if value.variable in self.row.zone.certain:
                 self.row.zone.assume([made])
             self.since.append((value.variable, made))
+        else:
+            self.some.append((value.variable, made))
         return value.variable, made
 
     def _exists_since(self, instant: int, least: int) -> None:
@@ -298,7 +331,7 @@ def limited(relation: Limit, row: Row, state: State) -> State:
     timed = newest and row.is_instant(row.value(relation.order[0].expression))
     rule = "random" if relation.sample else ("latest-row" if timed else "whole-relation")
     _rename(row.ledger, made.flows, rule, relation.span, row)
-    one = (frozenset(),) if relation.count == 1 and not relation.sample else ()
+    one: tuple[frozenset[int], ...] = (frozenset(),) if relation.count == 1 and not relation.sample else ()
     return State(row.zone, state.rows | made.flows, state.fields, (*state.unique, *one))
 
 
@@ -322,74 +355,3 @@ def _rename(ledger: Ledger, flows: Iterable[int], rule: str, span: Span, row: Ro
                 if named_by is not None and (named_by.rule != "unbounded-join" or new != "latest-row"):
                     cause = named_by
             ledger.update(known, cause=cause)
-
-
-# -- set operations ----------------------------------------------------------------------------------------------------
-
-
-def combined(relation: SetOperation, left: State, right: State, ledger: Ledger, row: Row) -> State:
-    """UNION: rows of either; a clock of the one branch is not there in rows of the other. EXCEPT and INTERSECT hang
-    on the other side's equal rows, a set that is fixed by the row's own values."""
-    if relation.kind == "union":
-        both = _union(left, right, ledger, row.outside)
-        if relation.all:
-            return both
-        flows = both.rows.union(*(own.flows for own in both.fields))
-        return replace(both, rows=flows, unique=(frozenset(range(len(both.fields))),))
-    names = dict(zip((f.variable for f in right.fields), (f.variable for f in left.fields), strict=True))
-    other = right.zone.renamed(names)
-    fixed = {f.variable for f in left.fields if f.variable in ledger.grains} | outer_instants(row)
-    zone = left.zone.copy()
-    rows = set(left.rows.union(*(own.flows for own in left.fields)))
-    outside = row.outside
-    for known in sorted(right.flows - outside):
-        flow = ledger.flows[known]
-        cause = Cause("join", "future-existence", relation.right.span, row.model, subject=relation.kind)
-        found = reach(flow, other, fixed)
-        named = bounded_by(flow, other, fixed, cause) or cause
-        own = [f.variable for f in left.fields if f.variable in ledger.grains]
-        rows.add(complete(ledger, flow, found, zone, named, own=own, zone=other))
-    unique = () if relation.all else (frozenset(range(len(left.fields))),)
-    return State(zone, frozenset(rows | (right.flows & outside)), left.fields, unique)
-
-
-def _union(left: State, right: State, ledger: Ledger, outside: frozenset[int]) -> State:
-    """The hull of both halves, column by column; the clocks of one half are absent in the other."""
-    variables: list[int] = []
-    for one, other in zip(left.fields, right.fields, strict=True):
-        grains = [ledger.grains.get(own.variable) for own in (one, other)]
-        instant = all(grain is not None for grain in grains)
-        lowest = min(g for g in grains if g is not None) if instant else None
-        shared = lowest if lowest and all(g is not None and g % lowest == 0 for g in grains) else (0 if 0 in grains else 1)
-        variables.append(ledger.variable(shared if instant else None))
-    spread = []
-    for state in (left, right):
-        made = state.zone.copy()
-        for own, variable in zip(state.fields, variables, strict=True):
-            _alias(made, own.variable, variable)
-            if own.variable in ledger.estimates:
-                ledger.estimates.add(variable)
-            for marks in (ledger.buckets, ledger.vague):
-                if own.variable in marks:
-                    marks.add(variable)
-        spread.append(made)
-    spread[0].absent |= ledger.variables(right.flows - left.flows - outside)
-    spread[1].absent |= ledger.variables(left.flows - right.flows - outside)
-    zone = spread[0].hull(spread[1])
-    fields = tuple(
-        Field(variable, one.flows | other.flows, one.timely or other.timely)
-        for variable, one, other in zip(variables, left.fields, right.fields, strict=True)
-    )
-    return State(zone, left.rows | right.rows, fields)
-
-
-def _alias(zone: Zone, variable: int, name: int) -> None:
-    """Another name for a variable of this row: one relation may give one column twice."""
-    if variable in zone.absent:
-        zone.absent.add(name)
-    zone.imply(name, [variable])
-    zone.imply(variable, [name])
-    if variable in zone.certain:
-        zone.assume([name])
-    zone.equate(name, variable)
-

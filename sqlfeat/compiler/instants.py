@@ -6,20 +6,17 @@ instant without bounds, or, where it might hide a clock or a table, a flow that 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date
 from typing import Protocol
 
-from sqlfeat.compiler import purity
 from sqlfeat.compiler.algebra import (
     AggregateCall,
     Call,
     Column,
     Constant,
     Expression,
-    Interval,
     Span,
     Subquery,
     Unknown,
@@ -27,45 +24,15 @@ from sqlfeat.compiler.algebra import (
 )
 from sqlfeat.compiler.calendar_units import (
     DAY,
-    SECOND,
-    fixed_size,
-    grain_of,
-    interval_range,
-    longest,
     microseconds,
-    months_of,
-    months_range,
-    unit_named,
 )
 from sqlfeat.compiler.flows import NOTHING, Cause, Field, Flow, Ledger, Root
+from sqlfeat.compiler.time_functions import call_value
+from sqlfeat.compiler.values import Value, is_null, together
 from sqlfeat.compiler.zone import ORIGIN, Zone
 
 HERE = Root("")
 """The root of what comes from no source: clocks, dice, SQL that is not understood."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A distance as a number: ``value * scale`` lies in ``plus - minus + [low, high]`` microseconds."""
-
-    plus: int
-    minus: int
-    scale: int = 1
-    low: int = 0
-    high: int = 0
-
-
-@dataclass(frozen=True)
-class Value:
-    """What is known of an expression's value: its flows, its variable if it has one, what number or literal it is."""
-
-    flows: frozenset[int] = NOTHING
-    variable: int | None = None
-    number: Number | None = None
-    literal: object = None
-    constant: bool = False
-    timely: bool = False
-    """Made from times, in a way that is not followed."""
 
 
 class Reader(Protocol):
@@ -133,7 +100,7 @@ class Row:
         if isinstance(expression, Constant):
             return self._constant(expression)
         if isinstance(expression, Call):
-            return _call(self, expression)
+            return call_value(self, expression)
         if isinstance(expression, Subquery):
             return self.reader.subquery(self, expression)
         if isinstance(expression, Unknown):
@@ -199,6 +166,8 @@ class Row:
             self.zone.assume([y])
         self.zone.require(y, x, high)
         self.zone.require(x, y, -low)
+        if x in self.ledger.vague:
+            self.ledger.vague.add(y)
         return Value(value.flows, y)
 
     def cut(self, value: Value, length: int, grain: int) -> Value:
@@ -209,10 +178,14 @@ class Row:
         own = self.grain(value)
         if own and grain and own % grain == 0 and length == grain:
             return value
+        known = self.ledger.cuts.get(value.variable or 0, {}).get((length, grain))
+        if known is not None and self.zone.bound(known, value.variable or 0) is not None:
+            return Value(value.flows, known)
         step = own if own and grain and grain % own == 0 else (1 if own else 0)
         made = self.shifted(value, -(length - step), 0, grain)
         assert made.variable is not None
         self.ledger.buckets.add(made.variable)
+        self.ledger.cuts.setdefault(value.variable or 0, {})[length, grain] = made.variable
         return made
 
     def either(self, values: Sequence[Value], *, zones: Sequence[Zone] | None = None) -> Value:
@@ -221,7 +194,7 @@ class Row:
         ``zones`` are what is known where each of them is it.
         """
         flows = together(values)
-        given = [(v, z) for v, z in zip(values, zones or [self.zone] * len(values), strict=True) if not _is_null(v)]
+        given = [(v, z) for v, z in zip(values, zones or [self.zone] * len(values), strict=True) if not is_null(v)]
         if not given or not all(self.is_instant(value) for value, _ in given):
             return Value(flows)
         made = self.ledger.variable(_common_grain([self.grain(value) for value, _ in given]))
@@ -271,15 +244,6 @@ class Row:
             self.zone.require(y, made, bound)
 
 
-def together(values: Iterable[Value]) -> frozenset[int]:
-    """The flows of all of them."""
-    return NOTHING.union(*(value.flows for value in values))
-
-
-def _is_null(value: Value) -> bool:
-    return value.constant and value.literal is None and value.variable is None
-
-
 def _around(value: Value, zone: Zone) -> tuple[dict[int, int], dict[int, int], frozenset[int]]:
     x = value.variable
     assert x is not None
@@ -291,358 +255,3 @@ def _around(value: Value, zone: Zone) -> tuple[dict[int, int], dict[int, int], f
 def _common_grain(grains: Sequence[int]) -> int:
     smallest = min(grains)
     return smallest if smallest and all(grain % smallest == 0 for grain in grains) else min(smallest, 1)
-
-
-# -- functions and operators -------------------------------------------------------------------------------------------
-
-
-def _call(row: Row, call: Call) -> Value:
-    name, arguments = call.name, call.arguments
-    if name in purity.CLOCKS or (name == "age" and len(arguments) == 1):
-        made = row.instant(row.values(arguments)) if _is_time(call.type) or not arguments else Value()
-        return Value(together(row.values(arguments)) | {row.never("clock", call.span, f"{name}()", unsafe=True)}, made.variable)
-    if name in purity.DICE:
-        return Value(together(row.values(arguments)) | {row.never("random", call.span, f"{name}()", unsafe=True)})
-    handler = _HANDLERS.get(name)
-    values = row.values(arguments)
-    if name not in purity.PLAIN and handler is None:
-        return Value(together(values) | {row.never("unread", call.span, f"the function {name}")})
-    made = handler(row, call, values) if handler is not None else None
-    if made is not None:
-        return made
-    if _is_time(call.type):
-        return row.instant(values)
-    timely = row.of_time(values)
-    if timely and name in _OVER_LISTS:
-        for known in together(values):
-            row.ledger.update(known, doubts=(*row.ledger.flows[known].doubts, call.span))
-    return Value(together(values), timely=timely)
-
-
-_OVER_LISTS = frozenset({"list_filter", "list_transform", "list_reduce", "list_where", "list_select", "list_aggregate"})
-"""Functions that may keep of a list what was known: which that is, is not followed."""
-
-
-def _or(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """``x is null or t < x``, where ``x`` is the next row's instant: whether that is by ``t``, is known by ``t``."""
-    nulls = [a.arguments[0] for a in call.arguments if isinstance(a, Call) and a.name == "is_null"]
-    compared = [a for a in call.arguments if isinstance(a, Call) and a.name in ("<", "<=", ">", ">=")]
-    if len(call.arguments) != 2 or len(nulls) != 1 or len(compared) != 1:
-        return None
-    one, other = compared[0].arguments
-    later, earlier = (other, one) if compared[0].name in ("<", "<=") else (one, other)
-    if row.value(later).variable != row.value(nulls[0]).variable:
-        return None
-    return row.not_yet(later, earlier)
-
-
-def _before_open_end(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """``t < coalesce(x, far away)``: the same."""
-    one, other = call.arguments
-    later, earlier = (other, one) if call.name in ("<", "<=") else (one, other)
-    if not isinstance(later, Call) or later.name != "coalesce" or len(later.arguments) != 2:
-        return None
-    far = row.value(later.arguments[1]).literal
-    if not isinstance(far, date) or far.year < _END_OF_TIME:
-        return None
-    return row.not_yet(later.arguments[0], earlier)
-
-
-_END_OF_TIME = 9000
-"""The year from which on a date stands for ever: no data are that late."""
-
-
-def _is_time(type_name: str | None) -> bool:
-    return type_name is not None and type_name.startswith(("TIMESTAMP", "DATE"))
-
-
-def grain_of_type(type_name: str | None) -> int:
-    """What every value of a type is a multiple of."""
-    return {"DATE": DAY, "TIMESTAMP_S": SECOND, "TIMESTAMP_MS": 1000, "TIMESTAMP_NS": 0}.get(type_name or "", 1)
-
-
-def _add(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """``x + interval``, ``interval + x``, ``date + days``."""
-    one, other = values
-    for x, y in ((one, other), (other, one)):
-        if row.is_instant(x):
-            span = _range_of(row, call, x, y)
-            if span is None:
-                return row.instant(values) if not row.is_instant(y) else None
-            return _moved(row, x, y, span)
-    return None
-
-
-def _subtract(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """``x - interval``, ``date - days``; the distance of two instants."""
-    one, other = values
-    if len(values) != 2 or not row.is_instant(one):
-        return None
-    if row.is_instant(other):
-        assert one.variable is not None
-        assert other.variable is not None
-        days = call.type in ("BIGINT", "INTEGER")
-        finer = 0 if row.grain(one) and row.grain(other) else 1
-        number = Number(one.variable, other.variable, DAY if days else 1, -finer, finer)
-        return Value(together(values), number=number)
-    span = _range_of(row, call, one, other)
-    return row.instant(values) if span is None else _moved(row, one, other, (-span[1], -span[0]))
-
-
-def _range_of(row: Row, call: Call, x: Value, y: Value) -> tuple[int, int] | None:
-    """The shortest and the longest that a literal can be that is added to an instant."""
-    if not y.constant:
-        return None
-    if isinstance(y.literal, Interval):
-        return interval_range(y.literal)
-    if isinstance(y.literal, int) and not isinstance(y.literal, bool) and row.grain(x) == DAY and call.type == "DATE":
-        return y.literal * DAY, y.literal * DAY
-    return None
-
-
-def _moved(row: Row, x: Value, y: Value, span: tuple[int, int]) -> Value:
-    months, end = row.ledger.ends.get(x.variable or 0, (0, 0))
-    if end and y.literal == Interval(months) and span[0] > 0:
-        return Value(together((x, y)), end)
-    grain = row.grain(x)
-    if grain and (span[0] != span[1] or span[0] % grain):
-        exact = isinstance(y.literal, Interval) and not y.literal.microseconds and grain == DAY
-        grain = DAY if exact else min(grain, 1)
-    made = row.shifted(x, *span, grain)
-    assert made.variable is not None
-    if span[0] != span[1] or x.variable in row.ledger.estimates:
-        row.ledger.estimates.add(made.variable)
-    if x.variable in row.ledger.buckets:
-        row.ledger.buckets.add(made.variable)
-    return Value(together((x, y)), made.variable, constant=x.constant)
-
-
-def _to_interval(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """``to_days(3)`` is a literal interval."""
-    unit = unit_named(call.name.removeprefix("to_"))
-    count = values[0].literal if values and values[0].constant else None
-    if unit is None or not isinstance(count, int) or isinstance(count, bool):
-        return None
-    size = fixed_size(unit)
-    if size is not None:
-        days, rest = (count * size // DAY, 0) if size % DAY == 0 else (0, count * size)
-        return Value(together(values), literal=Interval(0, days, rest), constant=True)
-    months = {"month": 1, "quarter": 3, "year": 12, "decade": 120, "century": 1200, "millennium": 12000}[unit]
-    return Value(together(values), literal=Interval(count * months), constant=True)
-
-
-def _scaled(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """``3 * interval '1 day'``."""
-    for one, other in (values, values[::-1]):
-        if one.constant and other.constant and isinstance(one.literal, int) and isinstance(other.literal, Interval):
-            n, i = one.literal, other.literal
-            return Value(literal=Interval(n * i.months, n * i.days, n * i.microseconds), constant=True)
-    return None
-
-
-def _negated(row: Row, call: Call, values: list[Value]) -> Value | None:
-    literal = values[0].literal
-    if values[0].constant and isinstance(literal, Interval):
-        turned = Interval(-literal.months, -literal.days, -literal.microseconds)
-        return Value(literal=turned, constant=True)
-    return None
-
-
-def _date_trunc(row: Row, call: Call, values: list[Value]) -> Value | None:
-    if len(values) != 2:
-        return None
-    unit = unit_named(values[0].literal) if isinstance(values[0].literal, str) else None
-    if unit is None or not row.is_instant(values[1]):
-        return row.instant(values) if row.is_instant(values[1]) else None
-    made = row.cut(values[1], longest(unit), grain_of(unit))
-    _end_of(row, values[1], made, months_of(unit))
-    return made
-
-
-def _end_of(row: Row, value: Value, start: Value, months: int | None) -> None:
-    """The end of a month that an instant lies in: the instant is before it, and that is exact."""
-    x, y = value.variable, start.variable
-    if months is None or months > 12 or x is None or y is None or x == y:
-        return
-    end = row.shifted(start, *months_range(months), DAY).variable
-    assert end is not None
-    row.ledger.ends[y] = (months, end)
-    row.zone.require(x, end, -(row.grain(value) and math.gcd(row.grain(value), DAY)))
-
-
-def _time_bucket(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """The start of the bucket, wherever buckets are said to begin; with a zone they are not all equally long."""
-    if len(values) < 2 or not row.is_instant(values[1]):
-        return None
-    width = values[0].literal
-    with_zone = any(isinstance(value.literal, str) and value.variable is None for value in values[2:])
-    if not isinstance(width, Interval) or not values[0].constant or with_zone:
-        return row.instant(values)
-    length = interval_range(width)[1]
-    if row.grain(values[1]) == DAY and (length % DAY or len(values) > 2):  # of a date it is a date again
-        return row.instant(values)
-    grain = DAY if length % DAY == 0 and len(values) == 2 else (1 if row.grain(values[1]) else 0)
-    made = row.cut(values[1], length, grain)
-    if width.months and not width.days and not width.microseconds and len(values) == 2:
-        _end_of(row, values[1], made, width.months)
-    return Value(together(values), made.variable)
-
-
-def _cast(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """Between dates and instants, all of them in UTC; from anything else an instant without bounds."""
-    if not _is_time(call.type):
-        return None
-    x = values[0]
-    if not row.is_instant(x):
-        return _literal_instant(row, call, x) or row.instant(values, grain_of_type(call.type), constant=x.constant)
-    if call.type == "DATE":
-        return row.cut(x, DAY, DAY)
-    if call.type in ("TIMESTAMP_S", "TIMESTAMP_MS"):
-        size = grain_of_type(call.type)
-        return x if row.grain(x) and row.grain(x) % size == 0 else row.shifted(x, -size, size, size)
-    return x
-
-
-def _literal_instant(row: Row, call: Call, x: Value) -> Value | None:
-    if not isinstance(x.literal, str):
-        return None
-    try:
-        found = datetime.fromisoformat(x.literal.strip())
-    except ValueError:
-        return None
-    value = row.instant((x,), constant=True)
-    assert value.variable is not None
-    row.zone.assume([value.variable])
-    row.place(value.variable, found.date() if call.type == "DATE" else found)
-    return Value(x.flows, value.variable, literal=found, constant=True)
-
-
-def _timezone(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """``x at time zone 'UTC'`` changes the type only; another zone shifts by what is not worked out here."""
-    if len(values) == 2 and row.is_instant(values[1]):
-        zone = values[0].literal
-        if isinstance(zone, str) and zone.upper() in ("UTC", "ETC/UTC", "GMT", "Z"):
-            return values[1]
-        return row.instant(values)
-    return None
-
-
-def _greatest(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """The latest of those that are not null: each of them is not later, and one of them is it."""
-    return _extreme(row, values, sign=1)
-
-
-def _least(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """The earliest of those that are not null."""
-    return _extreme(row, values, sign=-1)
-
-
-def _extreme(row: Row, values: list[Value], sign: int) -> Value | None:
-    given = [as_instant(row, value) for value in values if not _is_null(value)]
-    if not given or not any(row.is_instant(value) for value in given):
-        return None
-    made = row.either(given)
-    if made.variable is None:
-        return row.instant(values)
-    for value in given:
-        if value.variable is None:
-            continue
-        row.zone.imply(value.variable, [made.variable])
-        if value.variable in row.zone.certain:
-            row.zone.assume([made.variable])
-        pair = (value.variable, made.variable) if sign > 0 else (made.variable, value.variable)
-        row.zone.require(*pair, 0)
-    return Value(together(values), made.variable)
-
-
-def as_instant(row: Row, value: Value) -> Value:
-    """A text beside an instant is one too: DuckDB casts it."""
-    if value.variable is None and isinstance(value.literal, str):
-        made = _literal_instant(row, Call(Span(-1, -1), "cast", (), "TIMESTAMP"), value)
-        return made or value
-    return value
-
-
-def _coalesce(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """The first that is not null: after one that never is, the others do not count."""
-    if not any(row.is_instant(value) for value in values):
-        return None
-    given = []
-    for value in values:
-        own = as_instant(row, value)
-        given.append(own)
-        if own.variable in row.zone.certain:
-            break
-    zones, seen = [], row.zone
-    for own in given:
-        zones.append(seen)
-        if own.variable is not None:
-            seen = seen.copy()
-            seen.absent.add(own.variable)
-    made = row.either(given, zones=zones)
-    if made.variable is None:
-        return row.instant(values)
-    for own in given:
-        if own.variable is not None:
-            row.zone.imply(own.variable, [made.variable])
-            if own.variable in row.zone.certain:
-                row.zone.assume([made.variable])
-    return Value(together(values), made.variable)
-
-
-def _case(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """One of the results; what is known of each is what its condition says."""
-    results = [as_instant(row, value) for value in (*values[1::2][: len(values) // 2], values[-1])]
-    if not any(row.is_instant(value) for value in results):
-        return None
-    zones = []
-    for condition in call.arguments[:-1:2]:
-        branch = row.branch()
-        row.reader.assume(branch, condition, True)
-        zones.append(branch.zone)
-    made = row.either(results, zones=[*zones, row.zone])
-    return Value(together(values), made.variable) if made.variable is not None else row.instant(values)
-
-
-def _nullif(row: Row, call: Call, values: list[Value]) -> Value | None:
-    if not values or not row.is_instant(values[0]):
-        return None
-    made = row.either([values[0], Value(constant=True)])
-    return Value(together(values), made.variable)
-
-
-def _last_day(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """Midnight of the last day of the month: at most a day before, and thirty days after."""
-    if not row.is_instant(values[0]):
-        return None
-    return row.shifted(values[0], -(DAY - 1), 30 * DAY, DAY)
-
-
-def _date_diff(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """The distance in units, whole or begun: off by less than one unit whichever way they are counted."""
-    if len(values) != 3:
-        return None
-    unit = unit_named(values[0].literal) if isinstance(values[0].literal, str) else None
-    start, end = as_instant(row, values[1]), as_instant(row, values[2])
-    size = fixed_size(unit) if unit else None
-    if size is None or not row.is_instant(start) or not row.is_instant(end):
-        return None
-    assert start.variable is not None
-    assert end.variable is not None
-    less = size - 1 if row.grain(start) and row.grain(end) else size
-    if all(value_grain and value_grain % size == 0 for value_grain in (row.grain(start), row.grain(end))):
-        less = 0 if unit != "week" else less
-    return Value(together(values), number=Number(end.variable, start.variable, size, -less, less))
-
-
-Handler = Callable[[Row, Call, list[Value]], Value | None]
-_HANDLERS: dict[str, Handler] = {
-    "+": _add, "add": _add, "date_add": _add, "-": _subtract, "subtract": _subtract, "*": _scaled, "neg": _negated,
-    "date_trunc": _date_trunc, "time_bucket": _time_bucket, "cast": _cast, "try_cast": _cast, "timezone": _timezone,
-    "greatest": _greatest, "least": _least, "coalesce": _coalesce, "case": _case, "if": _case, "nullif": _nullif,
-    "or": _or, "<": _before_open_end, "<=": _before_open_end, ">": _before_open_end, ">=": _before_open_end,
-    "last_day": _last_day, "date_diff": _date_diff, "date_sub": _date_diff,
-    **{f"to_{unit}": _to_interval for unit in (
-        "microseconds", "milliseconds", "seconds", "minutes", "hours", "days", "weeks", "months", "quarters", "years",
-        "decades", "centuries", "millennia")},
-}  # fmt: skip

@@ -13,16 +13,17 @@ from sqlfeat.compiler.algebra import Call, Column, Expression, Join, Relation, S
 from sqlfeat.compiler.completion import bounded_by, complete, reach
 from sqlfeat.compiler.conditions import assume, columns_of
 from sqlfeat.compiler.flows import Cause, Ledger, State
-from sqlfeat.compiler.instants import Row, Value
+from sqlfeat.compiler.instants import Row
+from sqlfeat.compiler.values import Value
 from sqlfeat.compiler.zone import Zone
 
 
 class Matching:
     """Left rows, right rows, and the condition that pairs them."""
 
-    def __init__(self, join: Join, left: State, right: State, row: Row) -> None:
-        """``row`` sees both halves in one zone, and the outer rows."""
-        self.join, self.left, self.right, self.row = join, left, right, row
+    def __init__(self, join: Join, left: State, right: State, row: Row, *, turned: bool = False) -> None:
+        """``row`` sees both halves in one zone, and the outer rows. ``turned``: the right half comes first in it."""
+        self.join, self.left, self.right, self.row, self.turned = join, left, right, row, turned
         self.ledger: Ledger = row.ledger
         doubts = assume(row, join.condition) if join.condition is not None else ()
         self.condition = row.value(join.condition).flows if join.condition is not None else frozenset()
@@ -34,6 +35,8 @@ class Matching:
 
     def state(self) -> State:
         kind = self.join.kind
+        if kind == "right":
+            return Matching(replace(self.join, kind="left"), self.right, self.left, self.row, turned=True).state()
         if self.join.asof:
             return self._nearest(optional=kind == "left")
         if kind in ("inner", "cross"):
@@ -69,9 +72,12 @@ class Matching:
         completed = self._completed(zone, right, "unbounded-join", frozenset(f.variable for f in self.right.fields))
         matched = right | completed | self.condition
         rows = self.left.rows if self._at_most_one() else self.left.rows | matched
-        fields = self.left.fields + tuple(replace(f, flows=f.flows | matched) for f in self.right.fields)
-        kept = (frozenset(range(len(self.left.fields))), self.left.rows)
-        return State(zone, rows, fields, self.left.unique if self._at_most_one() else (), kept)
+        optional = tuple(replace(f, flows=f.flows | matched) for f in self.right.fields)
+        start = len(optional) if self.turned else 0
+        fields = optional + self.left.fields if self.turned else self.left.fields + optional
+        kept = (frozenset(range(start, start + len(self.left.fields))), self.left.rows)
+        unique = tuple(frozenset(start + i for i in key) for key in self.left.unique) if self._at_most_one() else ()
+        return State(zone, rows, fields, unique, kept)
 
     def _nearest(self, *, optional: bool) -> State:
         """As-of: one right row for each left one, the nearest of the set that satisfies the condition."""
@@ -151,15 +157,16 @@ class Matching:
 
     def _at_most_one(self) -> bool:
         """Whether the condition equates a unique key of the right side with something of the left row."""
-        start = len(self.left.fields)
+        start = 0 if self.turned else len(self.left.fields)
+        own = range(start, start + len(self.right.fields))
         equated = set()
         for part in conjuncts(self.join.condition):
             if not isinstance(part, Call) or part.name not in ("=", "is_not_distinct"):
                 continue
             for one, other in (part.arguments, part.arguments[::-1]):
-                if isinstance(one, Column) and one.level == 0 and one.index >= start:
-                    if all(c.level > 0 or c.index < start for c in columns_of(other)):
-                        equated.add(one.index - start)
+                outside = all(c.level > 0 or c.index not in own for c in columns_of(other))
+                if outside and isinstance(one, Column) and one.level == 0 and one.index in own:
+                    equated.add(one.index - start)
         return any(key <= equated for key in self.right.unique)
 
 
@@ -176,10 +183,17 @@ def _both_optional(left: State, right: State, left_variables: set[int], right_va
 
 
 def mark_bucketed(row: Row, condition: Expression | None, flows: frozenset[int]) -> None:
-    """Remember that rows were set against the start of a day, so that what is too late for it is told as such."""
-    if any(value.variable in row.ledger.buckets for value in _compared(row, condition)):
-        for known in flows:
-            row.ledger.update(known, bucketed=True)
+    """Remember that rows were set against the start of a day, so that what is too late for it is told as such; and
+    that they were at a distance of months, which is not exact.
+    """
+    compared = {value.variable for value in _compared(row, condition)}
+    for known in flows:
+        flow = row.ledger.flows[known]
+        row.ledger.update(
+            known,
+            bucketed=flow.bucketed or bool(compared & row.ledger.buckets),
+            inexact=flow.inexact or bool(compared & row.ledger.estimates),
+        )
 
 
 def _compared(row: Row, condition: Expression | None) -> Iterator[Value]:
@@ -240,15 +254,27 @@ def subquery_value(row: Row, expression: Subquery, inner: State) -> Value:
         _name_fitted(ledger, everything - outside, row.rows.union(*(f.flows for f in row.fields)))
     flows = set(everything & outside) | inputs
     own = [f.variable for f in inner.fields if f.variable in ledger.grains]
+    timely = expression.operand is not None and row.of_time([row.value(expression.operand)])
+    completed = {}
     for known in sorted(everything - outside):
         flow = ledger.flows[known]
         named = bounded_by(flow, inner.zone, fixed, cause) or cause
         found = reach(flow, inner.zone, fixed)
-        flows.add(complete(ledger, flow, found, row.zone, named, own=own, zone=inner.zone))
+        completed[known] = complete(ledger, flow, found, row.zone, named, own=own, zone=inner.zone)
+        if timely:  # that the two are equal may bound one by the other
+            ledger.update(completed[known], doubts=(*flow.doubts, span))
+    flows |= set(completed.values())
     value = Value(frozenset(flows), timely=any(f.timely for f in inner.fields[:1]))
     if expression.kind != "scalar" or not inner.fields or inner.fields[0].variable not in ledger.grains:
         return value
-    return Value(value.flows, member(row, inner.zone, inner.fields[0].variable, fixed))
+    single = inner.fields[0].variable
+    made = member(row, inner.zone, single, fixed)
+    if frozenset() in inner.unique:  # what is final at the value's own instant, as the least one is
+        for known, late in completed.items():
+            bound = inner.zone.bound(known, single)
+            if bound is not None:
+                row.zone.require(late, made, bound)
+    return Value(value.flows, made)
 
 
 def member(row: Row, zone: Zone, variable: int, fixed: set[int], into: Zone | None = None) -> int:
@@ -265,4 +291,3 @@ def member(row: Row, zone: Zone, variable: int, fixed: set[int], into: Zone | No
     if variable in ledger.estimates:
         ledger.estimates.add(made)
     return made
-

@@ -262,7 +262,6 @@ class Manifest:
     templates: Mapping[str, str] = field(repr=False)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, SqlfeatError] = field(default_factory=dict)
-    warnings: Mapping[str, str] = field(default_factory=dict)
 
     def model(self, name: str) -> CompiledModel:
         """The model of a name; :class:`UsageError` (``unknown-model``) if there is none."""

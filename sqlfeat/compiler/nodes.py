@@ -11,8 +11,8 @@ from dataclasses import replace
 from sqlfeat.compiler.algebra import Span
 from sqlfeat.compiler.calendar_units import months_range
 from sqlfeat.compiler.flows import NOTHING, Cause, Field, Flow, Ledger, Root, State
-from sqlfeat.compiler.instants import grain_of_type
 from sqlfeat.compiler.manifest import Column, TimeFacts
+from sqlfeat.compiler.time_functions import grain_of_type
 from sqlfeat.compiler.zone import Zone
 from sqlfeat.spec.duration import Duration
 

@@ -71,7 +71,6 @@ class _Compilation:
         self.source_time: dict[str, TimeFacts] = {}
         self.fingerprints: dict[str, str] = {}
         self.errors: dict[str, SqlfeatError] = {}
-        self.warnings: dict[str, str] = {}
         self.sources = {table.id: table for table in spec.sources.values()}
         self.broken: set[str] = set()
         self.references = References(spec, self.models, self.broken, self.renderer.templates)
@@ -98,7 +97,6 @@ class _Compilation:
             templates=self.renderer.templates,
             fingerprints=self.fingerprints,
             errors=self.errors,
-            warnings=self.warnings,
         )
 
     # -- templates -------------------------------------------------------------------------------------------------
@@ -325,14 +323,12 @@ class _Compilation:
         if self.catalog is not None:
             binder = Binder(self.catalog, self.models, self.source_time, self.columns, self.references.calls)
             model = self._second_pass(model, self.catalog)
-            model, warning = binder.bind(model)
+            model = binder.bind(model)
             self.columns[model.id] = model.columns
             self.catalog.declare(f"ref.{model.name}", model.columns)
             properties = self.spec.models[model.name].properties
             if properties:
                 _check_described(properties.columns, model.columns, model.id)
-            if warning:
-                self.warnings[model.id] = warning
         parents = {parent: self.fingerprints.get(parent, "") for parent in model.parents}
         mark = fingerprint.of_model(model, parents, model.keys)
         self.models[model.name] = replace(model, fingerprint=mark)

@@ -5,24 +5,66 @@ A function that is not listed may be anything (a macro that a hook has made, an 
 
 from __future__ import annotations
 
-CLOCKS = frozenset("""
-now today current_date current_time current_timestamp current_localtime current_localtimestamp localtime
-localtimestamp get_current_time get_current_timestamp transaction_timestamp ago txid_current
-current_transaction_id
-""".split())
+CLOCKS = frozenset(
+    [
+        "now",
+        "today",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "current_localtime",
+        "current_localtimestamp",
+        "localtime",
+        "localtimestamp",
+        "get_current_time",
+        "get_current_timestamp",
+        "transaction_timestamp",
+        "ago",
+        "txid_current",
+        "current_transaction_id",
+    ]
+)
 """Functions that say what time it is."""
 
-DICE = frozenset("random gen_random_uuid uuid uuidv4 uuidv7 setseed".split())
+DICE = frozenset(["random", "gen_random_uuid", "uuid", "uuidv4", "uuidv7", "setseed"])
 """Functions that give something else each time."""
 
-ORDERED_AGGREGATES = frozenset("first last list string_agg any_value".split())
+ORDERED_AGGREGATES = frozenset(["first", "last", "list", "string_agg", "any_value"])
 """Aggregates whose value hangs on the order of rows, unless an ORDER BY says which."""
 
-FLOAT_AGGREGATES = frozenset("""
-sum avg favg fsum product stddev_samp stddev_pop var_samp var_pop sem skewness kurtosis kurtosis_pop corr covar_pop
-covar_samp regr_avgx regr_avgy regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy geomean geometric_mean
-entropy wavg weighted_avg
-""".split())
+FLOAT_AGGREGATES = frozenset(
+    [
+        "sum",
+        "avg",
+        "favg",
+        "fsum",
+        "product",
+        "stddev_samp",
+        "stddev_pop",
+        "var_samp",
+        "var_pop",
+        "sem",
+        "skewness",
+        "kurtosis",
+        "kurtosis_pop",
+        "corr",
+        "covar_pop",
+        "covar_samp",
+        "regr_avgx",
+        "regr_avgy",
+        "regr_intercept",
+        "regr_r2",
+        "regr_slope",
+        "regr_sxx",
+        "regr_sxy",
+        "regr_syy",
+        "geomean",
+        "geometric_mean",
+        "entropy",
+        "wavg",
+        "weighted_avg",
+    ]
+)
 """Aggregates whose last bits hang on the order of rows where they add up floats."""
 
 _PLAIN = """
@@ -75,16 +117,81 @@ grouping grouping_id
 PLAIN = frozenset(_PLAIN.split())
 """Functions and operators of DuckDB whose value hangs on their arguments alone."""
 
-PLAIN_AGGREGATES = frozenset("""
-any_value approx_count_distinct approx_quantile approx_top_k arg_max arg_max_null arg_max_nulls_last arg_min
-arg_min_null arg_min_nulls_last avg bit_and bit_or bit_xor bitstring_agg bool_and bool_or corr count count_if
-count_star covar_pop covar_samp decimal_average entropy favg first fsum geomean geometric_mean grouping grouping_id
-histogram histogram_exact json_group_array json_group_object kurtosis kurtosis_pop last list lttb mad max median min
-mode product quantile quantile_cont quantile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope
-regr_sxx regr_sxy regr_syy sem skewness stddev_pop stddev_samp string_agg sum sum_no_overflow var_pop var_samp wavg
-weighted_avg
-""".split())
+PLAIN_AGGREGATES = frozenset(
+    [
+        "any_value",
+        "approx_count_distinct",
+        "approx_quantile",
+        "approx_top_k",
+        "arg_max",
+        "arg_max_null",
+        "arg_max_nulls_last",
+        "arg_min",
+        "arg_min_null",
+        "arg_min_nulls_last",
+        "avg",
+        "bit_and",
+        "bit_or",
+        "bit_xor",
+        "bitstring_agg",
+        "bool_and",
+        "bool_or",
+        "corr",
+        "count",
+        "count_if",
+        "count_star",
+        "covar_pop",
+        "covar_samp",
+        "decimal_average",
+        "entropy",
+        "favg",
+        "first",
+        "fsum",
+        "geomean",
+        "geometric_mean",
+        "grouping",
+        "grouping_id",
+        "histogram",
+        "histogram_exact",
+        "json_group_array",
+        "json_group_object",
+        "kurtosis",
+        "kurtosis_pop",
+        "last",
+        "list",
+        "lttb",
+        "mad",
+        "max",
+        "median",
+        "min",
+        "mode",
+        "product",
+        "quantile",
+        "quantile_cont",
+        "quantile_disc",
+        "regr_avgx",
+        "regr_avgy",
+        "regr_count",
+        "regr_intercept",
+        "regr_r2",
+        "regr_slope",
+        "regr_sxx",
+        "regr_sxy",
+        "regr_syy",
+        "sem",
+        "skewness",
+        "stddev_pop",
+        "stddev_samp",
+        "string_agg",
+        "sum",
+        "sum_no_overflow",
+        "var_pop",
+        "var_samp",
+        "wavg",
+        "weighted_avg",
+    ]
+)
 """Aggregates whose value hangs on their rows alone; a sampling one is none of them."""
 
-PLAIN_TABLES = frozenset("range generate_series unnest repeat repeat_row json_each json_tree".split())
+PLAIN_TABLES = frozenset(["range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree"])
 """Table functions whose rows hang on their arguments alone."""

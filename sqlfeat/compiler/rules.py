@@ -12,7 +12,8 @@ from dataclasses import dataclass
 class Rule:
     """``says`` is a finding's sentence and ``example`` its counterexample; both may name ``{subject}`` (a word of the
     SQL), ``{source}``, ``{event_time}`` and ``{known}`` (its columns), ``{distance}`` (how much too late) and
-    ``{time}`` (the row's own time)."""
+    ``{time}`` (the row's own time).
+    """
 
     id: str
     meaning: str
@@ -171,7 +172,7 @@ _ALL = (
         "Statistics over all rows are put back beside them: the test rows are in the fit.",
         "{subject} is computed over all rows of {source} and joined back to them, those of the test split too.",
         "a training row at {time} is scaled or encoded with rows of the test split",
-        "fit on what is known at each row's time: a window() in a feature view, or a fitted transform of a training set",
+        "fit on what is known at each row's time, with a window() in a feature view",
     ),
     Rule(
         "date-event-time",

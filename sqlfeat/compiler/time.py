@@ -1,8 +1,8 @@
 """The time facts of every relation: what is declared, checked against its columns, and what is inherited.
 
 TIME semantics, section 1: ``available_at`` passes from a timed parent to its child under its own name or a plain
-alias; a child that drops it has to declare it anew, and until it does its rows count as known at their event time,
-which is told as a warning. The proof that nothing looks ahead is not made here.
+alias. A child that drops it, and declares nothing anew, has rows that count from their event time: whether that is so,
+and that nothing looks ahead, is proved elsewhere (``verdicts``).
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def facts_of_model(
     sql: str,
     places: Mapping[str, Place],
     fallback: Place,
-) -> tuple[TimeFacts, str | None]:
-    """A model's time facts, and a warning where its parents' ``available_at`` is lost on the way.
+) -> TimeFacts:
+    """A model's time facts: what it declares, else what its parents pass on.
 
     Raises:
         ProjectError: a declared column is missing or is no time.
@@ -79,10 +79,10 @@ def facts_of_model(
         for column in getattr(config, key):
             _check_column(column, key, columns, places.get(key, fallback), owner)
     event_time = config.event_time or _inherited_event_time(columns, parents)
-    available_at, after, warning = config.available_at, config.available_after, None
+    available_at, after = config.available_at, config.available_after
     if event_time and available_at is None and after is None and config.role != "label":
-        available_at, after, warning = _inherited(name, event_time, columns, parents, sql)
-    facts = TimeFacts(
+        available_at, after = _inherited(event_time, columns, parents, sql)
+    return TimeFacts(
         event_time=event_time,
         available_at=available_at,
         available_after=after,
@@ -91,7 +91,6 @@ def facts_of_model(
         ttl=config.ttl,
         immutable=config.immutable,
     )
-    return facts, warning
 
 
 def _inherited_event_time(columns: Sequence[Column], parents: Mapping[str, TimeFacts]) -> str | None:
@@ -102,8 +101,9 @@ def _inherited_event_time(columns: Sequence[Column], parents: Mapping[str, TimeF
 
 
 def _inherited(
-    name: str, event_time: str, columns: Sequence[Column], parents: Mapping[str, TimeFacts], sql: str
-) -> tuple[str | None, Duration | None, str | None]:
+    event_time: str, columns: Sequence[Column], parents: Mapping[str, TimeFacts], sql: str
+) -> tuple[str | None, Duration | None]:
+    """The available_at, or the delay, that passes on; neither where one parent's is lost or they do not agree."""
     plain = _plain_columns(sql)
     carried: dict[str, str] = {}
     for parent, facts in parents.items():
@@ -112,17 +112,13 @@ def _inherited(
             if event_time.casefold() in {output.casefold() for output in outputs}:
                 continue
             if not outputs:
-                return None, None, _lost(name, parent, f"its available_at {facts.available_at!r} is not in the output")
+                return None, None
             carried[parent] = outputs[0]
         elif facts.available_after is not None:
             source = next((p.column for p in plain if p.output.casefold() == event_time.casefold()), event_time)
-            if facts.event_time is not None and source.casefold() == facts.event_time.casefold():
-                return None, facts.available_after, None
-            return None, None, _lost(name, parent, f"it is known {facts.available_after} after {facts.event_time!r}")
-    if len(set(carried.values())) > 1:
-        listed = ", ".join(sorted(set(carried.values())))
-        return None, None, _lost(name, " and ".join(carried), f"there are several available_at: {listed}")
-    return next(iter(carried.values()), None), None, None
+            same = facts.event_time is not None and source.casefold() == facts.event_time.casefold()
+            return None, facts.available_after if same else None
+    return next(iter(carried.values())) if len(set(carried.values())) == 1 else None, None
 
 
 @dataclass(frozen=True)
@@ -136,20 +132,13 @@ class _Plain:
 
 def _outputs_of(column: str, parent: str, plain: Sequence[_Plain], columns: Sequence[Column]) -> list[str]:
     """The outputs that carry a parent's column; one under its own name counts unless the text says that it is not."""
-    names = {each.name.casefold(): each.name for each in columns}
+    names = {each.name.casefold(): each.name for each in columns if is_time(each.type)}
     own = [p for p in plain if p.column.casefold() == column.casefold() and p.parent in (None, parent)]
     outputs = [names[p.output.casefold()] for p in own if p.output.casefold() in names]
     others = {p.output.casefold() for p in plain if p not in own}
     if not outputs and column.casefold() in names and column.casefold() not in others:
         return [names[column.casefold()]]
     return outputs
-
-
-def _lost(name: str, parent: str, why: str) -> str:
-    return (
-        f"{name} reads {parent.split('.', 1)[-1]}, and {why}: rows of {name} count as known at their event time. "
-        "Declare available_at or available_after."
-    )
 
 
 def _plain_columns(sql: str) -> list[_Plain]:

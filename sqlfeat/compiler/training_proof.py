@@ -59,7 +59,9 @@ class TrainingProof:
 
     def _key(self, sql: str) -> Expression:
         alias = f" as {quote(self.plan.alias)}" if self.plan.alias else ""
-        relation = resolve(f"select {sql} as k from {token_of(self.plan.labels)}{alias}", {self.plan.labels: self._columns()})
+        relation = resolve(
+            f"select {sql} as k from {token_of(self.plan.labels)}{alias}", {self.plan.labels: self._columns()}
+        )
         assert isinstance(relation, Project)
         return relation.expressions[0]
 

@@ -10,7 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlfeat.compiler import windows
-from sqlfeat.compiler.algebra import Relation, Scan, Span, WindowCall
+from sqlfeat.compiler.algebra import (
+    Aggregate,
+    Distinct,
+    Filter,
+    Limit,
+    Project,
+    Relation,
+    Scan,
+    Span,
+    WindowCall,
+    Windows,
+)
+from sqlfeat.compiler.algebra import Column as AlgebraColumn
 from sqlfeat.compiler.availability import Interpreter
 from sqlfeat.compiler.determinism import Note
 from sqlfeat.compiler.findings import SAFE, Finding, Target, diagnose, lateness, worst
@@ -75,9 +87,16 @@ class Verdicts:
     _sources: dict[str, State] = field(default_factory=dict)
     _texts: dict[str, Rewritten] = field(default_factory=dict)
     _notes: dict[str, tuple[Note, ...]] = field(default_factory=dict)
+    _stamps: dict[str, Span] = field(default_factory=dict)
+    """Where each model's event time is written."""
 
     def of(self, name: str) -> ModelVerdict:
-        """The verdict of a model that compiles, and whose parents do."""
+        """The verdict of a model.
+
+        Raises:
+            ProjectError: the model, or what it is made from, does not compile.
+        """
+        self.manifest.raise_errors([f"model.{name}"])
         for node in self.manifest.graph.order():
             if node.startswith("model.") and node in self._needed(name):
                 self._prove(node.removeprefix("model."))
@@ -85,13 +104,12 @@ class Verdicts:
 
     def of_training_set(self, name: str) -> ModelVerdict:
         """The verdict of a training set: of each output, as of the label rows' time."""
+        self.manifest.raise_errors([f"model.{name}"])
         model = self.manifest.models[name]
         self._texts[name] = model.training_set.select if model.training_set else Rewritten(model.sql)
         try:
             proof = TrainingProof(model, self.manifest, self._labels_of(model), self.ledger)
-            views = {
-                (view, column): self.of(view).column(column).findings for view, column in sorted(proof.features())
-            }
+            views = {(view, column): self.of(view).column(column).findings for view, column in sorted(proof.features())}
             columns = tuple(_verdict(output.name, found) for output, found in proof.findings(views))
         except Unresolved as error:
             state = self._unread(model, Span(error.offset, error.offset + error.length), error.what)
@@ -148,7 +166,7 @@ class Verdicts:
         zone = state.zone.copy()
         zone.assume([target.event] if target.available is None else [target.event, target.available])
         found = {
-            known: diagnose(self.ledger, self.ledger.flows[known], zone, target, NOWHERE)
+            known: diagnose(self.ledger, self.ledger.flows[known], zone, target, self._stamps.get(model.name, NOWHERE))
             for known in sorted(state.flows)
         }
         found = {known: finding and self._here(finding, model) for known, finding in found.items()}
@@ -216,6 +234,9 @@ class Verdicts:
             return self._unread(model, span, error.what)
         if len(relation.fields) != len(model.columns):
             return self._unread(model, NOWHERE, "which columns this gives")
+        names = [column.name.casefold() for column in model.columns]
+        if model.time.event_time is not None and model.time.event_time.casefold() in names:
+            self._stamps[model.name] = written_at(relation, names.index(model.time.event_time.casefold()))
         interpreter = Interpreter(model.name, self.ledger, self._node, _as_of(text))
         state = interpreter.state(relation)
         self._notes[model.name] = tuple(interpreter.notes) if model.config.deterministic else ()
@@ -337,6 +358,26 @@ class Verdicts:
         return facts_of_seed(self.manifest.seeds[node])
 
 
+def written_at(relation: Relation, index: int) -> Span:
+    """Where the expression stands that a column is made by, through whatever only passes it on."""
+    span = NOWHERE
+    while True:
+        expressions = getattr(relation, "expressions", getattr(relation, "keys", ()))
+        if isinstance(relation, Filter | Distinct | Limit | Windows):
+            expressions = ()
+        elif not isinstance(relation, Project | Aggregate):
+            return span
+        if expressions and index < len(expressions):
+            made = expressions[index]
+            span = made.span if made.span.start >= 0 else span
+            if not isinstance(made, AlgebraColumn) or made.level:
+                return span
+            index = made.index
+        elif isinstance(relation, Project | Aggregate):
+            return span
+        relation = relation.input
+
+
 def _target(model: CompiledModel, by_name: Mapping[str, Field]) -> Target | None:
     event = by_name.get((model.time.event_time or "").casefold())
     available = by_name.get((model.time.available_at or "").casefold())
@@ -364,7 +405,8 @@ def _column(name: str, flows: frozenset[int], found: Mapping[int, Finding | None
 def _verdict(name: str, found: Sequence[Finding]) -> ColumnVerdict:
     findings: dict[tuple[object, ...], Finding] = {}
     for finding in found:
-        findings.setdefault((finding.rule, finding.model, finding.span), finding)
+        where = None if finding.rule == "bucket-start" else finding.span  # it is the event time that is wrong
+        findings.setdefault((finding.rule, finding.model, where), finding)
     ordered = sorted(findings.values(), key=lambda f: (f.verdict != "unsafe", _VAGUEST.get(f.rule, 0)))
     return ColumnVerdict(name, worst([f.verdict for f in ordered]) if ordered else SAFE, tuple(ordered))
 
@@ -386,7 +428,9 @@ def _no_time(finding: Finding, flow: Flow, model: CompiledModel) -> Finding:
         return replace(finding, rule="dropped-available-at", verdict="unsafe", message=message, mend=mend)
     message = f"The model has no event_time, so nothing says from when its rows (of {source}) count."
     mend = "declare event_time, or leave it: models that read it are judged by what is derived here"
-    return replace(finding, rule="untimed", verdict="unproven", message=message, mend=mend, span=NOWHERE, model=model.name)
+    return replace(
+        finding, rule="untimed", verdict="unproven", message=message, mend=mend, span=NOWHERE, model=model.name
+    )
 
 
 def _as_of(text: Rewritten) -> Callable[[WindowCall], bool]:

@@ -100,11 +100,7 @@ class Zone:
 
     def _passes(self, through: int, one: int, other: int) -> bool:
         """Whether ``through`` is there wherever both ends are."""
-        return (
-            through in self.certain
-            or through in self.implied.get(one, ())
-            or through in self.implied.get(other, ())
-        )
+        return through in self.certain or through in self.implied.get(one, ()) or through in self.implied.get(other, ())
 
     def equate(self, x: int, y: int, distance: int = 0) -> None:
         """Say that ``x = y + distance`` where both are there."""

@@ -145,7 +145,9 @@ def check(
 
 def _checked(verdicts: Verdicts, manifest: Manifest, id_: str) -> CheckedModel:
     model = manifest.models[id_.removeprefix("model.")]
-    error = next((manifest.errors[node] for node in (id_, *manifest.graph.ancestors({id_})) if node in manifest.errors), None)
+    error = next(
+        (manifest.errors[node] for node in (id_, *manifest.graph.ancestors({id_})) if node in manifest.errors), None
+    )
     if error is not None:
         return CheckedModel(model.name, model.path, (), Lookback(None, None, "it does not compile"), None, error)
     verdict = verdict_of(verdicts, model)

@@ -78,9 +78,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
-
-
-def warnings_of(model: CompiledModel, manifest: Manifest) -> list[str]:
-    """What the compiler could not prove of a training set's ancestry."""
-    above = manifest.graph.ancestors([model.id])
-    return [text for node, text in sorted(manifest.warnings.items()) if node in above]

@@ -64,16 +64,16 @@ def _findings(result: CheckResult, names: list[str]) -> Iterator[dict[str, Any]]
                 mark = (finding.rule, finding.model, finding.span, finding.verdict, finding.message)
                 problems.setdefault(mark, problem)
                 bearers.setdefault(mark, []).append(f"{model.name}.{column.name}")
-    for mark, problem in problems.items():
+    for key, problem in problems.items():
         finding = problem.finding
-        text = f"{finding.message} For example: {finding.example}. Columns: {', '.join(bearers[mark])}."
+        text = f"{finding.message} For example: {finding.example}. Columns: {', '.join(bearers[key])}."
         found = {
             "ruleId": finding.rule,
             "ruleIndex": names.index(finding.rule),
             "level": "error" if finding.verdict == UNSAFE else "warning",
             "message": {"text": text},
             "locations": [_location(problem.place)],
-            "properties": {"verdict": finding.verdict, "columns": bearers[mark]},
+            "properties": {"verdict": finding.verdict, "columns": bearers[key]},
         }
         if problem.allowed is not None:
             found["suppressions"] = [{"kind": "inSource", "justification": problem.allowed}]

@@ -69,7 +69,8 @@ def build_training_set(
 
     Raises:
         UsageError: there is no such training set, sample or feature.
-        RunError: an output is unsafe, a model above it failed, is not built (without ``run_upstream``), or rows were lost.
+        RunError: an output is unsafe, a model above it failed or is not built (without ``run_upstream``), or rows
+            were lost.
     """
     check_out(out)
     check_sample(sample)

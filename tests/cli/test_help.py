@@ -34,9 +34,11 @@ Models:
   test     Run the data tests.
   build    Make seeds and models and test them, in one go.
   verify   Prove by computing that no model looks into the future.
+  lineage  Show which columns a column comes from, down to the sources.
 
 Training:
   build-training-set  Join label rows with features as known at their time.
+  training-sets       List, show, compare and drop the training sets that are kept.
   features            Look features up for any rows, as known at their time.
   explain             Show where the values of one training row come from.
   train               Train a hook's model, measure it, keep it as a version.
@@ -66,7 +68,7 @@ def test_every_command_has_a_sentence_and_options(typing, command):
     assert "..." not in typing("--help").out.partition("Project:")[2]
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "registry"])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("registry", "training-sets")])
 def test_every_command_has_the_options_of_every_command(typing, command):
     shared = typing(*command.split(), "--help").out.partition("Options of every command:")[2]
 

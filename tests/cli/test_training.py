@@ -106,18 +106,21 @@ def test_a_training_set_is_built_as_the_options_say(typing, project):
     project.answers["build_training_set"] = LATE
 
     typing("build-training-set", "late_flights", "--from", "2013-01-01", "--to", "2013-03-01 06:30",
-           "--known-at", "2013-03-02T00:00:00+01:00", "--no-run", "--out", "late.parquet")  # fmt: skip
+           "--known-at", "2013-03-02T00:00:00+01:00", "--no-run", "--out", "late.parquet",
+           "--sample", "10%", "--features", "carrier_delays.*", "dep_hour,dep_day")  # fmt: skip
 
-    assert project.calls["build_training_set"] == (
-        ("late_flights",),
-        {
-            "start": datetime(2013, 1, 1, tzinfo=UTC),
-            "end": datetime(2013, 3, 1, 6, 30, tzinfo=UTC),
-            "known_at": datetime(2013, 3, 1, 23, tzinfo=UTC),
-            "out": Path("late.parquet"),
-            "run_upstream": False,
-        },
-    )
+    arguments, options = project.calls["build_training_set"]
+    assert arguments == ("late_flights",)
+    assert {**options, "strict": None} == {
+        "start": datetime(2013, 1, 1, tzinfo=UTC),
+        "end": datetime(2013, 3, 1, 6, 30, tzinfo=UTC),
+        "known_at": datetime(2013, 3, 1, 23, tzinfo=UTC),
+        "sample": 0.1,
+        "features": ("carrier_delays.*", "dep_hour", "dep_day"),
+        "out": Path("late.parquet"),
+        "run_upstream": False,
+        "strict": None,
+    }
 
 
 def test_a_training_set_is_one_json_document(typing, project):

@@ -39,6 +39,7 @@ from sqlfeat.compiler.algebra import (
 )
 from sqlfeat.compiler.resolve.stages import shape
 
+_PARAMETERS = {"element": "", "index": "_i", "accumulated": "_a"}
 Row = Callable[[int], str]
 _INFIX = {
     "+", "-", "*", "/", "//", "%", "**", "||", "=", "<>", "<", "<=", ">", ">=", "and", "or", "like", "ilike", "glob",
@@ -47,6 +48,10 @@ _INFIX = {
 _WORDS = {
     "is_distinct": "is distinct from", "is_not_distinct": "is not distinct from", "similar_to": "similar to"
 }  # fmt: skip
+
+
+COLUMNS: dict[str, Sequence[str]] = {}
+"""The columns of each node, which a Scan may have under other names."""
 
 
 class Unspellable(Exception):
@@ -79,13 +84,8 @@ class _Spelling:
 
     def _scan(self, node: Scan, outer: tuple[Row, ...]) -> str:
         kind, name = node.node.split(".", 1)
-        columns = ", ".join(f'"{own}" as c{index}' for index, own in enumerate(self.names(node)))
+        columns = ", ".join(f'"{own}" as c{index}' for index, own in enumerate(COLUMNS[node.node]))
         return f'select {columns} from {kind}."{name}"'
-
-    def names(self, node: Scan) -> Sequence[str]:
-        return self.columns[node.node]
-
-    columns: dict[str, Sequence[str]] = {}
 
     def _rows(self, node: Rows, outer: tuple[Row, ...]) -> str:
         if not node.fields:
@@ -211,7 +211,7 @@ class _Spelling:
         if name in _INFIX or name in _WORDS:
             return f"({parts[0]} {_WORDS.get(name, name)} {parts[1]})"
         if name in ("not", "neg", "~"):
-            return f"({ {'not': 'not', 'neg': '-', '~': '~'}[name]} {parts[0]})"
+            return f"({ {'not': 'not', 'neg': '-', '~': '~'}[name] } {parts[0]})"
         if name in ("is_null", "is_not_null"):
             return f"({parts[0]} is {'not ' if 'not' in name else ''}null)"
         if name == "between":
@@ -229,13 +229,17 @@ class _Spelling:
             raise Unspellable(name)
         if name == "[]":
             return f"({parts[0]})[{parts[1]}]"
-        if name == "list_slice" and len(parts) < 3:
-            raise Unspellable(name)
+        if name == "[:]":
+            return f"({parts[0]})[{':'.join('' if part == 'null' else part for part in parts[1:])}]"
+        if name.endswith((" any", " all")):
+            return f"({parts[0]} {name}({parts[1]}))"
+        if name in ("like_escape", "ilike_escape"):
+            return f"({parts[0]} {name.removesuffix('_escape')} {parts[1]} escape {parts[2]})"
         if name == "struct_pack":
             pairs = zip(node.arguments[::2], parts[1::2], strict=True)
             return f"struct_pack({', '.join(f'{key.value} := {part}' for key, part in pairs)})"  # type: ignore[attr-defined]
-        if name == "map" and len(parts) == 2:
-            return f"map([{parts[0]}], [{parts[1]}])"
+        if name == "{}":
+            return f"map([{', '.join(parts[::2])}], [{', '.join(parts[1::2])}])"
         if name in ("current_date", "localtimestamp"):
             return name
         return f"{name}({', '.join(parts)})"
@@ -249,7 +253,8 @@ class _Spelling:
         parts = []
         for part in rest:
             if _mentions(part, source):
-                parts.append(f"lambda {name}, {name}_i: {inside.value(part, row, outer)}")
+                before = f"{name}_a, " if node.name == "list_reduce" else ""
+                parts.append(f"lambda {before}{name}, {name}_i: {inside.value(part, row, outer)}")
             else:
                 parts.append(self.value(part, row, outer))
         return f"{node.name}({', '.join([self.value(source, row, outer), *parts])})"
@@ -310,8 +315,9 @@ class _Lambda:
 
     def value(self, node: Expression, row: Row, outer: tuple[Row, ...]) -> str:
         spelling, plain = self._spelling, self._spelling.value
-        if isinstance(node, Call) and node.name in ("element", "index") and shape(node.arguments[0]) == self._source:
-            return self._name if node.name == "element" else f"{self._name}_i"
+        parameter = isinstance(node, Call) and node.name in _PARAMETERS and shape(node.arguments[0]) == self._source
+        if parameter and isinstance(node, Call):
+            return f"{self._name}{_PARAMETERS[node.name]}"
         spelling.value = self.value if spelling.value == plain else spelling.value  # type: ignore[method-assign]
         try:
             return _Spelling.value(spelling, node, row, outer)
@@ -321,7 +327,7 @@ class _Lambda:
 
 def _mentions(node: Expression, source: Expression) -> bool:
     if isinstance(node, Call):
-        if node.name in ("element", "index") and shape(node.arguments[0]) == shape(source):
+        if node.name in ("element", "index", "accumulated") and shape(node.arguments[0]) == shape(source):
             return True
         return any(_mentions(part, source) for part in node.arguments)
     return False

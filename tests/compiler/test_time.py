@@ -1,13 +1,16 @@
-"""Time facts: what is declared is checked, what is inherited is carried, and what is lost is told."""
+"""Time facts: what is declared is checked, what is inherited is carried, and what is lost is found by the proof."""
 
+import pyarrow as pa
 import pytest
 
 from sqlfeat.compiler.manifest import Column, TimeFacts
 from sqlfeat.compiler.rewriting import ref_token
 from sqlfeat.compiler.time import facts_of_model
+from sqlfeat.compiler.verdicts import Verdicts
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.config import Layer, merge_config
 from sqlfeat.spec.duration import Duration
+from tests.made.projects import NOW
 
 HERE = Place("models/m.sql")
 TYPES = {"at": "TIMESTAMP", "loaded": "TIMESTAMP WITH TIME ZONE", "day": "DATE", "k": "BIGINT"}
@@ -17,7 +20,7 @@ QUARTER = Duration.parse("15 minutes")
 
 
 def facts(sql, columns, parents=None, **config):
-    """The facts and the warning of a model that selects from these parents."""
+    """The facts of a model that selects from these parents."""
     listed = [Column(name, TYPES.get(name.split("_")[0].lower(), "TIMESTAMP")) for name in columns.split()]
     nodes = {f"model.{name}": time for name, time in (parents or {}).items()}
     for name in parents or {}:
@@ -31,9 +34,7 @@ def facts(sql, columns, parents=None, **config):
 
 
 def test_declared_times_are_taken():
-    time, warning = facts(
-        "select 1", "at loaded k", event_time="at", available_at="loaded", ttl="2 hours", tie_breaker="k"
-    )
+    time = facts("select 1", "at loaded k", event_time="at", available_at="loaded", ttl="2 hours", tie_breaker="k")
 
     assert (time.event_time, time.available_at, time.tie_breaker, time.ttl) == (
         "at",
@@ -41,7 +42,6 @@ def test_declared_times_are_taken():
         ("k",),
         Duration.parse("2 hours"),
     )
-    assert warning is None
 
 
 @pytest.mark.parametrize("key", ["event_time", "available_at", "tie_breaker", "unique_key"])
@@ -69,20 +69,20 @@ def test_an_error_stands_where_the_key_is_written():
 
 
 def test_a_date_is_a_time():
-    assert facts("select 1", "day", event_time="day")[0].event_time == "day"
+    assert facts("select 1", "day", event_time="day").event_time == "day"
 
 
 # -- what is inherited -------------------------------------------------------------------------------------------------
 
 
 def test_a_model_over_a_timed_one_has_its_event_time():
-    assert facts("select at, k from <a>", "at k", {"a": TimeFacts("at")})[0].event_time == "at"
-    assert facts("select At, k from <a>", "At k", {"a": TimeFacts("at")})[0].event_time == "At"
+    assert facts("select at, k from <a>", "at k", {"a": TimeFacts("at")}).event_time == "at"
+    assert facts("select At, k from <a>", "At k", {"a": TimeFacts("at")}).event_time == "At"
 
 
 def test_the_event_time_is_lost_with_its_column_or_between_two_parents():
-    assert facts("select k from <a>", "k", {"a": TimeFacts("at")})[0].event_time is None
-    assert facts("select at from <a> join <b> using (k)", "at", {"a": LOADED, "b": LOADED})[0].event_time is None
+    assert facts("select k from <a>", "k", {"a": TimeFacts("at")}).event_time is None
+    assert facts("select at from <a> join <b> using (k)", "at", {"a": LOADED, "b": LOADED}).event_time is None
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,7 @@ def test_the_event_time_is_lost_with_its_column_or_between_two_parents():
     ],
 )
 def test_when_a_row_was_known_passes_on_under_its_name_or_a_plain_alias(sql, columns, expected):
-    time, warning = facts(sql, columns, {"a": LOADED}, event_time="at")
-
-    assert (time.available_at, warning) == (expected, None)
+    assert facts(sql, columns, {"a": LOADED}, event_time="at").available_at == expected
 
 
 @pytest.mark.parametrize(
@@ -111,66 +109,65 @@ def test_when_a_row_was_known_passes_on_under_its_name_or_a_plain_alias(sql, col
         ("select at, k as loaded from <a>", "at loaded"),
     ],
 )
-def test_what_is_lost_on_the_way_is_told(sql, columns):
-    time, warning = facts(sql, columns, {"a": LOADED}, event_time="at")
+def test_what_is_not_plainly_passed_on_is_not_inherited(sql, columns):
+    assert facts(sql, columns, {"a": LOADED}, event_time="at").available_at is None
+
+
+def test_a_column_of_its_name_that_is_no_time_is_another_one():
+    listed = [Column("at", "TIMESTAMP"), Column("loaded", "BIGINT")]
+    sql = f"with b as (from {ref_token('a')}) select * from b"
+    config = merge_config([Layer({"event_time": "at"})])
+    time = facts_of_model("m", config, listed, {"model.a": LOADED}, sql, {}, HERE)
 
     assert time.available_at is None
-    assert warning == (
-        "m reads a, and its available_at 'loaded' is not in the output: rows of m count as known at their event time. "
-        "Declare available_at or available_after."
-    )
 
 
 def test_what_is_declared_anew_is_not_lost():
     assert facts("select at, k from <a>", "at k", {"a": LOADED}, event_time="at", available_after="15 minutes") == (
-        TimeFacts("at", available_after=QUARTER),
-        None,
+        TimeFacts("at", available_after=QUARTER)
     )
-    assert facts("select at, day from <a>", "at day", {"a": LOADED}, event_time="at", available_at="day")[1] is None
+    declared = facts("select at, day from <a>", "at day", {"a": LOADED}, event_time="at", available_at="day")
+
+    assert declared.available_at == "day"
 
 
 def test_a_row_whose_event_is_that_it_became_known_is_known_then():
-    time, warning = facts("select loaded as at, k from <a>", "at k", {"a": LOADED}, event_time="at")
-
-    assert (time.available_at, warning) == (None, None)
+    assert facts("select loaded as at, k from <a>", "at k", {"a": LOADED}, event_time="at").available_at is None
 
 
 def test_a_constant_delay_passes_on_with_the_event_time():
-    time, warning = facts("select at as at_1, k from <a>", "at_1 k", {"a": DELAYED}, event_time="at_1")
+    time = facts("select at as at_1, k from <a>", "at_1 k", {"a": DELAYED}, event_time="at_1")
 
-    assert (time.available_after, warning) == (Duration.parse("1 hour"), None)
+    assert time.available_after == Duration.parse("1 hour")
 
 
-def test_a_constant_delay_of_another_time_is_told():
-    time, warning = facts("select loaded as at_1 from <a>", "at_1", {"a": DELAYED}, event_time="at_1")
-
-    assert time.available_after is None
-    assert "it is known 1 hour after 'at'" in warning
+def test_a_constant_delay_of_another_time_does_not():
+    assert facts("select loaded as at_1 from <a>", "at_1", {"a": DELAYED}, event_time="at_1").available_after is None
 
 
 def test_several_parents_must_agree():
     sql = "select a.at, a.loaded as loaded_a, b.loaded as loaded_b from <a> as a join <b> as b using (k)"
-    time, warning = facts(sql, "at loaded_a loaded_b", {"a": LOADED, "b": LOADED}, event_time="at")
+    time = facts(sql, "at loaded_a loaded_b", {"a": LOADED, "b": LOADED}, event_time="at")
 
     assert time.available_at is None
-    assert "there are several available_at: loaded_a, loaded_b" in warning
 
 
-def test_the_parent_whose_column_is_dropped_is_the_one_that_is_told():
+def test_what_one_parent_drops_the_other_does_not_make_up_for():
     sql = "select a.at, a.loaded from <a> as a join <b> as b using (k)"
-    _, warning = facts(sql, "at loaded", {"a": LOADED, "b": LOADED}, event_time="at")
 
-    assert warning.startswith("m reads b, and its available_at 'loaded' is not in the output")
+    assert facts(sql, "at loaded", {"a": LOADED, "b": LOADED}, event_time="at").available_at is None
 
 
 def test_a_parent_without_a_time_says_nothing():
     sql = "select a.at, a.loaded from <a> as a join <b> as b using (k)"
 
-    assert facts(sql, "at loaded", {"a": LOADED, "b": TimeFacts(immutable=True)}, event_time="at") == (LOADED, None)
+    assert facts(sql, "at loaded", {"a": LOADED, "b": TimeFacts(immutable=True)}, event_time="at") == LOADED
 
 
 def test_labels_look_ahead_by_purpose():
-    assert facts("select at, k from <a>", "at k", {"a": LOADED}, event_time="at", role="label")[1] is None
+    sql = "select at, loaded, k from <a>"
+
+    assert facts(sql, "at loaded k", {"a": LOADED}, event_time="at", role="label").available_at is None
 
 
 # -- in a project ------------------------------------------------------------------------------------------------------
@@ -197,4 +194,37 @@ def test_time_passes_from_a_source_through_views_to_a_feature_view(manifest):
     compiled = manifest(files)
 
     assert compiled.model("spent").time.available_after == Duration.parse("1 hour")
-    assert list(compiled.warnings) == ["model.late"]
+    assert Verdicts(compiled).of("spent").verdict == "safe"
+
+
+@pytest.mark.parametrize(
+    ("sql", "rule"),
+    [
+        ("select customer, done from {{ source('raw', 'loads') }}", "dropped-available-at"),
+        ("select done, loaded + interval 1 hour as later from {{ source('raw', 'loads') }}", "dropped-available-at"),
+        ("select done, max(loaded) as latest from {{ source('raw', 'loads') }} group by 1", "event-time-for-available"),
+        ("select customer, date_trunc('hour', done) as done from {{ source('raw', 'waits') }}", "bucket-start"),
+        ("select customer, done - interval '1 minute' as done from {{ source('raw', 'waits') }}", "slack-bound"),
+    ],
+)
+def test_what_is_lost_on_the_way_is_found_by_the_proof(manifest, sql, rule):
+    orders = pa.table({"customer": ["a"], "done": [NOW], "loaded": [NOW]})
+    compiled = manifest(
+        {
+            "models/sources.yml": """
+                sources:
+                  - name: raw
+                    config: {location: "data/{name}.parquet"}
+                    tables:
+                      - {name: loads, config: {event_time: done, available_at: loaded}}
+                      - {name: waits, config: {event_time: done, available_after: 1 hour}}
+            """,
+            "data/loads.parquet": orders,
+            "data/waits.parquet": orders,
+            "models/lost.sql": "{{ config(event_time='done') }} " + sql,
+        }
+    )
+    columns = Verdicts(compiled).of("lost").columns
+
+    assert rule in {finding.rule for column in columns for finding in column.findings}
+    assert {column.verdict for column in columns} == {"unsafe"}

@@ -156,7 +156,7 @@ def test_contradictions_come_to_an_end():
 def test_where_one_half_may_be_missing_the_other_is_not_bounded_by_it(always, matched):
     left = told([fact for fact in always if not {3, 4} & set(fact[1:3])])
     joint = told([fact for fact in always if not {3, 4} & set(fact[1:3])] + matched)
-    rows = [row for row in satisfying([f for f in always if not {3, 4} & set(f[1:3])])]
+    rows = satisfying([fact for fact in always if not {3, 4} & set(fact[1:3])])
     there = [row for row in rows if all(holds(fact, row) for fact in matched)]
     missing = [row for row in rows if row[3] is None and row[4] is None]
 

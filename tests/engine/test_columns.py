@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from threading import Barrier
 
 import numpy as np
 import pyarrow as pa
@@ -90,3 +91,21 @@ def test_columns_that_lie_together_are_gathered_as_those_that_do_not(tmp_path, m
 
     assert [str(column.to_pylist()) for column in gathered] == [str(column.to_pylist()) for column in expected]
     assert [str(column.to_pylist()) for column in again] == [str(column.to_pylist()) for column in expected]
+
+
+def test_threads_that_open_columns_at_once_get_their_own(tmp_path):
+    """Each of them is held up when its file has been mapped, until all have mapped theirs."""
+    names = [f"c{i}" for i in range(4)]
+    folder = written(tmp_path / "t", pa.table({name: [i] * 10 for i, name in enumerate(names)}))
+    all_mapped = Barrier(len(names))
+
+    class HeldUp(list):
+        def append(self, mapped):
+            super().append(mapped)
+            all_mapped.wait(5)
+
+    folder._maps = HeldUp()
+    with ThreadPoolExecutor(len(names)) as workers:
+        opened = list(workers.map(lambda name: int(folder.column(name).data[0]), names))
+
+    assert opened == [0, 1, 2, 3]

@@ -19,7 +19,7 @@ import pytest
 
 from sqlfeat.api import Project
 from sqlfeat.base.assets import assets
-from sqlfeat.compiler.manifest import CompiledModel, Manifest
+from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.spec.duration import Duration
 
 HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def said_of(model: CompiledModel, manifest: Manifest) -> dict[str, Any]:
+def said_of(model: CompiledModel) -> dict[str, Any]:
     """What is known of a model."""
     said: dict[str, Any] = {
         "materialized": model.materialized,
@@ -49,7 +49,6 @@ def said_of(model: CompiledModel, manifest: Manifest) -> dict[str, Any]:
         "columns": {column.name: column.type for column in model.columns},
         "time": plain(model.time),
         "tags": list(model.config.tags),
-        "warning": manifest.warnings.get(model.id),
         "fingerprint": model.fingerprint,
     }
     if model.window_view is not None:
@@ -72,7 +71,7 @@ def compiled(source: Path, folder: Path) -> dict[str, str]:
         }
         plan = {
             "order": list(manifest.graph.order()),
-            "models": {model.name: said_of(model, manifest) for model in manifest.models.values()},
+            "models": {model.name: said_of(model) for model in manifest.models.values()},
             "tests": dict(sorted(tests.items())),
         }
     return {**files, "plan.json": json.dumps(plan, indent=2, ensure_ascii=False) + "\n"}

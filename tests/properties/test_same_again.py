@@ -34,8 +34,8 @@ PROJECTS = {
     "lookups": (lookup_project, lookup_project.files(), ["whole_rows"], (SEED, 30, 300, 150)),
     "windows": (
         window_project,
-        window_project.files(["late", "soon_long"]),
-        ["of_late_strict", "of_soon_long"],
+        window_project.files(["late", "soon_totals"]),
+        ["of_late_strict", "of_soon_totals"],
         (SEED, 10, 120, 100, True),
     ),
 }

@@ -16,6 +16,7 @@ from sqlfeat.compiler.algebra import AggregateCall, Call, Constant, Expression, 
 from sqlfeat.compiler.resolve import types
 from sqlfeat.compiler.resolve.errors import NOWHERE, Unresolved, hull
 from sqlfeat.compiler.resolve.functions import AGGREGATES, DEFAULTED, UNITS
+from sqlfeat.compiler.resolve.grammar import refuse_more, where
 from sqlfeat.compiler.resolve.nodes import Handler, call, json_path, span_of, type_of
 from sqlfeat.compiler.resolve.results import result_type
 from sqlfeat.compiler.resolve.rewrite import columns_in
@@ -114,7 +115,7 @@ def in_order(expressions: Expressions, trees: Sequence[exp.Expr], scope: Scope) 
         if isinstance(tree, exp.Columns) and tree.args.get("unpack"):
             made = [node for _, node in expressions.queries.star(tree, scope)]
         elif isinstance(tree, exp.PropertyEQ | exp.Kwarg):
-            made = [expressions.resolve(tree.expression, scope)]
+            raise Unresolved("a named argument", where(tree))
         elif isinstance(tree, exp.JSONPath):
             made = [Constant(NOWHERE, json_path(tree))]
         elif isinstance(tree, exp.Var):
@@ -178,7 +179,9 @@ def aggregate(
 
 
 def sort_key(expressions: Expressions, tree: exp.Expr, scope: Scope) -> SortKey:
-    if not isinstance(tree, exp.Ordered):
+    if isinstance(tree, exp.Ordered):
+        refuse_more(tree)
+    else:
         return SortKey(expressions.resolve(tree, scope))
     nulls_first = bool(tree.args.get("nulls_first"))
     return SortKey(expressions.resolve(tree.this, scope), bool(tree.args.get("desc")), nulls_first)

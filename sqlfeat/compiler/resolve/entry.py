@@ -12,6 +12,9 @@ from sqlfeat.compiler.parse import UnreadableSql, parse_query
 from sqlfeat.compiler.resolve.errors import Unresolved
 from sqlfeat.compiler.resolve.query import Resolver
 
+_SHAPES = (AttributeError, IndexError, KeyError, TypeError, ValueError, AssertionError)
+"""What reading a tree ends in that has another shape than sqlglot usually gives."""
+
 
 def resolve(sql: str, columns: Mapping[str, Sequence[Column]], tree: exp.Expr | None = None) -> Relation:
     """The relation that a text means; ``columns`` are those of the nodes (``ref.NAME``, ``source.SOURCE.TABLE``).
@@ -30,6 +33,8 @@ def resolve(sql: str, columns: Mapping[str, Sequence[Column]], tree: exp.Expr | 
         return Resolver(sql, _Fields(columns)).query(tree, None)
     except RecursionError as error:
         raise Unresolved("SQL that is nested too deeply") from error
+    except _SHAPES as error:
+        raise Unresolved("SQL of a shape that is not known here") from error
 
 
 class _Fields(dict[str, tuple[Field, ...]]):

@@ -15,7 +15,7 @@ from sqlfeat.compiler.algebra import Call, Constant, Expression, Relation, Span,
 from sqlfeat.compiler.resolve import calls, nested, operators, types
 from sqlfeat.compiler.resolve.errors import Unresolved, hull
 from sqlfeat.compiler.resolve.functions import BINARY, RENAMED, UNNAMED
-from sqlfeat.compiler.resolve.nodes import Handler, span_of, type_of
+from sqlfeat.compiler.resolve.nodes import Handler, call, span_of, type_of
 from sqlfeat.compiler.resolve.scope import Scope
 
 
@@ -85,8 +85,12 @@ class Expressions:
     def field(self, node: Expression, name: str, span: Span) -> Expression:
         """A field of a struct."""
         known = type_of(node)
+        if known is not None and not types.has_fields(known):
+            raise Unresolved(f"{name!r} of a value without fields", span)
         if types.is_struct(known) and types.struct_field(known, name) is None:
             raise Unresolved(f"no field {name!r} here", span)
+        if known is not None and known.startswith("MAP("):
+            return call(span, "[]", [node, Constant(span, name)])
         field_type = types.struct_field(known, name)
         return Call(span, "struct_extract", (node, Constant(span, name)), field_type)
 
@@ -153,9 +157,6 @@ class Expressions:
             raise Unresolved("several columns where one is meant", span_of(tree))
         return found[0][1]
 
-    def _alias(self, tree: exp.Alias, scope: Scope) -> Expression:
-        return self.resolve(tree.this, scope)
-
     def _refused(self, tree: exp.Expr, scope: Scope) -> Expression:
         raise Unresolved(f"{type(tree).__name__} in SQL", span_of(tree))
 
@@ -190,7 +191,8 @@ _HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Exists: Expressions._exists,
     exp.Window: Expressions._window,
     exp.Columns: Expressions._columns,
-    exp.Alias: Expressions._alias,
+    exp.Alias: Expressions._refused,
+    exp.Aliases: Expressions._refused,
     exp.Placeholder: Expressions._refused,
     exp.Parameter: Expressions._refused,
     exp.PositionalColumn: Expressions._refused,

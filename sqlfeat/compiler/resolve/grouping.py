@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from sqlfeat.compiler.algebra import Expression
 from sqlfeat.compiler.resolve.errors import Unresolved
+from sqlfeat.compiler.resolve.grammar import refuse_more
 from sqlfeat.compiler.resolve.nodes import span_of
 from sqlfeat.compiler.resolve.stages import has_aggregate, has_window, shape
 
@@ -41,9 +42,7 @@ def grouping(clause: exp.Group | None, select: Select) -> Grouping:
     found = Grouping()
     if clause is None:
         return found
-    for name, value in clause.args.items():
-        if value and name not in ("expressions", "all", "rollup", "cube", "grouping_sets"):
-            raise Unresolved(f"GROUP BY with {name}")
+    refuse_more(clause)
     if clause.args.get("all"):
         for value in _outputs(select):
             if not has_aggregate(value) and not has_window(value):

@@ -42,11 +42,11 @@ _WORDS = """
     zone
 """
 KEYWORDS = frozenset(_WORDS.split())
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def quoted(name: str) -> str:
     """A name as DuckDB writes it: in quotes unless it is plain and no keyword."""
-    if _PLAIN.fullmatch(name) and name not in KEYWORDS:
+    if _PLAIN.fullmatch(name) and name.lower() not in KEYWORDS:
         return name
     return '"' + name.replace('"', '""') + '"'

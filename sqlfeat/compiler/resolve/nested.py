@@ -25,15 +25,20 @@ def _bracket(expressions: Expressions, tree: exp.Bracket, scope: Scope) -> Expre
         ends = [index.this, index.expression]
         ends += [index.args["step"]] if index.args.get("step") is not None else []
         parts = [expressions.resolve(end, scope) if end is not None else Constant(NOWHERE, None) for end in ends]
-        return Call(hull(inner.span, *[p.span for p in parts]), "list_slice", (inner, *parts), type_of(inner))
+        return Call(hull(inner.span, *[p.span for p in parts]), "[:]", (inner, *parts), type_of(inner))
     if isinstance(index, exp.Literal) and index.is_string:
         span = hull(inner.span, span_of(index))
         if types.is_struct(type_of(inner)):
             return expressions.field(inner, index.name, span)
         return call(span, "[]", [inner, Constant(span_of(index), index.name)])
     key = expressions.resolve(index, scope)
-    if key.span == NOWHERE and isinstance(key, Constant) and isinstance(key.value, int):
-        key = Constant(NOWHERE, key.value + 1)
+    if (
+        key.span == NOWHERE
+        and isinstance(key, Constant)
+        and isinstance(key.value, int)
+        and not isinstance(key.value, bool)
+    ):
+        key = Constant(NOWHERE, key.value + 1)  # sqlglot counts from nought, DuckDB from one
     return call(hull(inner.span, key.span), "[]", [inner, key])
 
 
@@ -93,7 +98,7 @@ def _to_map(expressions: Expressions, tree: exp.ToMap, scope: Scope) -> Expressi
     parts: list[Expression] = []
     for pair in tree.this.expressions:
         parts += expressions.many([pair.this, pair.expression] if isinstance(pair, exp.PropertyEQ) else [pair], scope)
-    return call(hull(*[part.span for part in parts]), "map", parts)
+    return call(hull(*[part.span for part in parts]), "{}", parts)
 
 
 def _unnest(expressions: Expressions, tree: exp.Expr, scope: Scope) -> Expression:

@@ -30,6 +30,7 @@ from sqlfeat.compiler.resolve import types
 from sqlfeat.compiler.resolve.aliases import renamed
 from sqlfeat.compiler.resolve.errors import Unresolved, hull
 from sqlfeat.compiler.resolve.expressions import Expressions
+from sqlfeat.compiler.resolve.grammar import refuse_more
 from sqlfeat.compiler.resolve.nodes import span_of, type_of
 from sqlfeat.compiler.resolve.scope import Scope
 from sqlfeat.compiler.resolve.select import Select
@@ -114,6 +115,7 @@ class Resolver:
 
     def values(self, tree: exp.Values, outer: Scope | None) -> Rows:
         """Rows written out."""
+        refuse_more(tree)
         scope = Scope.of(None, outer)
         rows = []
         for item in tree.expressions:
@@ -133,11 +135,15 @@ class Resolver:
         clause = tree.args.get("with_")
         if clause is None:
             return
+        refuse_more(clause)
         recursive = bool(clause.args.get("recursive"))
         known = dict(self.ctes)
         for cte in clause.expressions:
             if not isinstance(cte, exp.CTE):
                 raise Unresolved("a CTE that cannot be read", span_of(cte))
+            if cte.args.get("key_expressions"):
+                raise Unresolved("a recursive CTE with USING KEY", span_of(cte.args["alias"].this))
+            refuse_more(cte)
             known[cte.alias.casefold()] = Cte(cte, outer, dict(known), recursive)
         self.ctes = known
 
@@ -173,8 +179,9 @@ class Resolver:
         body = cte.tree.this
         if not isinstance(body, exp.Union) or _mentions(body.this, cte.tree.alias):
             raise Unresolved("a recursive CTE that is not `anchor UNION step`", span_of(cte.tree.args["alias"].this))
-        if cte.tree.args.get("key_expressions") or body.args.get("by_name"):
-            raise Unresolved("a recursive CTE with USING KEY", span_of(cte.tree.args["alias"].this))
+        if body.args.get("by_name"):
+            raise Unresolved("a recursive CTE with BY NAME", span_of(cte.tree.args["alias"].this))
+        refuse_more(body)
         self._declare(body, cte.scope)
         name = cte.tree.alias
         anchor = renamed(self.query(body.this, cte.scope), cte.tree)
@@ -190,11 +197,13 @@ class Resolver:
             Field(own.name, own.type if own.type == other.type else None)
             for own, other in zip(anchor.fields, step.fields, strict=True)
         )
-        return Recursive(hull(anchor.span, step.span), fields, name, anchor, step)
+        every = not body.args.get("distinct")
+        return Recursive(hull(anchor.span, step.span), fields, name, anchor, step, every)
 
     # -- set operations ----------------------------------------------------------------------------------------------
 
     def _set_operation(self, tree: exp.Expr, outer: Scope | None) -> Relation:
+        refuse_more(tree)
         left, right = self.query(tree.this, outer), self.query(tree.args["expression"], outer)
         if tree.args.get("by_name"):
             left, right = _by_name(left, right)
@@ -221,6 +230,8 @@ class Resolver:
     def limited(self, tree: exp.Expr, relation: Relation, order: tuple[SortKey, ...]) -> Relation:
         """LIMIT and OFFSET over rows in an order."""
         limit, offset = tree.args.get("limit"), tree.args.get("offset")
+        if limit is not None:
+            refuse_more(limit)
         if limit is None and offset is None:
             return relation
         if isinstance(limit, exp.Fetch):

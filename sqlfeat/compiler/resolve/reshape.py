@@ -12,6 +12,7 @@ from sqlglot import exp
 from sqlfeat.compiler.algebra import AggregateCall, Column, Constant, Expression, Field, Relation, Reshaped
 from sqlfeat.compiler.resolve import types
 from sqlfeat.compiler.resolve.errors import Unresolved, hull
+from sqlfeat.compiler.resolve.grammar import refuse_more
 from sqlfeat.compiler.resolve.naming import name_of
 from sqlfeat.compiler.resolve.nodes import span_of, type_of
 from sqlfeat.compiler.resolve.rewrite import columns_in, inner
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 def pivot_clause(resolver: Resolver, row: Row, tree: exp.Pivot, outer: Scope | None) -> Relation:
     """``FROM t PIVOT (…)`` or ``UNPIVOT (…)``."""
+    refuse_more(tree)
     fields = tree.args.get("fields") or []
     if tree.args.get("unpivot"):
         if len(fields) != 1 or not isinstance(fields[0], exp.In):
@@ -35,6 +37,7 @@ def pivot_clause(resolver: Resolver, row: Row, tree: exp.Pivot, outer: Scope | N
 
 def pivot_statement(resolver: Resolver, row: Row, tree: exp.Pivot, outer: Scope | None) -> Relation:
     """``PIVOT t ON …`` or ``UNPIVOT t ON …``."""
+    refuse_more(tree)
     if tree.args.get("unpivot"):
         into = tree.args.get("into")
         name = into.this.name if into is not None else "name"
@@ -89,6 +92,8 @@ class _Pivot:
                 names.append(part.args["alias"].name)
             elif isinstance(bare, exp.Literal):
                 names.append(bare.name)
+            elif isinstance(bare, exp.Null | exp.Boolean):
+                names.append("NULL" if isinstance(bare, exp.Null) else str(bool(bare.this)).lower())
             else:
                 raise Unresolved("a value of PIVOT that is not plain", span_of(bare))
         return self.resolver.expressions.resolve(tree.this, self.scope), names
@@ -156,7 +161,7 @@ class _Unpivot:
         if isinstance(tree, exp.Tuple):
             return [tuple(self.resolver.expressions.many(tree.expressions, self.scope))]
         if self.resolver.stars.is_several(tree):
-            return [(value,) for _, value in self.resolver.stars.expand(tree, self.scope)]
+            return [(value,) for _, value in self.resolver.stars.expand_item(tree, None, self.scope)]
         return [(self.resolver.expressions.resolve(tree, self.scope),)]
 
 

@@ -24,13 +24,13 @@ _WORDS = {
         skewness kurtosis entropy regr_slope regr_intercept regr_r2 geomean favg fsum product power ** julian""",
     "VARCHAR": """lower upper substring trim ltrim rtrim concat_ws replace lpad rpad reverse left right
         split_part string_agg strftime monthname dayname md5 sha256 regexp_replace regexp_extract chr format printf
-        typeof hex ->> json_extract_string""",
+        typeof hex""",
     "DATE": "make_date current_date today last_day",
     "TIMESTAMP WITH TIME ZONE": "now to_timestamp",
     "INTERVAL": """to_years to_months to_weeks to_days to_hours to_minutes to_seconds to_milliseconds
         to_microseconds age""",
     "VARCHAR[]": "string_split str_split string_split_regex regexp_extract_all",
-    "JSON": "-> json_extract to_json",
+    "JSON": "to_json",
     "TINYINT": "sign",
     "UBIGINT": "hash",
     "UUID": "uuid gen_random_uuid",
@@ -38,10 +38,11 @@ _WORDS = {
 _FIXED = {name: type_name for type_name, names in _WORDS.items() for name in names.split()}
 """What always gives the same type."""
 
-_FIRST = (
-    "any_value first last first_value last_value mode abs nth_value nullif collate list_slice min max arg_max arg_min"
-)
+_FIRST = "any_value first last first_value last_value mode abs nth_value nullif collate min max arg_max arg_min"
 _AS_FIRST = frozenset(_FIRST.split())
+_OF_NULLS = frozenset({"case", "coalesce", "greatest", "least", "lag", "lead", "list_value"})
+"""What has a type although one of its arguments is NULL."""
+
 _TIMES = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 _WHOLE = (*SIGNED, *UNSIGNED)
 
@@ -54,6 +55,8 @@ def result_type(name: str, given: Given, arguments: Nodes) -> str | None:
         return None
     if name in _AS_FIRST:
         return _first(name, given)
+    if '"NULL"' in given and name not in _OF_NULLS:
+        return None
     rule = _RULES.get(name)
     return rule(given, arguments) if rule is not None else None
 
@@ -262,6 +265,16 @@ def _element(given: Given, arguments: Nodes) -> str | None:
     return types.map_value(given[0]) or ("VARCHAR" if given[0] == "VARCHAR" and given[-1] in SIGNED else None)
 
 
+def _of_json(kind: str) -> Callable[[Given, Nodes], str | None]:
+    """What is taken out of JSON: one thing by one path, a list by a list of paths."""
+
+    def rule(given: Given, arguments: Nodes) -> str | None:
+        path = given[-1]
+        return None if path is None else f"{kind}[]" if types.is_list(path) else kind
+
+    return rule
+
+
 def _same_list(given: Given, arguments: Nodes) -> str | None:
     return given[0] if types.is_list(given[0]) and (given[0] or "").endswith("[]") else None
 
@@ -271,8 +284,8 @@ def _transformed(given: Given, arguments: Nodes) -> str | None:
 
 
 def _joined_text(given: Given, arguments: Nodes) -> str | None:
-    if types.is_list(given[0]) or types.is_list(given[-1]):
-        return given[0] if len(set(given)) == 1 else None
+    if any(map(types.is_list, given)):
+        return given[0] if len(set(given)) == 1 and (given[0] or "").endswith("[]") else None
     return "VARCHAR" if None not in given and "BLOB" not in given else None
 
 
@@ -282,8 +295,14 @@ def _series(given: Given, arguments: Nodes) -> str | None:
     return f"{given[0]}[]" if given[0] in _TIMES and given[0] == given[1] else None
 
 
+def _map_of_lists(given: Given, arguments: Nodes) -> str | None:
+    if len(given) != 2 or not all(map(types.is_list, given)):
+        return None
+    return f"MAP({types.element(given[0])}, {types.element(given[1])})"
+
+
 def _map(given: Given, arguments: Nodes) -> str | None:
-    if len(given) != 2 or None in given or types.is_list(given[0]):
+    if len(given) != 2 or None in given:
         return None
     return f"MAP({given[0]}, {given[1]})"
 
@@ -297,5 +316,7 @@ _RULES: dict[str, Callable[[Given, Nodes], str | None]] = {
     "date_part": _date_part, "epoch_ms": _epoch_ms, "strptime": _strptime, "time_bucket": _bucket, "list": _list,
     "[]": _element, "list_extract": _element, "list_filter": _same_list, "list_sort": _same_list,
     "list_reverse_sort": _same_list, "list_distinct": _same_list, "list_transform": _transformed,
-    "||": _joined_text, "concat": _joined_text, "range": _series, "generate_series": _series, "map": _map,
+    "||": _joined_text, "concat": _joined_text, "range": _series, "generate_series": _series, "{}": _map,
+    "map": _map_of_lists, "->": _of_json("JSON"), "json_extract": _of_json("JSON"), "->>": _of_json("VARCHAR"),
+    "json_extract_string": _of_json("VARCHAR"),
 }  # fmt: skip

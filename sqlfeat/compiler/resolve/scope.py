@@ -161,7 +161,21 @@ class Scope:
                 if position is not None:
                     return Found(row.column(position, span, level), taken, self.depth)
         column = row.named(parts[0], span, level)
-        return Found(column, 1, self.depth) if column is not None else None
+        if column is None or (len(parts) > 1 and not self._has_fields(column, parts[0], span)):
+            return None
+        return Found(column, 1, self.depth)
+
+    def _has_fields(self, column: Expression, name: str, span: Span) -> bool:
+        """Whether a column has fields; one that has not is passed over for a relation of that name further out."""
+        known = getattr(column, "type", None)
+        if known is not None:
+            return types.has_fields(known)
+        outer = self.outer
+        while outer is not None:
+            if outer.row is not None and outer.row.binding(name) is not None:
+                raise Unresolved(f"{name!r} is a column and a relation", span)
+            outer = outer.outer
+        return True
 
 
 def whole_row(row: Row, binding: Binding, span: Span, level: int = 0) -> Expression:

@@ -22,6 +22,7 @@ from sqlfeat.compiler.algebra import (
 )
 from sqlfeat.compiler.resolve import types
 from sqlfeat.compiler.resolve.errors import NOWHERE, Unresolved, hull
+from sqlfeat.compiler.resolve.grammar import refuse_more
 from sqlfeat.compiler.resolve.grouping import grouping
 from sqlfeat.compiler.resolve.naming import name_of
 from sqlfeat.compiler.resolve.nodes import span_of, type_of
@@ -31,10 +32,8 @@ from sqlfeat.compiler.resolve.stages import Groups, WindowStage, has_aggregate, 
 if TYPE_CHECKING:
     from sqlfeat.compiler.resolve.query import Resolver
 
-_CLAUSES = frozenset({
-    "expressions", "from_", "joins", "where", "group", "having", "qualify", "windows", "distinct", "order", "limit",
-    "offset", "sample", "with_",
-})  # fmt: skip
+
+_NO_ALIASES = ("EXPORT_STATE", "ARRAY")
 
 
 @dataclass
@@ -50,9 +49,7 @@ class Select:
     """A SELECT while it is being resolved."""
 
     def __init__(self, resolver: Resolver, tree: exp.Select, outer: Scope | None) -> None:
-        for clause, value in tree.args.items():
-            if value and clause not in _CLAUSES:
-                raise Unresolved(f"a SELECT with {clause.upper()}", _whole(tree))
+        refuse_more(tree)
         self.resolver = resolver
         self.tree = tree
         self.outer = outer
@@ -89,7 +86,10 @@ class Select:
         ):
             found = grouping(tree.args.get("group"), self)
             groups = Groups(found.keys, found.sets)
+            stage.having, condition = None, stage.having
             stage.apply(groups.over)
+            if condition is not None:
+                stage.having = groups.condition(condition, self._alias_of)
             source = groups.relation(source, _whole(tree))
             if stage.having is not None:
                 source = Filter(stage.having.span, source.fields, source, stage.having, "having")
@@ -147,13 +147,20 @@ class Select:
         return name or text[max(0, value.span.start) : max(0, value.span.end)]
 
     def _refuse_glued(self, bare: exp.Expr, alias: exp.Expr | None) -> None:
-        """``0x1F`` is no 0 called x1F."""
+        """``0x1F`` is no 0 called x1F, and some words after an expression are no alias but say more of it."""
+        if alias is not None and not alias.args.get("quoted") and alias.name.upper() in _NO_ALIASES:
+            raise Unresolved(f"{alias.name} after an expression", span_of(alias))
         if alias is not None and isinstance(bare, exp.Literal) and span_of(bare).end == span_of(alias).start:
             raise Unresolved("a number that cannot be read", hull(span_of(bare), span_of(alias)))
 
     def _unnested(self, tree: exp.Expr, value: Call) -> list[Output] | None:
         """``unnest`` of a struct: a column for each field; of a list nothing in particular."""
-        recursive = any(isinstance(part, exp.PropertyEQ | exp.Kwarg) for part in tree.args.get("expressions") or [])
+        recursive = False
+        for part in tree.args.get("expressions") or []:
+            said = isinstance(part, exp.PropertyEQ | exp.Kwarg) and part.this.name.casefold() == "recursive"
+            if not said or not isinstance(part.expression, exp.Boolean):
+                raise Unresolved("unnest with more arguments", value.span)
+            recursive = bool(part.expression.this)
         inner = value.arguments[0]
         known = type_of(inner)
         written = isinstance(inner, Call) and inner.name == "list_value"
@@ -175,6 +182,12 @@ class Select:
         if len(outputs) != 1:
             raise Unresolved("the alias of several columns", span)
         return outputs[0].value
+
+    def _alias_of(self, column: Column) -> Expression | None:
+        """What a bare name means as an alias, although there is a column of that name."""
+        name = self.row.field(column.index).name.casefold()
+        written = self.resolver.text[column.span.start : column.span.end].strip('"').casefold()
+        return self._alias(name, column.span) if written == name else None
 
     # -- DISTINCT, ORDER BY, LIMIT -----------------------------------------------------------------------------------
 

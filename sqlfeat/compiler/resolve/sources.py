@@ -25,6 +25,7 @@ from sqlfeat.compiler.parse import node_of
 from sqlfeat.compiler.resolve import types
 from sqlfeat.compiler.resolve.aliases import renamed
 from sqlfeat.compiler.resolve.errors import NOWHERE, Unresolved, hull
+from sqlfeat.compiler.resolve.grammar import refuse_more, where
 from sqlfeat.compiler.resolve.nodes import span_of, type_of
 from sqlfeat.compiler.resolve.reshape import pivot_clause, pivot_statement
 from sqlfeat.compiler.resolve.rewrite import Rewriter
@@ -100,6 +101,7 @@ class Sources:
     # -- joins -------------------------------------------------------------------------------------------------------
 
     def _join(self, left: Row, join: exp.Join, outer: Scope | None) -> Row:
+        refuse_more(join)
         side, kind, method = (str(join.args.get(name) or "").upper() for name in ("side", "kind", "method"))
         if kind not in _KINDS or side not in ("", *_SIDES) or method not in ("", "NATURAL", "POSITIONAL", "ASOF"):
             raise Unresolved(f"a {side} {kind} {method} JOIN", span_of(join.this))
@@ -159,6 +161,8 @@ class Sources:
 
     def _item(self, tree: exp.Expr, outer: Scope | None) -> Row:
         """One relation of FROM under its name."""
+        if isinstance(tree, exp.Table | exp.Subquery | exp.Lateral | exp.Unnest | exp.Values):
+            refuse_more(tree)
         if isinstance(tree, exp.Table):
             row = self._table(tree, outer)
         elif isinstance(tree, exp.Subquery):
@@ -185,6 +189,8 @@ class Sources:
         return Row(relation, (Binding.of(spelled or name, relation.fields, "" if spelled else schema),))
 
     def _table(self, tree: exp.Table, outer: Scope | None) -> Row:
+        if tree.args.get("ordinality"):
+            raise Unresolved("WITH ORDINALITY of this", where(tree))
         if isinstance(tree.this, exp.Func):
             name = self.resolver.expressions.name_of(tree.this)
             relation = self._table_function(tree.this, name, outer)

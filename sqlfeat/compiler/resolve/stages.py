@@ -6,7 +6,7 @@ left names the columns of the stage before.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
 from sqlfeat.compiler.algebra import (
@@ -78,10 +78,19 @@ class Groups:
             self._positions.setdefault(shape(key), index)
         self._columns = {key.index: i for i, key in enumerate(keys) if isinstance(key, Column) and key.level == 0}
         self._rewriter = Rewriter(self._instead)
+        self._aliased: Callable[[Column], Expression | None] | None = None
 
     def over(self, node: Expression) -> Expression:
         """The expression over the row of a group."""
         return self._rewriter.expression(node)
+
+    def condition(self, node: Expression, aliased: Callable[[Column], Expression | None]) -> Expression:
+        """HAVING over the row of a group: a column that is no key may be meant as an alias of the list."""
+        self._aliased = aliased
+        try:
+            return self._rewriter.expression(node)
+        finally:
+            self._aliased = None
 
     def relation(self, source: Relation, span: Span) -> Aggregate:
         keys = [Field("", getattr(key, "type", None)) for key in self._keys]
@@ -104,7 +113,13 @@ class Groups:
         if isinstance(node, WindowCall):
             return self._window(node)
         if isinstance(node, Column) and node.level == 0:
-            raise Unresolved("a column that is neither grouped by nor aggregated", node.span)
+            alias = self._aliased(node) if self._aliased is not None else None
+            if alias is None:
+                raise Unresolved("a column that is neither grouped by nor aggregated", node.span)
+            self._aliased, before = None, self._aliased
+            made = self._rewriter.expression(alias)
+            self._aliased = before
+            return made
         return None
 
     def _inside(self, node: Expression, level: int) -> Expression | None:

@@ -43,10 +43,10 @@ class Stars:
 
     def is_several(self, tree: exp.Expr) -> bool:
         """Whether an item of a list is, or has in it, a star."""
-        if isinstance(tree, exp.Star) or (isinstance(tree, exp.Column) and isinstance(tree.this, exp.Star)):
+        if _is_star(tree):
             return True
         bare = tree.this if isinstance(tree, exp.Not) else tree
-        if isinstance(bare, _MATCHES) and isinstance(bare.this, exp.Star):
+        if isinstance(bare, _MATCHES) and _is_star(bare.this):
             return True
         if "columns" not in self.resolver.lowered:
             return False
@@ -96,7 +96,7 @@ class Stars:
             return self._star(tree, scope, [])
         keep = _name_test(tree)
         bare = tree.this if isinstance(tree, exp.Not) else tree
-        return [(name, value) for name, value in self._star(bare.this, scope, []) if keep(name)]
+        return [(name, value) for name, value in self.expand(bare.this, scope) if keep(name)]
 
     # -- what * means ------------------------------------------------------------------------------------------------
 
@@ -215,7 +215,11 @@ Keep = Callable[[str], bool]
 
 def _is_match(tree: exp.Expr) -> bool:
     bare = tree.this if isinstance(tree, exp.Not) else tree
-    return isinstance(bare, _MATCHES) and isinstance(bare.this, exp.Star)
+    return isinstance(bare, _MATCHES) and _is_star(bare.this)
+
+
+def _is_star(tree: exp.Expr) -> bool:
+    return isinstance(tree, exp.Star) or (isinstance(tree, exp.Column) and isinstance(tree.this, exp.Star))
 
 
 def _name_test(tree: exp.Expr) -> Keep:

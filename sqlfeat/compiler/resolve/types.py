@@ -65,6 +65,11 @@ def is_list(type_name: str | None) -> bool:
     return type_name is not None and type_name.endswith("]")
 
 
+def has_fields(type_name: str) -> bool:
+    """Whether ``value.name`` is something of a value of this type."""
+    return type_name.startswith(("STRUCT(", "MAP(", "UNION(", "VARIANT", "JSON")) and not type_name.endswith("]")
+
+
 def is_struct(type_name: str | None) -> bool:
     return type_name is not None and type_name.startswith("STRUCT(") and type_name.endswith(")")
 

@@ -20,6 +20,7 @@ from sqlfeat.compiler.algebra import (
 from sqlfeat.compiler.resolve import calls
 from sqlfeat.compiler.resolve.errors import Unresolved, hull
 from sqlfeat.compiler.resolve.expressions import Expressions
+from sqlfeat.compiler.resolve.grammar import refuse_more
 from sqlfeat.compiler.resolve.nodes import span_of
 from sqlfeat.compiler.resolve.scope import Scope
 
@@ -39,6 +40,7 @@ class _Over:
 
 def window_call(tree: exp.Window, scope: Scope, expressions: Expressions, named: Windows) -> WindowCall:
     """A function OVER a window."""
+    refuse_more(tree)
     function = _function(tree.this, scope, expressions)
     over = _over(tree, scope, expressions, named)
     frame = _frame(over.spec, scope, expressions) if over.spec is not None else _default(bool(over.order))
@@ -87,6 +89,7 @@ def _default(ordered: bool) -> Frame:
 
 
 def _frame(spec: exp.Expr, scope: Scope, expressions: Expressions) -> Frame:
+    refuse_more(spec)
     unit = str(spec.args.get("kind") or "range").lower()
     start = _bound(spec.args.get("start"), spec.args.get("start_side"), scope, expressions)
     if spec.args.get("end") is None:

@@ -309,8 +309,10 @@ class ColumnFolder:
         """A pack by its number."""
         if number not in self._open_packs:
             shape = self._packs[number]
-            rows = self._map(shape, "data", f"V{shape['width']}")
-            self._open_packs[number] = Pack(rows, self._maps[-1] if shape["sizes"]["data"] else None)
+            width = f"V{shape['width']}"
+            mapped = self._bytes(shape, "data") if shape["sizes"]["data"] else None
+            rows = np.zeros(1, width) if mapped is None else np.frombuffer(mapped, width)
+            self._open_packs[number] = Pack(rows, mapped)
         return self._open_packs[number]
 
     def release(self) -> None:
@@ -337,9 +339,14 @@ class ColumnFolder:
     def _map(self, shape: Mapping[str, Any], part: str, dtype: str) -> npt.NDArray[Any]:
         if not shape["sizes"][part]:
             return np.zeros(1, dtype)
+        return np.frombuffer(self._bytes(shape, part), dtype)
+
+    def _bytes(self, shape: Mapping[str, Any], part: str) -> mmap.mmap:
+        """A file, mapped. Several threads may open columns at once, so each gets its own and not the last one made."""
         with (self._folder / f"{shape['stem']}.{part}").open("rb") as file:
-            self._maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        return np.frombuffer(self._maps[-1], dtype)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._maps.append(mapped)
+        return mapped
 
 
 class _Gathering:

@@ -2,7 +2,7 @@
 -- columns: temp
 -- rule: delay-ignored
 -- why: The hour of 12:00 is known at 13:00, and a question at 12:10 gets it.
--- data: day 1
+-- data: day 1 3
 -- written: before
 {{ config(event_time='asked_at') }}
 

@@ -7,7 +7,7 @@ A case is a file ``NAME.sql``::
     -- columns: a, b                     which columns carry it (none named: all); the others are safe
     -- rule: whole-partition             the rule one would expect; of a safe case, the one that it is a near miss of
     -- why: …                            for an unsafe one a counterexample in words
-    -- data: years 7                     where only special data show it: the span and the seed of them, see data.py
+    -- data: years 7 12                  where only special data show it: their span and seed (data.py), which cutoff
     -- written: before                   before the checker was; what was added later says ``after``
 
 and one model, or several below lines ``-- model: NAME`` of which the last bears the name of the case.
@@ -50,7 +50,7 @@ class Case:
     columns: tuple[str, ...]
     rule: str
     why: str
-    data: tuple[str, int] | None
+    data: tuple[str, int, int] | None
     written: str
     models: dict[str, str]
 
@@ -85,10 +85,15 @@ def read_case(path: Path) -> Case:
         columns=tuple(name.strip() for name in said["columns"].split(",")) if "columns" in said else (),
         rule=said["rule"],
         why=said["why"],
-        data=(said["data"].split()[0], int(said["data"].split()[1])) if "data" in said else None,
+        data=_data(said["data"]) if "data" in said else None,
         written=said["written"],
         models=models,
     )
+
+
+def _data(said: str) -> tuple[str, int, int]:
+    span, seed, cutoff = said.split()
+    return span, int(seed), int(cutoff)
 
 
 def read_cases() -> dict[str, Case]:

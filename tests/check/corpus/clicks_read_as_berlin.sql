@@ -2,7 +2,7 @@
 -- columns: clicks
 -- rule: slack-bound
 -- why: 12:30 UTC read as a clock in Berlin is 11:30 UTC, and so counts at 12:00.
--- data: day 1
+-- data: day 1 3
 -- written: before
 {{ config(event_time='asked_at') }}
 

@@ -2,7 +2,7 @@
 -- columns: logins
 -- rule: slack-bound
 -- why: A minute of slack for the pipeline is a minute of future.
--- data: years 2
+-- data: years 2 0
 -- written: before
 {{ config(event_time='asked_at') }}
 

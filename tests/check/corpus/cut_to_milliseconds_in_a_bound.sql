@@ -2,6 +2,7 @@
 -- columns: events_before
 -- rule: slack-bound
 -- why: An event some microseconds after the question counts as one of the same millisecond.
+-- data: week 5 34
 -- written: after
 {{ config(event_time='asked_at') }}
 

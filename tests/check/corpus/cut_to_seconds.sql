@@ -1,6 +1,7 @@
 -- verdict: unsafe
 -- rule: bucket-start
 -- why: A cast to whole seconds takes the fraction away.
+-- data: day 1 32
 -- written: after
 {{ config(event_time='second') }}
 

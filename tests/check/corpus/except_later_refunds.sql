@@ -1,7 +1,7 @@
 -- verdict: unsafe
 -- rule: future-existence
 -- why: Users' days without a refund on them: a refund in the evening takes the row of the morning away.
--- data: week 1
+-- data: week 1 11
 -- written: before
 {{ config(event_time='day_start') }}
 

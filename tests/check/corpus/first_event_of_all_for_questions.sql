@@ -2,6 +2,7 @@
 -- columns: first_kind
 -- rule: whole-relation
 -- why: The first event of all may come after the question.
+-- data: week 1 18
 -- written: after
 {{ config(event_time='asked_at') }}
 

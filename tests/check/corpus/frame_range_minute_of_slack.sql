@@ -2,7 +2,7 @@
 -- columns: logins_near
 -- rule: following-frame
 -- why: One minute of following is enough: an event at 12:00:30 is counted in the row of 12:00:00.
--- data: day 2
+-- data: day 2 0
 -- written: before
 {{ config(event_time='ts') }}
 

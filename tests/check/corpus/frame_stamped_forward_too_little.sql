@@ -2,7 +2,7 @@
 -- columns: events_within_hour
 -- rule: following-frame
 -- why: The row is stamped ten minutes before the hour that it counts is over.
--- data: day 1
+-- data: day 1 13
 -- written: before
 {{ config(event_time='settled_at') }}
 

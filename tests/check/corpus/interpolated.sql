@@ -2,6 +2,7 @@
 -- columns: amount
 -- rule: whole-partition
 -- why: fill() draws a line from the amount before to the amount after.
+-- data: week 1 8
 -- written: after
 {{ config(event_time='ts') }}
 

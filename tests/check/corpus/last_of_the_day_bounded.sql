@@ -3,6 +3,7 @@
 -- rule: latest-row
 -- why: Of each day the last event is kept, and then the last one before the question is looked up: at noon, today's last
 --      event is one of the evening, and so yesterday's is found, where at noon one of this morning was known.
+-- data: day 1 3
 -- written: after
 {{ config(event_time='asked_at') }}
 

@@ -1,7 +1,7 @@
 -- verdict: unsafe
 -- rule: bucket-start
 -- why: A day in New York ends at 04:00 or 05:00 UTC; its end without a zone counts as 00:00 UTC, hours too early.
--- data: week 1
+-- data: week 1 6
 -- written: before
 {{ config(event_time='day_end') }}
 

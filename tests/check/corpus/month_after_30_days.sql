@@ -1,7 +1,7 @@
 -- verdict: unsafe
 -- rule: bucket-start
 -- why: January has 31 days: an order of the evening of the 31st is in a row stamped with its morning.
--- data: quarter 3
+-- data: quarter 3 25
 -- written: before
 {{ config(event_time='month_end') }}
 

@@ -1,6 +1,7 @@
 -- verdict: unsafe
 -- rule: bucket-start
 -- why: A month on and a month back from 31 January is 29 January.
+-- data: quarter 3 25
 -- written: after
 {{ config(event_time='at_time') }}
 

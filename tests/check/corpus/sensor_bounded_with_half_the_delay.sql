@@ -2,7 +2,7 @@
 -- columns: temp_1d
 -- rule: delay-ignored
 -- why: Half an hour is not the hour that the source takes.
--- data: day 1
+-- data: day 1 3
 -- written: before
 {{ config(event_time='asked_at') }}
 

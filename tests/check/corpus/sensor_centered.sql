@@ -2,7 +2,7 @@
 -- columns: smooth
 -- rule: following-frame
 -- why: A row of 12:00 is known at 13:00, and its mean needs the row of 12:30, known at 13:30.
--- data: day 1
+-- data: day 1 13
 -- written: before
 {{ config(event_time='hour_ts') }}
 

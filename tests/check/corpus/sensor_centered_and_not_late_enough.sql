@@ -2,7 +2,7 @@
 -- columns: smooth
 -- rule: delay-ignored
 -- why: 45 minutes ahead and an hour of delay are 105 minutes, and the row is declared to be known after 90.
--- data: day 1
+-- data: day 1 13
 -- written: before
 {{ config(event_time='hour_ts', available_after='90 minutes') }}
 

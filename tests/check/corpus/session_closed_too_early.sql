@@ -1,7 +1,7 @@
 -- verdict: unsafe
 -- rule: whole-group
 -- why: Stamped ten minutes after the last event, while another one may still join for half an hour.
--- data: day 2
+-- data: day 2 2
 -- written: before
 {{ config(event_time='closed_at') }}
 

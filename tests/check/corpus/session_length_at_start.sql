@@ -3,7 +3,7 @@
 -- rule: whole-group
 -- why: The row of a session is stamped at its start and holds its length: at 09:00 it knows of 09:20. That there is
 --      a session, and since when, is known at its start.
--- data: day 1
+-- data: day 1 39
 -- written: before
 {{ config(event_time='started_at') }}
 

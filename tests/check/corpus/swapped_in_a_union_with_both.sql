@@ -1,7 +1,7 @@
 -- verdict: safe
 -- rule: event-time-for-available
--- why: With both times declared it does not matter which is which: a row counts from the later one. (First written
---      down as unsafe; check and the oracle knew better.)
+-- why: With both times declared it does not matter which is which: a row counts from the later one. It was first
+--      written down as unsafe; the oracle knew better.
 -- written: after
 {{ config(event_time='paid_at', available_at='recorded_at') }}
 

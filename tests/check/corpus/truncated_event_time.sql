@@ -1,7 +1,7 @@
 -- verdict: unsafe
 -- rule: bucket-start
 -- why: Rounded down to the minute for a prettier join key, every row is up to a minute early.
--- data: day 1
+-- data: day 1 32
 -- written: before
 {{ config(event_time='minute') }}
 

@@ -2,7 +2,7 @@
 -- columns: events
 -- rule: bucket-start
 -- why: The last hour in the line is the running one, and it is counted to its end.
--- data: day 1
+-- data: day 1 3
 -- written: before
 {{ config(event_time='asked_at') }}
 

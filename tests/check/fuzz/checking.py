@@ -52,10 +52,12 @@ def verdicts_of(manifest: Manifest) -> dict[str, dict[str, Judgement]]:
     verdicts = Verdicts(manifest)
     said: dict[str, dict[str, Judgement]] = {}
     for name, model in manifest.models.items():
-        if model.materialized == "training_set" or f"model.{name}" in manifest.errors:
+        if f"model.{name}" in manifest.errors:
             continue
+        training = model.materialized == "training_set"
         try:
-            said[name] = {column.name: _judgement(column) for column in verdicts.of(name).columns}
+            proved = verdicts.of_training_set(name) if training else verdicts.of(name)
+            said[name] = {column.name: _judgement(column) for column in proved.columns}
         except Exception as error:  # noqa: BLE001  # to be reported with its program, not to end the campaign
             said[name] = {
                 column.name: Judgement("failed", type(error).__name__, str(error)) for column in model.columns

@@ -115,7 +115,7 @@ def _distinct_names(query: Query) -> Query:
 
 
 def _source(random: Random, kind: str) -> Relation:
-    names = _USUAL if kind == "sound" or random.random() < 0.9 else tuple(SOURCES)
+    names = _USUAL if kind == "sound" or random.random() < 0.75 else tuple(SOURCES)
     return of_source(random.choice(names))
 
 

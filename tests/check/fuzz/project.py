@@ -14,7 +14,7 @@ from sqlfeat.errors import Place
 from sqlfeat.spec.duration import Duration
 from sqlfeat.spec.project import EntitySpec, ModelFile, ProjectSpec, SourceTable
 from tests.check.fuzz.sources import SOURCES
-from tests.check.fuzz.tree import Feature, Model, Program
+from tests.check.fuzz.tree import Feature, Item, Model, Op, Program, Select, Window
 from tests.check.fuzz.writing import Writer
 
 _PLACE = Place("models/sources.yml", 1, 1)
@@ -107,15 +107,15 @@ def _text(model: Model, writer: Writer, prefix: str) -> str:
         features = [_feature(feature, prefix) for feature in model.features]
         return f"select {', '.join([*plain, *features])} from {writer.name_of(model.labels)} as l_"
     assert model.query is not None
-    text = writer.query(model.query)
     if not model.windows:
-        return text
-    windows = []
-    for window in model.windows:
-        offset = f", offset='{window.offset}'" if window.offset else ""
-        windows.append(f"{{{{ window('{window.aggregate}', '{window.length}'{offset}) }}}} as {window.name}")
-    head, tail = text.rsplit(" from base as r", 1)
-    return f"{head}, {', '.join(windows)} from base as r{tail}"
+        return writer.query(model.query)
+    assert isinstance(model.query, Select)
+    return writer.query(replace(model.query, items=(*model.query.items, *map(_window, model.windows))))
+
+
+def _window(window: Window) -> Item:
+    offset = f", offset='{window.offset}'" if window.offset else ""
+    return Item(Op(f"{{{{{{{{ window('{window.aggregate}', '{window.length}'{offset}) }}}}}}}}"), window.name)
 
 
 def _feature(feature: Feature, prefix: str) -> str:

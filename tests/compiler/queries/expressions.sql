@@ -1,12 +1,12 @@
 -- functions
-select date_trunc('month', ts), extract(year from ts), year(ts), date_part('dow', ts), date_diff('day', ts, ts), datediff('hour', ts, ts) from ref.t;
+select date_trunc('month', ts), extract(year from ts), date_part('dow', ts), date_diff('day', ts, ts), datediff('hour', ts, ts) from ref.t;
 select ts - interval 7 days as x, ts + interval '1 hour' as y, d + 1 as z, d - d as n, ts - ts as i, ts::date as td, d + interval 1 day as di from ref.t;
 select ts at time zone 'UTC' as z, timezone('UTC', ts) as y, now() as n, current_date as c, current_timestamp as ct, today() as t from ref.t;
-select strpos(b, 'a'), position('a' in b), substring(b from 1 for 2), substring(b, 1, 2), trim(both 'x' from b), trim(b), replace(b, 'x', 'y') from ref.t;
+select strpos(b, 'a'), position('a' in b) as p, substring(b from 1 for 2) as s, substring(b, 1, 2), trim(both 'x' from b) as t, trim(b), replace(b, 'x', 'y') from ref.t;
 select b || 'x' as c, concat(b, k) as d, concat_ws('-', b, k) as e, lower(b) as f, length(b) as g, left(b, 1) as h from ref.t;
 select coalesce(a, k, 0) as x, ifnull(a, 0) as y, nullif(a, 0) as z, if(a > 1, 1, 2) as w, greatest(a, k) as g, least(a, 1) as l from ref.t;
 select case a when 1 then 'x' when 2 then 'y' end as c, case when a > 1 then a else k end as d from ref.t;
-select a::varchar as x, cast(a as double) as y, try_cast(b as integer) as z, cast(f as decimal(10, 2)) as w, b::timestamp as v from ref.t;
+select a::varchar as x, cast(a as double) as y, try_cast(b as integer) as z, cast(f as decimal(10, 2)) as w, try_cast(b as timestamp) as v from ref.t;
 select a is null as x, a is not null as y, a is distinct from k as z, a is not distinct from k as w, (a > 1) is true as v from ref.t;
 select a in (1, 2, 3) as x, a not in (1, 2) as y, a between 1 and 2 as z, b like 'x%' as l, b ilike 'X' as i, b similar to 'x.*' as s, b not like 'x' as n from ref.t;
 select regexp_matches(b, 'x') as x, regexp_replace(b, 'x', 'y') as y, regexp_extract(b, '(x)', 1) as z, split_part(b, '-', 1) as w from ref.t;
@@ -20,7 +20,7 @@ select unnest(l) as x, a from ref.t;
 select unnest([1, 2, 3]) as x;
 select unnest(l), a from ref.t;
 select hash(a) as h, md5(b) as m, typeof(a) as t, random() as r, uuid() as u from ref.t;
-select strftime(ts, '%Y') as x, strptime(b, '%Y') as y, epoch(ts) as e, make_date(2020, 1, 1) as md, last_day(d) as ld, dayname(d) as dn from ref.t;
+select strftime(ts, '%Y') as x, strptime('2020', '%Y') as y, epoch(ts) as e, make_date(2020, 1, 1) as md, last_day(d) as ld, dayname(d) as dn from ref.t;
 select time_bucket(interval '1 day', ts) as x, to_timestamp(a) as y, age(ts, ts) as z, epoch_ms(ts) as w from ref.t;
 select b.upper() as x, b.replace('a', 'b') as y, l.list_sum() as z, (a + 1)::varchar.lower() as w from ref.t;
 select sum(a) as s, sum(f) as sf, sum(dec) as sd, avg(a) as av, avg(dec) as ad, min(b) as mb, max(ts) as mt, count(distinct a) as cd, sum(k > 1) as sb from ref.t;
@@ -33,8 +33,8 @@ select interval (a) days as x, to_days(a) as y, interval '1 year 3 months' as z,
 select json_extract(j, '$.x') as x, j -> '$.x' as y, j ->> 'x' as z, json_extract_string(j, '$.y') as w from ref.t;
 select coalesce(dec, 0) as x, coalesce(f, 0) as y, case when a > 1 then dec else f end as z, case when a > 1 then 1 else 2.5 end as w from ref.t;
 -- unnamed
-select a + 1, -a, sum(a) over (partition by k), lower(b), b || 'x', a::varchar, a is null, a = 1 and k = 2, not a = 1, a between 1 and 2 from ref.t;
-select a in (1, 2), case when a = 1 then 2 else 3 end, coalesce(a, 1), count(*) over (), date_trunc('month', ts), extract(year from ts), l[1], cast(a as double) from ref.t;
+select a + 1, -a, sum(a) over (partition by k) as s, lower(b), b || 'x', a::varchar, a is null, a = 1 and k = 2, not a = 1, a between 1 and 2 from ref.t;
+select a in (1, 2), case when a = 1 then 2 else 3 end, coalesce(a, 1), count(*) over () as n, date_trunc('month', ts), extract(year from ts), l[1], cast(a as double) as x from ref.t;
 select count(*), count(distinct a), sum(a), max(b), sum(a) + 1, avg(f) from ref.t;
 select t.a + u.a, t.k from ref.t join ref.u using (k);
 select x."sum(a)" from (select sum(a) from ref.t) x;

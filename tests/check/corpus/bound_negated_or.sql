@@ -1,0 +1,15 @@
+-- verdict: safe
+-- rule: unknown-condition
+-- why: Neither later nor a refund.
+-- written: after
+{{ config(event_time='ts') }}
+
+select
+    e.event_id,
+    e.ts,
+    count(p.event_id) as events
+from {{ source('raw', 'events') }} as e
+left join {{ source('raw', 'events') }} as p
+    on p.user_id = e.user_id
+    and not (p.ts > e.ts or p.kind = 'refund')
+group by e.event_id, e.ts

@@ -1,0 +1,15 @@
+-- verdict: safe
+-- rule: slack-bound
+-- why: One completed hour is an hour ago.
+-- written: after
+{{ config(event_time='ts') }}
+
+select
+    e.event_id,
+    e.ts,
+    count(p.event_id) as events
+from {{ source('raw', 'events') }} as e
+left join {{ source('raw', 'events') }} as p
+    on p.user_id = e.user_id
+    and date_sub('hour', p.ts, e.ts) >= 1
+group by e.event_id, e.ts

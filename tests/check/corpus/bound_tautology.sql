@@ -1,0 +1,16 @@
+-- verdict: unsafe
+-- columns: events
+-- rule: unknown-condition
+-- why: Both sides come to the same: the condition bounds nothing.
+-- written: after
+{{ config(event_time='ts') }}
+
+select
+    e.event_id,
+    e.ts,
+    count(p.event_id) as events
+from {{ source('raw', 'events') }} as e
+left join {{ source('raw', 'events') }} as p
+    on p.user_id = e.user_id
+    and p.ts + (e.ts - p.ts) <= e.ts
+group by e.event_id, e.ts
