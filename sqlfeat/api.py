@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from sqlfeat.base.clock import Clock
 from sqlfeat.compiler.manifest import Manifest
+from sqlfeat.ops import check as checking
 from sqlfeat.ops import (
     data_tests,
     explain,
@@ -24,7 +25,6 @@ from sqlfeat.ops import (
     training_set_diff,
     training_sets,
 )
-from sqlfeat.ops import check as checking
 from sqlfeat.ops import lineage as lineages
 from sqlfeat.ops import predict as prediction
 from sqlfeat.ops import verify as verifying
@@ -111,9 +111,7 @@ class Project:
         """Make seeds and models and run their tests, stopping below a failure."""
         return run.build(self._session, select, exclude, full_refresh=full_refresh)
 
-    def check(
-        self, select: Sequence[str] = (), exclude: Sequence[str] = (), *, strict: bool = False
-    ) -> CheckResult:
+    def check(self, select: Sequence[str] = (), exclude: Sequence[str] = (), *, strict: bool = False) -> CheckResult:
         """Prove of the selected models that no column sees the future, or say which does and where.
 
         Nothing is run. With ``strict`` what is unproven counts as failed too.

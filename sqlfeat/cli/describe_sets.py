@@ -243,12 +243,9 @@ def collected(result: Collected) -> Text:
 
 def _size(number: int) -> str:
     """``812 B``, ``3.4 MB``."""
-    size, unit = float(number), "B"
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            break
-        size /= 1000
-    return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+    power = min(3, (len(str(number)) - 1) // 3)
+    size, unit = number / 1000**power, ("B", "kB", "MB", "GB")[power]
+    return f"{size:.0f} {unit}" if not power or size >= 100 else f"{size:.1f} {unit}"
 
 
 # -- differences -------------------------------------------------------------------------------------------------------

@@ -227,6 +227,9 @@ class Verdicts:
     def _state(self, model: CompiledModel) -> State:
         text = windows.describable(model.sql, model.windows) if model.windows else Rewritten(model.sql)
         self._texts[model.name] = text
+        hidden = _hidden(model)
+        if hidden is not None:
+            return self._unread(model, NOWHERE, hidden)
         try:
             relation = self._resolved(text, model)
         except Unresolved as error:
@@ -376,6 +379,14 @@ def written_at(relation: Relation, index: int) -> Span:
         elif isinstance(relation, Project | Aggregate):
             return span
         relation = relation.input
+
+
+def _hidden(model: CompiledModel) -> str | None:
+    """What else than its text makes a model: SQL that is run before and after it, answers that the text is made of."""
+    for key in ("pre_hook", "post_hook"):
+        if getattr(model.config, key):
+            return f"what its {key} does"
+    return "the answers of run_query that its text is made of" if model.deferred else None
 
 
 def _target(model: CompiledModel, by_name: Mapping[str, Field]) -> Target | None:

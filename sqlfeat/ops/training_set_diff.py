@@ -137,7 +137,7 @@ def reasons(old: Manifest, new: Manifest, found: ComparedSets, until: str | None
             LATE,
             ", ".join(reason.about for reason in data),
             f"{found.early:,} rows that were asked for by {_short(until)}, when the old data end, have other values: "
-            "rows came late, were changed or are gone. Late rows of a source that declares available_at change nothing.",
+            "rows came late, were changed or are gone. Late rows of a source with available_at change nothing.",
         )
     yield from _asked(old, new)
     if old.get("split") != new.get("split"):

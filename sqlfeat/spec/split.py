@@ -192,8 +192,9 @@ def _instant(name: str, text: object) -> datetime:
         instant = text if isinstance(text, datetime) else datetime.fromisoformat(str(text).strip())
     except ValueError:
         settings = did_you_mean(str(name), ("embargo", *_NAMED))
+        what = "is" if name == "end" else "starts at"
         raise ValueError(
-            f"{name!r} {'is' if name == 'end' else 'starts at'} a date or timestamp such as '2013-01-01' or '2013-01-01 12:00', not {text!r}"
+            f"{name!r} {what} a date or timestamp such as '2013-01-01' or '2013-01-01 12:00', not {text!r}"
             + (f"; {settings}" if settings and name not in _NAMED else "")
         ) from None
     return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)

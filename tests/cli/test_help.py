@@ -33,6 +33,7 @@ Models:
   run      Make the models that are missing or changed.
   test     Run the data tests.
   build    Make seeds and models and test them, in one go.
+  check    Check everything that can be known without running it.
   verify   Prove by computing that no model looks into the future.
   lineage  Show which columns a column comes from, down to the sources.
 

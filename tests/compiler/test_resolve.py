@@ -279,6 +279,7 @@ UNKNOWN = {
     "select k as z, (select z) as y from ref.v": "z",
     "select (approx_quantile(a, 0.5) export_state) as x from ref.t": "",
     "select unnest(s, max_depth := 2) from ref.t": "unnest",
+    "pivot ref.v using sum(w)": "ref",
     "delete from ref.t": "",
     "select (": "",
 }

@@ -110,7 +110,10 @@ def test_what_is_not_there_is_said_to_be_not_there(tmp_path):
 
 @pytest.mark.parametrize(
     ("version", "code", "hint"),
-    [(FORMAT_VERSION + 1, "newer-format", "a newer sqlfeat wrote it: update sqlfeat."), (FORMAT_VERSION - 1, "older-format", "an older sqlfeat")],
+    [
+        (FORMAT_VERSION + 1, "newer-format", "a newer sqlfeat wrote it: update sqlfeat."),
+        (FORMAT_VERSION - 1, "older-format", "an older sqlfeat"),
+    ],
 )
 def test_another_format_is_refused_with_words(tmp_path, version, code, hint):
     publish_folder(tmp_path / "a1", fill)

@@ -67,6 +67,8 @@ class _Pivot:
 
     def relation(self, on: Sequence[exp.Expr], using: Sequence[exp.Expr], group: exp.Expr | None) -> Relation:
         """One field for each group column, then one for each value (or pair of values) and aggregate."""
+        if not on:
+            raise Unresolved("a PIVOT without ON", self.row.relation.span)
         lists = [self._list(part) for part in on]
         aggregates = self._aggregates(using)
         pivoted = tuple(column for column, _ in lists)

@@ -79,8 +79,7 @@ class Builder:
         events = physical(model.name, model.fingerprint, "events")
         kept = [argument.column for argument in view.arguments]
         self._connection.execute(f"create or replace table {events} as\n{layout.events_sql(shape, source, kept)}")
-        delay = self._connection.value(delay_sql(events))
-        facts = self._layouts.prepare(model, events, view.plain, delay=delay)
+        facts = self._layouts.prepare(model, events, view.plain)
         self._own_windows(model, view, events, facts)
         return facts
 
@@ -94,11 +93,11 @@ class Builder:
         lookup = Lookup(OWN, model.name, tuple((key, quote(key)) for key in model.keys), items)
         name = physical(model.name, model.fingerprint)
         self._drop(model)
-        prepared, delay = self._layouts.open(model, facts), facts.get("longest_delay")
+        prepared = self._layouts.open(model, facts)
         with ThreadPoolExecutor(self._threads, thread_name_prefix="windows") as workers:
-            one = FeatureLookup(self._connection, lookup, model, prepared, prepared is None, delay, None, workers)
+            one = FeatureLookup(self._connection, lookup, model, prepared, prepared is None, None, workers)
             if one.reads_events():
-                self._connection.execute(f"create view {name} as\n{self._own_sql(model, view, events, delay)}")
+                self._connection.execute(f"create view {name} as\n{self._own_sql(model, view, events)}")
                 return
             rows = self._count(events)
             for first in range(0, max(rows, 1), CHUNK_ROWS):
@@ -124,7 +123,7 @@ class Builder:
                 registered.enter_context(self._connection.registered(relation, table))
             self._connection.execute(f"{begin}\nselect {columns} from temp.{OWN} as r{joins}")
 
-    def _own_sql(self, model: CompiledModel, view: WindowView, events: str, delay: int | None) -> str:
+    def _own_sql(self, model: CompiledModel, view: WindowView, events: str) -> str:
         """The same as one query over the events."""
         keys = "".join(f", {quote(key)} as k{i}" for i, key in enumerate(model.keys))
         windows = WindowsAt(
@@ -137,7 +136,7 @@ class Builder:
         )
         plain = set(view.plain)
         columns = ", ".join(f"{'e' if column in plain else 'w'}.{quote(column)}" for column in view.order)
-        values = values_sql(windows, delay)
+        values = values_sql(windows, self._connection.value(delay_sql(events)))
         return f"select {columns} from {events} as e join (\n{values}\n) as w on w.{ASKED} = e.{ROW} order by e.{ROW}"
 
     def _drop(self, model: CompiledModel) -> None:

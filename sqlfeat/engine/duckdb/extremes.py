@@ -51,7 +51,8 @@ class Looks:
             if len(rows):
                 whole.append((power, apart[rows], first[rows], last[rows] - (1 << power) + 1))
         more = np.where(low_block == high_block, high - low, 0)
-        rows, steps = np.flatnonzero(more > 0), []
+        steps: list[tuple[Positions, Positions]] = []
+        rows = np.flatnonzero(more > 0)
         while len(rows):
             steps.append((rows, low[rows] + len(steps) + 1))
             rows = rows[more[rows] > len(steps)]

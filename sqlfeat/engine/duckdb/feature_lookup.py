@@ -84,7 +84,6 @@ class FeatureLookup:
         view: CompiledModel,
         prepared: Prepared | None,
         stored: bool,
-        longest_delay: int | None,
         known_at: datetime | None,
         workers: ThreadPoolExecutor,
     ) -> None:
@@ -95,7 +94,6 @@ class FeatureLookup:
         self._prepared = prepared
         self._stored = stored
         self._delayed = Shape(view.keys, view.time, ()).delayed
-        self._longest_delay = longest_delay
         self._known_at = known_at
         self._event_types: dict[str, str] | None = None
         self._workers = workers

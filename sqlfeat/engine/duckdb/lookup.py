@@ -174,9 +174,8 @@ class Assembly:
         facts = self._records[view.id].facts if view.id in self._records else {}
         prepared = self._layouts.open(view, facts)
         stored = prepared is None and not facts.get("layout") and view.id in self._records
-        delay = facts.get("longest_delay")
         known_at = self._request.known_at
-        return FeatureLookup(self._connection, lookup, view, prepared, stored, delay, known_at, workers)
+        return FeatureLookup(self._connection, lookup, view, prepared, stored, known_at, workers)
 
     def _assemble_chunk(
         self, lookups: Sequence[FeatureLookup], chunk: _Chunk, division: Division, kept: KeptRows

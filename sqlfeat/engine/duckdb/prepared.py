@@ -63,13 +63,10 @@ class Layouts:
         self._folder = folder
         self._open: dict[str, Prepared] = {}
 
-    def prepare(
-        self, view: CompiledModel, table: str, columns: tuple[str, ...], *, delay: int | None = None
-    ) -> dict[str, Any]:
+    def prepare(self, view: CompiledModel, table: str, columns: tuple[str, ...]) -> dict[str, Any]:
         """Prepare a view from its rows, inside the transaction that makes it; gives the facts to record.
 
-        ``table`` keeps them, ``columns`` are those of them that can be looked up. ``delay`` is the longest delay of a
-        view's events in microseconds, where it has windows.
+        ``table`` keeps them, ``columns`` are those of them that can be looked up.
 
         Raises:
             RunError: ``duplicate-keys`` where an immutable relation has a key twice.
@@ -77,12 +74,11 @@ class Layouts:
         shape = Shape(view.keys, view.time, columns)
         rows = CurrentRows(self._connection, shape, table)
         items = self._items(table, columns, dict(self._connection.described(f"from {table}")))
-        facts: dict[str, Any] = {} if view.window_view is None else {"longest_delay": delay}
         if not self._storable(f"select {items} from ({rows.all_sql}) limit 0"):
             ties = self._without_duplicates(view, rows.ties())
             kept = physical(view.name, view.fingerprint, "lookup")
             self._connection.execute(f"create or replace table {kept} as\n{rows.picked_sql(ties)}")
-            return {**facts, **({"ties": ties} if ties else {})}
+            return {"ties": ties} if ties else {}
         name = f"{view.fingerprint}-{secrets.token_hex(4)}"
         ties = self._without_duplicates(view, rows.pick()) if rows.picked else 0
         totals = self._write_totals(view, self._folder / name)
@@ -90,7 +86,7 @@ class Layouts:
             ties = rows.pick()
             self._write_rows(view, rows, items, self._folder / name, totals)
         rows.forget()
-        return {**facts, **({"ties": ties} if ties else {}), "layout": name, "totals": totals}
+        return {**({"ties": ties} if ties else {}), "layout": name, "totals": totals}
 
     def open(self, view: CompiledModel, facts: Mapping[str, Any]) -> Prepared | None:
         """What is prepared of a recorded build; None where nothing is, or it is not whole any more."""

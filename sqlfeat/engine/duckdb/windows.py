@@ -1,8 +1,9 @@
 """``window()`` as of any instant, as SQL over a view's events (TIME semantics, section 3).
 
-Two plans give the same bits. **Prefix sums**: counts and sums of integers and decimals are differences of running
-totals, found by two as-of joins a window; they cost nothing more for long windows. **Range join**: every other
-aggregate reads the events in its window.
+What ``totals`` cannot give comes from here, and so does everything where nothing is prepared. Two plans give the same
+bits. **Prefix sums**: counts and sums of integers and decimals are differences of running totals, found by two as-of
+joins a window; they cost nothing more for long windows. **Range join**: every other aggregate reads the events in its
+window.
 
 Prefix sums stay exact with late data. An event of time ``e`` that is known from ``u = greatest(e, available_at)`` on
 counts at ``t`` iff ``e > t - W`` and ``u <= t``, so the sum is ``U(t) - E(t - W)``, where ``U`` runs over ``u`` and
