@@ -171,7 +171,10 @@ class TrainingProof:
         )  # fmt: skip
 
     def _late(self, index: int) -> Finding | None:
-        """What makes a column later than the as-of time: other rows than those that the as-of time comes from."""
+        """What makes a column later than the as-of time: other rows than those that the as-of time comes from.
+
+        Rows that nothing bounds by that time are known after it for some data, however they are declared.
+        """
         names = [column.name.casefold() for column in self.plan.label_columns]
         asked = self.labels.fields[names.index(self.plan.as_of.casefold())]
         zone = self.labels.zone.copy()
@@ -180,7 +183,8 @@ class TrainingProof:
         for known in sorted(self.labels.fields[index].flows - asked.flows):
             finding = diagnose(self.ledger, self.ledger.flows[known], zone, target, NOWHERE)
             if finding is not None:
-                return finding
+                unbounded = finding.rule in ("dropped-available-at", "label-horizon") and finding.distance is None
+                return replace(finding, verdict=UNSAFE) if unbounded else finding
         return None
 
 

@@ -249,12 +249,15 @@ class Sources:
     # -- functions ---------------------------------------------------------------------------------------------------
 
     def _function_row(self, tree: exp.Expr, relation: Relation, name: str) -> Row:
-        """A function under its alias, which is also the name of its one column."""
+        """A function under its alias, which is also the name of its one column; the function's own is still heard."""
         alias = tree.args.get("alias")
         names = alias.args.get("columns") or [] if isinstance(alias, exp.TableAlias) else []
         if isinstance(alias, exp.TableAlias) and alias.this is not None and not names:
             first, *rest = relation.fields
             relation = replace(relation, fields=(Field(alias.name, first.type), *rest))
+            row = self.bound(relation, tree, name)
+            [binding] = row.bindings
+            return replace(row, bindings=(replace(binding, names={name: 0, **binding.names}),))
         return self.bound(relation, tree, name)
 
     def _table_function(self, tree: exp.Expr, name: str, outer: Scope | None) -> Relation:

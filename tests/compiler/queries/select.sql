@@ -159,3 +159,6 @@ with a as (select 1 as k) select * from a where exists (select 1 from ref.t wher
 with s as (select 5 as x) select (select max(z) from (select s.x as z from ref.t) y) as m from s;
 with a as (select {'k': 3} as k) select (select max(a.k) from (select {'k': 9} as a) q) as m from a;
 select m.k as m1, t.m.k as m2 from ref.t;
+select i.generate_series, i, generate_series as g, i.i as j from generate_series(1, 2) as i;
+select u.unnest as x, u, u.u as v from unnest([1, 2]) as u;
+select t.a, r.range as x from ref.t, range(t.k) r;
