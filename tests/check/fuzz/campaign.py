@@ -61,6 +61,7 @@ class Report:
     confirmed: Counter[str] = field(default_factory=Counter)
     all_safe: int = 0
     missed: list[FalseSafe] = field(default_factory=list)
+    failed: list[tuple[int, str, Judgement, Program]] = field(default_factory=list)
     unconfirmed: list[int] = field(default_factory=list)
     too_strict: list[tuple[int, str, str, Judgement, Program]] = field(default_factory=list)
 
@@ -79,6 +80,8 @@ class Report:
             f"programs whose every column is safe: {self.all_safe}, {self.all_safe / max(1, self.programs):.0%}"
         )
         lines.append(f"called safe and refuted: {len(self.missed)}")
+        for seed, model, said, program in self.failed:
+            lines.append(f"check itself fails: seed {seed}, {model}: {said.rule}: {said.message}\n{text_of(program)}")
         if self.unconfirmed:
             lines.append(f"the same, but by a choice among ties only: seeds {self.unconfirmed}")
         return "\n".join(lines)
@@ -147,6 +150,10 @@ class Campaign:
     ) -> None:
         self.report.programs += 1
         self.report.all_safe += all(said.verdict == "safe" for said in checked.columns.values())
+        for (model, _), said in checked.columns.items():
+            if said.verdict == "failed":
+                self.report.failed.append((generated.seed, model, said, generated.program))
+                break
         for (model, column), said in checked.columns.items():
             self.report.columns[generated.kind, said.verdict] += 1
             self.report.confirmed[said.verdict] += (model, column) in refuted

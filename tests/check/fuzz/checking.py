@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
 
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
@@ -12,6 +13,8 @@ from tests.check.fuzz.oracle import Timing
 from tests.check.fuzz.project import Catalog, compiled, templates
 from tests.check.fuzz.tree import Model, Program
 
+_PATIENCE = 10
+"""So many seconds of CPU may a verdict take: a program that takes longer has found something too."""
 Judge = Callable[[Manifest], Mapping[str, Mapping[str, Judgement]]]
 """From a project to what is said of each model's columns."""
 
@@ -50,19 +53,27 @@ class StaticCheck:
 def verdicts_of(manifest: Manifest) -> dict[str, dict[str, Judgement]]:
     """What ``check`` says of every model that compiles; where it fails itself, that is its verdict."""
     verdicts = Verdicts(manifest)
+    signal.signal(signal.SIGVTALRM, _too_long)
     said: dict[str, dict[str, Judgement]] = {}
     for name, model in manifest.models.items():
         if f"model.{name}" in manifest.errors:
             continue
         training = model.materialized == "training_set"
         try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, _PATIENCE)
             proved = verdicts.of_training_set(name) if training else verdicts.of(name)
             said[name] = {column.name: _judgement(column) for column in proved.columns}
         except Exception as error:  # noqa: BLE001  # to be reported with its program, not to end the campaign
             said[name] = {
                 column.name: Judgement("failed", type(error).__name__, str(error)) for column in model.columns
             }
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return said
+
+
+def _too_long(number: int, frame: object) -> None:
+    raise TimeoutError(f"{_PATIENCE} s of this process's time, and no verdict")
 
 
 def _judgement(column: ColumnVerdict) -> Judgement:
