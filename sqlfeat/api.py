@@ -28,7 +28,7 @@ from sqlfeat.ops import (
 from sqlfeat.ops import lineage as lineages
 from sqlfeat.ops import predict as prediction
 from sqlfeat.ops import verify as verifying
-from sqlfeat.ops.check import CheckResult
+from sqlfeat.ops.check_result import CheckResult
 from sqlfeat.ops.explain import Explanation
 from sqlfeat.ops.given_rows import Rows
 from sqlfeat.ops.inspect import CompiledFile, NodeInfo

@@ -17,7 +17,7 @@ from sqlfeat.cli.options import Call, Selecting, examples, selection, shared
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from sqlfeat.ops.check import CheckedModel, CheckResult, Problem
+    from sqlfeat.ops.check_result import CheckedModel, CheckResult, Problem
 
 _MOST_LISTED = 40
 """Up to so many models are listed one by one; of more only those that are not safe."""

@@ -87,6 +87,7 @@ class Verdicts:
     _sources: dict[str, State] = field(default_factory=dict)
     _texts: dict[str, Rewritten] = field(default_factory=dict)
     _notes: dict[str, tuple[Note, ...]] = field(default_factory=dict)
+    _positions: dict[str, int] = field(default_factory=dict)
     _stamps: dict[str, Span] = field(default_factory=dict)
     """Where each model's event time is written."""
 
@@ -96,11 +97,21 @@ class Verdicts:
         Raises:
             ProjectError: the model, or what it is made from, does not compile.
         """
-        self.manifest.raise_errors([f"model.{name}"])
-        for node in self.manifest.graph.order():
-            if node.startswith("model.") and node in self._needed(name):
+        if name not in self._proved:
+            self.manifest.raise_errors([f"model.{name}"])
+            for node in self._parents_first(name):
                 self._prove(node.removeprefix("model."))
         return self._prove(name).verdict
+
+    def _parents_first(self, name: str) -> list[str]:
+        """The models above one that are still to be proved, so that no proof has to wait for a long row of others."""
+        if not self._positions:
+            self._positions = {node: position for position, node in enumerate(self.manifest.graph.order())}
+        above = self.manifest.graph.ancestors({f"model.{name}"})
+        waiting = [
+            node for node in above if node.startswith("model.") and node.removeprefix("model.") not in self._proved
+        ]
+        return sorted(waiting, key=self._positions.__getitem__)
 
     def of_training_set(self, name: str) -> ModelVerdict:
         """The verdict of a training set: of each output, as of the label rows' time."""
@@ -129,9 +140,6 @@ class Verdicts:
             return self._prove(name).state
         scan = Scan(NOWHERE, (), model.training_set.labels)
         return self._node(scan, self.ledger, model.name)
-
-    def _needed(self, name: str) -> frozenset[str]:
-        return frozenset(self.manifest.graph.ancestors({f"model.{name}"}))
 
     def place(self, finding: Finding) -> Place:
         """Where a finding stands in its model's template."""

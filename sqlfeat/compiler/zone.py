@@ -18,6 +18,9 @@ from itertools import chain
 ORIGIN = 0
 """The variable that is always the epoch."""
 
+_LEAST = -(1 << 62)
+"""A bound below this would say that some instant is before all time."""
+
 _STEPS = 20_000
 """How long a closure may run: contradictory bounds over nullable variables could sink for ever."""
 
@@ -78,9 +81,18 @@ class Zone:
             waiting += self._compose(*waiting.pop())
 
     def _tighten(self, x: int, y: int, bound: int) -> bool:
+        """Note a bound that is news. One that contradicts its opposite is none: no row has both, so all holds of them.
+
+        Left in, it would go round and round, sinking all the time.
+        """
+        back = self._above.get(y, {}).get(x)
+        if back is not None and bound + back < 0:
+            return False
         row = self._above.setdefault(x, {})
         known = row.get(y)
         if known is not None and known <= bound:
+            return False
+        if bound < _LEAST:
             return False
         row[y] = bound
         self._below.setdefault(y, {})[x] = bound

@@ -11,7 +11,7 @@ from sqlfeat.base.files import canonical_json, write_atomically
 from sqlfeat.compiler.findings import UNSAFE
 from sqlfeat.compiler.rules import RULES
 from sqlfeat.errors import Place, SqlfeatError
-from sqlfeat.ops.check import CheckResult, Problem
+from sqlfeat.ops.check_result import CheckResult, Problem
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -12,7 +12,8 @@ from typing import Any
 from sqlfeat.compiler.findings import UNSAFE
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.errors import RunError
-from sqlfeat.ops.check import CheckedColumn, Problem, check_model
+from sqlfeat.ops.check import check_model
+from sqlfeat.ops.check_result import CheckedColumn, Problem
 from sqlfeat.ops.session import Session
 
 

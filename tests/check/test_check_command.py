@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 
 from sqlfeat.cli.main import main
@@ -235,3 +236,56 @@ def test_the_time_of_the_question_is_no_clock_and_now_is_one(opened):
         (model,) = project.check(["wanted"]).models
 
     assert {c.name: c.problems[0].finding.rule for c in model.columns if c.problems} == {"age": "clock"}
+
+
+# -- what is kept ------------------------------------------------------------------------------------------------------
+
+
+def test_what_has_not_changed_is_not_proved_again(tmp_path, monkeypatch):
+    opened = Opened(shop(tmp_path, {"models/leaky.sql": LEAKY, "models/below.sql": BELOW}))
+    with opened.project() as project:
+        first = project.check()
+    monkeypatch.setattr("sqlfeat.ops.check._checked", None)
+    with opened.project() as project:
+        again, one = project.check(), project.check(["below"])
+
+    assert again == first
+    assert [model.name for model in one.models] == ["below"]
+    assert one.failed
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"models/leaky.sql": SAFE},
+        {"models/leaky.sql": ALLOWED},
+        {"models/leaky.yml": "models: [{name: leaky, config: {allow_leakage: a study}}]"},
+    ],
+)
+def test_what_has_changed_is_judged_anew(tmp_path, changed):
+    opened = Opened(shop(tmp_path, {"models/leaky.sql": LEAKY}))
+    with opened.project() as project:
+        assert project.check().failed
+    opened.change(changed)
+    with opened.project() as project:
+        assert not project.check().failed
+
+
+def test_a_source_with_other_columns_is_read_again(tmp_path):
+    opened = Opened(shop(tmp_path, {"models/orders.sql": SAFE}))
+    with opened.project() as project:
+        assert not project.check().failed
+    opened.change({"data/orders.csv": "customer\na\n", "data/orders.parquet": pa.table({"customer": ["a"]})})
+    with opened.project() as project:
+        (model,) = project.check().models
+
+    assert model.error is not None
+
+
+def test_a_damaged_memory_is_no_memory(tmp_path):
+    opened = Opened(shop(tmp_path, {"models/leaky.sql": LEAKY}))
+    with opened.project() as project:
+        first = project.check()
+    (tmp_path / "target" / "check.json").write_text('{"mark": "x", "models": 7}')
+    with opened.project() as project:
+        assert project.check() == first

@@ -11,7 +11,7 @@ import pytest
 
 from sqlfeat.api import Project
 from sqlfeat.compiler.rules import RULES
-from sqlfeat.ops.check import CheckResult
+from sqlfeat.ops.check_result import CheckResult
 from tests.docs.pages import DOCS, Page
 
 RULE_PAGES = DOCS / "rules"

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sqlfeat.engine.duckdb.columns import ColumnFolder, gather_all, storable, write_columns
+from sqlfeat.engine.duckdb.columns import ColumnFolder, storable, write_columns
+from sqlfeat.engine.duckdb.gathering import gather_all
 
 TABLE = pa.table(
     {

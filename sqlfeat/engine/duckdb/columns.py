@@ -1,4 +1,4 @@
-"""A table as a folder of plain column files, mapped into memory and gathered from by position.
+"""A table as a folder of plain column files, mapped into memory.
 
 A column of numbers or instants is one file of its values; text is a file of offsets and one of bytes; a column with
 nulls has a file of one byte a row beside it. Columns that are gathered together lie in packs, row by row, so that a
@@ -14,7 +14,6 @@ import mmap
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,9 +30,7 @@ MANIFEST = "columns.json"
 _WIDTHS = {1: "u1", 2: "i2", 4: "i4", 8: "i8", 16: "V16"}
 _PACK = 128
 """Bytes of a row of a pack at most: two lines of memory."""
-_STRIPE = 131_072
-"""Rows that a thread gathers at a time."""
-_BLOCK = 8_192
+BLOCK = 8_192
 """Rows that are gathered and turned into columns before they leave the nearest cache."""
 
 Positions = npt.NDArray[np.int64]
@@ -104,7 +101,7 @@ class _PackWriter:
     def append(self, batch: pa.RecordBatch) -> None:
         rows = np.zeros(batch.num_rows * self.width, np.uint8)
         for number, dtype, offset in self.members:
-            _strided(rows, batch.num_rows, dtype, offset, self.width)[:] = _raw(batch.column(number)).view(dtype)
+            strided(rows, batch.num_rows, dtype, offset, self.width)[:] = _raw(batch.column(number)).view(dtype)
         self.file.write(rows.data)
 
     def finish(self) -> dict[str, Any]:
@@ -120,7 +117,7 @@ def _closed(file: BinaryIO) -> int:
     return size
 
 
-def _strided(rows: npt.NDArray[Any], count: int, dtype: str, offset: int, width: int) -> npt.NDArray[Any]:
+def strided(rows: npt.NDArray[Any], count: int, dtype: str, offset: int, width: int) -> npt.NDArray[Any]:
     """One column inside rows of fixed width, without a copy."""
     return np.ndarray((count,), dtype, rows, offset, (width,))
 
@@ -129,10 +126,11 @@ def _raw(column: pa.Array) -> npt.NDArray[Any]:
     """The values of a column of fixed width as they are written; booleans take a byte each."""
     if pa.types.is_boolean(column.type):
         return bits(column.buffers()[1], column)
-    return values(column, _dtype(column.type))
+    return values(column, dtype_of(column.type))
 
 
-def _dtype(kind: pa.DataType) -> str:
+def dtype_of(kind: pa.DataType) -> str:
+    """The numpy type of a column of fixed width as it is written."""
     return "u1" if pa.types.is_boolean(kind) else _WIDTHS[kind.bit_width // 8]
 
 
@@ -143,7 +141,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _packs(schema: pa.Schema, together: Sequence[str]) -> list[tuple[list[tuple[int, str, int]], int]]:
     """The packs of the columns that are gathered together: members, and the width of a row; wide ones first."""
     numbers = [schema.get_field_index(name) for name in together if not _is_text(schema.field(name).type)]
-    members = sorted(((n, _dtype(schema.field(n).type)) for n in numbers), key=lambda m: -np.dtype(m[1]).itemsize)
+    members = sorted(((n, dtype_of(schema.field(n).type)) for n in numbers), key=lambda m: -np.dtype(m[1]).itemsize)
     packs: list[tuple[list[tuple[int, str, int]], int]] = []
     for number, dtype in members:
         size = np.dtype(dtype).itemsize
@@ -242,6 +240,11 @@ class Pack:
     rows: npt.NDArray[Any]
     mapped: mmap.mmap | None
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it is better read from its begin to its end."""
+        return self.rows.nbytes > IN_ORDER
+
     def take(self, positions: Positions) -> npt.NDArray[Any]:
         """Some rows."""
         return self.rows.take(positions, mode="clip")
@@ -250,8 +253,8 @@ class Pack:
         """The same of many rows over a large file: from its begin to its end, letting go of what has been read."""
         taken = np.empty(len(positions), self.rows.dtype)
         order = np.argsort(positions)
-        for begin in range(0, len(order), _BLOCK):
-            places = order[begin : begin + _BLOCK]
+        for begin in range(0, len(order), BLOCK):
+            places = order[begin : begin + BLOCK]
             rising = np.clip(positions[places], 0, len(self.rows) - 1)
             taken[places] = self.rows.take(rising)
             if self.mapped is not None:
@@ -331,9 +334,9 @@ class ColumnFolder:
             return Column(kind, data, valid, text)
         place = self._places.get(number)
         if place is None:
-            return Column(kind, self._map(shape, "data", _dtype(kind)), valid, None)
+            return Column(kind, self._map(shape, "data", dtype_of(kind)), valid, None)
         rows = self.pack(place[0]).rows
-        data = _strided(rows, len(rows), _dtype(kind), place[1], rows.dtype.itemsize)
+        data = strided(rows, len(rows), dtype_of(kind), place[1], rows.dtype.itemsize)
         return Column(kind, data, valid, None, place)
 
     def _map(self, shape: Mapping[str, Any], part: str, dtype: str) -> npt.NDArray[Any]:
@@ -347,94 +350,6 @@ class ColumnFolder:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._maps.append(mapped)
         return mapped
-
-
-class _Gathering:
-    """Columns of one folder being gathered at the same positions into whole arrays, a stripe of rows at a time."""
-
-    def __init__(self, folder: ColumnFolder, names: Sequence[str], positions: Positions, found: Flags) -> None:
-        self.columns = [folder.column(name) for name in names]
-        self.positions = positions
-        self.found = found
-        rows = len(positions)
-        self.made = [None if c.text is not None else np.empty(rows, _dtype(c.kind)) for c in self.columns]
-        self.flags = [None if c.valid is None else np.empty(rows, np.bool_) for c in self.columns]
-        self.texts: dict[int, dict[int, pa.Array]] = {i: {} for i, c in enumerate(self.columns) if c.text is not None}
-        self.alone = [i for i, c in enumerate(self.columns) if c.text is None and c.place is None]
-        self.packs = []
-        for number in sorted({c.place[0] for c in self.columns if c.place is not None}):
-            pack = folder.pack(number)
-            taken = pack.in_order(positions) if pack.rows.nbytes > IN_ORDER else None
-            inside = [i for i, c in enumerate(self.columns) if c.place is not None and c.place[0] == number]
-            self.packs.append((pack, taken, inside))
-
-    def gather(self, first: int) -> None:
-        """Everything of the stripe that begins at a row."""
-        stripe = slice(first, first + _STRIPE)
-        for begin in range(first, min(first + _STRIPE, len(self.positions)), _BLOCK):
-            self._gather_fixed(slice(begin, min(begin + _BLOCK, first + _STRIPE)))
-        for i, column in enumerate(self.columns):
-            flags = self.flags[i]
-            if column.valid is not None and flags is not None:
-                known = column.valid.take(self.positions[stripe], mode="clip").view(np.bool_)
-                np.logical_and(self.found[stripe], known, out=flags[stripe])
-            if column.text is not None:
-                indices = _nullable(pa.int64(), self.positions[stripe], self._flags(i)[stripe])
-                self.texts[i][first] = column.text.take(indices)
-
-    def _gather_fixed(self, block: slice) -> None:
-        positions = self.positions[block]
-        for pack, rows, inside in self.packs:
-            taken = pack.take(positions) if rows is None else rows[block]
-            width = taken.dtype.itemsize
-            for i in inside:
-                column, made = self.columns[i], self.made[i]
-                assert column.place is not None and made is not None
-                made[block] = _strided(taken, len(taken), made.dtype.str, column.place[1], width)
-        for i in self.alone:
-            made = self.made[i]
-            assert made is not None
-            self.columns[i].data.take(positions, mode="clip", out=made[block])
-
-    def arrays(self) -> list[pa.ChunkedArray | pa.Array]:
-        """The columns, when all stripes are gathered; what only depends on ``found`` is shared by all of them."""
-        shared = _validity_bits(self.found)
-        arrays: list[pa.ChunkedArray | pa.Array] = []
-        for i, column in enumerate(self.columns):
-            made = self.made[i]
-            if made is None:
-                pieces = [piece for _, piece in sorted(self.texts[i].items())]
-                arrays.append(pa.chunked_array(pieces, pa.large_string()))
-                continue
-            flags = self.flags[i]
-            nulls = shared if flags is None else _validity_bits(flags)
-            data = np.packbits(made, bitorder="little") if pa.types.is_boolean(column.kind) else made
-            arrays.append(pa.Array.from_buffers(column.kind, len(made), [nulls, pa.py_buffer(data)]))
-        return arrays
-
-    def _flags(self, number: int) -> Flags:
-        flags = self.flags[number]
-        return self.found if flags is None else flags
-
-
-def gather_all(
-    folder: ColumnFolder, names: Sequence[str], positions: Positions, found: Flags, workers: ThreadPoolExecutor
-) -> list[pa.ChunkedArray | pa.Array]:
-    """Several columns at the same positions; null where not ``found``."""
-    gathering = _Gathering(folder, names, positions, found)
-    list(workers.map(gathering.gather, range(0, len(positions), _STRIPE)))
-    return gathering.arrays()
-
-
-def _validity_bits(flags: Flags) -> pa.Buffer | None:
-    """The bits that say what is not null; None where nothing is."""
-    return None if flags.all() else pa.py_buffer(np.packbits(flags, bitorder="little"))
-
-
-def _nullable(kind: pa.DataType, numbers: npt.NDArray[Any], flags: Flags) -> pa.Array:
-    """An Arrow array over numbers. (``pa.array`` of them imports pandas where it is installed.)"""
-    data = pa.py_buffer(np.ascontiguousarray(numbers))
-    return pa.Array.from_buffers(kind, len(numbers), [_validity_bits(flags), data])
 
 
 def as_int64(column: pa.ChunkedArray, missing: int) -> npt.NDArray[np.int64]:

@@ -18,8 +18,9 @@ from sqlfeat.compiler.manifest import CompiledModel, Lookup, WindowAggregate
 from sqlfeat.engine.base import LookupReport
 from sqlfeat.engine.duckdb import layout
 from sqlfeat.engine.duckdb.asked_rows import NEVER, AskedRows, Asking, ask
-from sqlfeat.engine.duckdb.columns import Flags, gather_all
+from sqlfeat.engine.duckdb.columns import Flags
 from sqlfeat.engine.duckdb.connection import Connection
+from sqlfeat.engine.duckdb.gathering import gather_all
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, UNTIL, USABLE, Shape
 from sqlfeat.engine.duckdb.naming import physical
 from sqlfeat.engine.duckdb.outputs import given_as
