@@ -25,12 +25,14 @@ _OF_THE_STAMP = ("bucket-start", "slack-bound", "nullable-time")
 @dataclass(frozen=True)
 class Target:
     """From when a row is used: its event time and available_at, as variables; ``grace`` is what may be added to the
-    event time (a declared delay, a label's horizon). ``declared``: the model says its own available_at or delay.
+    event time (a declared delay, a label's horizon); ``later`` is the later one of both, where the SQL has that.
+    ``declared``: the model says its own available_at or delay.
     """
 
     event: int
     available: int | None = None
     grace: int = 0
+    later: int | None = None
     label: bool = False
     declared: bool = False
     time: str = "its event time"
@@ -66,6 +68,10 @@ def lateness(flow: Flow, zone: Zone, target: Target) -> int | None:
         by_available = zone.bound(flow.known, target.available)
         if by_available is not None:
             found.append(by_available)
+    if target.later is not None:
+        by_later = zone.bound(flow.known, target.later)
+        if by_later is not None:
+            found.append(by_later)
     return min(found, default=None)
 
 

@@ -136,6 +136,8 @@ class Ledger:
     """Of the starts of months, quarters and years: how many months they have, and the instant at which they end."""
     cuts: dict[int, dict[tuple[int, int], int]] = field(default_factory=dict)
     """Of an instant: the starts that were cut from it, by length and grain."""
+    latest: dict[int, dict[int, int]] = field(default_factory=dict)
+    """The later one of two instants, by the lesser of their numbers and the other."""
     vague: set[int] = field(default_factory=set)
     """The instants that are made from others in a way that is not followed."""
     open_ends: dict[int, dict[int, int]] = field(default_factory=dict)
@@ -169,7 +171,13 @@ class Ledger:
         found = set(variables)
         for variable in list(found):
             found |= set(self.cuts.get(variable, {}).values())
+            found |= {made for other, made in self.latest.get(variable, {}).items() if other in found}
         return found | {self.ends[variable][1] for variable in found if variable in self.ends}
+
+    def later_of(self, one: int, other: int) -> int | None:
+        """The variable of ``greatest(one, other)``, if somebody has asked for it."""
+        first, second = sorted((one, other))
+        return self.latest.get(first, {}).get(second)
 
     def present(self, flows: frozenset[int], zone: Zone) -> frozenset[int]:
         """The flows without those that are void where the zone's certain variables are there."""
@@ -243,6 +251,11 @@ class Ledger:
                 self.ends[name] = (months, names.get(end, end))
             if variable in self.cuts:
                 self.cuts[name] = {cut: names.get(start, start) for cut, start in self.cuts[variable].items()}
+            if variable in self.latest:
+                for other, made in self.latest[variable].items():
+                    if made in names:
+                        first, second = sorted((name, names.get(other, other)))
+                        self.latest.setdefault(first, {})[second] = names[made]
             if variable in self.open_ends:
                 self.open_ends[name] = {names.get(k, k): late for k, late in self.open_ends[variable].items()}
         return names

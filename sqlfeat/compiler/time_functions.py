@@ -278,9 +278,15 @@ def _extreme(row: Row, values: list[Value], sign: int) -> Value | None:
     given = [as_instant(row, value) for value in values if not is_null(value)]
     if not given or not any(row.is_instant(value) for value in given):
         return None
+    pair_ = sorted(value.variable or 0 for value in given) if sign > 0 and len(given) == 2 else []
+    known = row.ledger.later_of(*pair_) if pair_ else None
+    if known is not None and row.zone.bounds_from(known):
+        return Value(together(values), known)
     made = row.either(given)
     if made.variable is None:
         return row.instant(values)
+    if pair_ and pair_[0] != pair_[1]:
+        row.ledger.latest.setdefault(pair_[0], {})[pair_[1]] = made.variable
     for value in given:
         if value.variable is None:
             continue

@@ -173,6 +173,8 @@ class Verdicts:
             return self._timeless(model, state)
         zone = state.zone.copy()
         zone.assume([target.event] if target.available is None else [target.event, target.available])
+        if target.available is not None:
+            target = replace(target, later=self.ledger.later_of(target.event, target.available))
         found = {
             known: diagnose(self.ledger, self.ledger.flows[known], zone, target, self._stamps.get(model.name, NOWHERE))
             for known in sorted(state.flows)
@@ -405,7 +407,7 @@ def _target(model: CompiledModel, by_name: Mapping[str, Field]) -> Target | None
     label = model.config.role == "label"
     grace = duration_range(model.config.horizon if label else model.time.available_after)[0]
     declared = model.config.available_at is not None or model.config.available_after is not None
-    return Target(event.variable, available.variable if available else None, grace, label, declared)
+    return Target(event.variable, available.variable if available else None, grace, label=label, declared=declared)
 
 
 def _always_compared(model: CompiledModel) -> list[str]:

@@ -320,3 +320,14 @@ def test_a_source_that_never_changes_has_no_clock():
     state = source_state(Ledger(), "source.raw.fixed", [Column("k", "BIGINT")], TimeFacts(immutable=True))
 
     assert state.flows == frozenset()
+
+
+def test_a_row_is_used_from_the_later_one_of_its_two_times():
+    sql = """
+        select l.k, l.at, l.loaded, (select count(*) from events as e where e.at <= greatest(l.at, l.loaded)) as x
+        from loads as l
+    """
+
+    assert verdict(sql, event_time="at", available_at="loaded") == SAFE
+    assert verdict(sql.replace("greatest", "least"), event_time="at", available_at="loaded") == SAFE
+    assert said(sql, event_time="loaded") == {"k": SAFE, "at": SAFE, "loaded": SAFE, "x": UNSAFE}
