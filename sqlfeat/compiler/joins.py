@@ -123,7 +123,7 @@ class Matching:
         for known in sorted(flows):
             flow = self.ledger.flows[known]
             cause = self._cause(rule)
-            named = bounded_by(flow, self.row.zone, fixed, cause) or cause
+            named = bounded_by(flow, self.row.zone, fixed, cause) or replace(cause, unsafe=False)
             found = reach(flow, self.row.zone, fixed)
             instants = {f.variable for f in own.fields if f.variable in self.ledger.grains}
             made.add(complete(self.ledger, flow, found, into, named, own=instants, zone=own.zone, void=void))

@@ -278,15 +278,19 @@ def _extreme(row: Row, values: list[Value], sign: int) -> Value | None:
     given = [as_instant(row, value) for value in values if not is_null(value)]
     if not given or not any(row.is_instant(value) for value in given):
         return None
-    pair_ = sorted(value.variable or 0 for value in given) if sign > 0 and len(given) == 2 else []
-    known = row.ledger.later_of(*pair_) if pair_ else None
-    if known is not None and row.zone.bounds_from(known):
+    both = sorted(value.variable or 0 for value in given) if sign > 0 and len(given) == 2 else []
+    known = row.ledger.later_of(*both) if both else None
+    if known is not None and row.zone.bound(both[0], known) is not None:
         return Value(together(values), known)
     made = row.either(given)
     if made.variable is None:
         return row.instant(values)
-    if pair_ and pair_[0] != pair_[1]:
-        row.ledger.latest.setdefault(pair_[0], {})[pair_[1]] = made.variable
+    if known is not None:  # the same instant, of which this zone has forgotten what it is
+        row.zone.imply(known, [made.variable])
+        row.zone.imply(made.variable, [known])
+        row.zone.equate(known, made.variable)
+    elif both and both[0] != both[1]:
+        row.ledger.latest.setdefault(both[0], {})[both[1]] = made.variable
     for value in given:
         if value.variable is None:
             continue
