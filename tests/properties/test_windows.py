@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sqlfeat.engine.duckdb import totals
+from sqlfeat.engine.duckdb import build, lookup, totals
 from tests.properties import window_project
 from tests.properties.searching import searching
 from tests.properties.timelines import MOMENTS
@@ -61,6 +61,8 @@ def test_totals_are_asked_and_no_events_read(bench, view):
 def test_many_single_events_are_looked_at_some_at_a_time(bench, view, monkeypatch):
     monkeypatch.setattr(totals, "_MOST_SINGLES", 3)
     monkeypatch.setattr(totals, "_ROWS", 11)
+    monkeypatch.setattr(lookup, "WINDOW_CHUNK_ROWS", 25)
+    monkeypatch.setattr(build, "CHUNK_ROWS", 40)
 
     everything_agrees(bench, view, (7, 2, 90, 60, False), MOMENTS[2])
 

@@ -146,6 +146,11 @@ class FeatureLookup:
         fields = {**found.fields, **self._window_fields(tokens)}
         return replace(found, relations=tuple(relations), fields=fields, types=self._types)
 
+    @property
+    def has_windows(self) -> bool:
+        """Whether windows are asked for."""
+        return bool(self._windowed)
+
     def reads_events(self) -> bool:
         """Whether some of the windows asked for are computed from the events in them."""
         return len(self._from_totals()) < len(self._aggregates())

@@ -29,7 +29,7 @@ from sqlfeat.engine.duckdb.outputs import (
     gives_outputs_alone,
     undivided,
 )
-from sqlfeat.engine.duckdb.plans import CHUNK_ROWS
+from sqlfeat.engine.duckdb.plans import CHUNK_ROWS, WINDOW_CHUNK_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.errors import RunError
 
@@ -93,8 +93,9 @@ class Assembly:
                 self._connection, self._model.columns if gives_outputs_alone(self._plan) else None, rows
             )  # fmt: skip
             division = self._divided(lookups) if kept.in_memory else undivided(self._plan)
-            for first in range(0, max(rows, 1), CHUNK_ROWS):
-                chunk = _Chunk(first, min(rows - first, CHUNK_ROWS), whole=rows <= CHUNK_ROWS)
+            most = WINDOW_CHUNK_ROWS if any(one.has_windows for one in lookups) else CHUNK_ROWS
+            for first in range(0, max(rows, 1), most):
+                chunk = _Chunk(first, min(rows - first, most), whole=rows <= most)
                 self._assemble_chunk(lookups, chunk, division, kept)
             found = kept.finish()
         if found != rows:

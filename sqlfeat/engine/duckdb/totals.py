@@ -86,7 +86,8 @@ class WindowTotals:
         if not sorted_already:
             places = np.empty_like(order)
             places[order] = np.arange(len(order))
-            made = [numbers.take(places) for numbers in made]
+            for i, numbers in enumerate(made):  # one by one, so that there are never two of all of them
+                made[i] = numbers.take(places)
             present = {counted: flags.take(places) for counted, flags in present.items()}
         typed = [
             _typed(a, windows.types, numbers, present[contributions_of(a, windows.types)[-1], bounds_of(a)])
