@@ -60,7 +60,7 @@ def compile_asked(
         keys = manifest.models[view].keys
         own = {column.name.casefold(): column.name for column in columns}
         on = tuple((key, quote(_column(asked.on[key], own))) for key in keys if key in asked.on)
-        calls.append(FeatureCall(f"__sqlfeat_f{number}", view, column, on))
+        calls.append(FeatureCall(f"__sqlfeat_feature_{number}__", view, column, on))
     items = [f"r.{quote(column.name)}" for column in columns]
     items += [f"{call.token} as {quote(name)}" for call, name in zip(calls, named, strict=True)]
     sql = f"select {', '.join(items)} from {token_of(_NODE)} as r"

@@ -180,3 +180,15 @@ def test_what_cannot_be_looked_up_is_said_with_its_mend(opened, names, rows, set
 
     assert (raised.value.code, raised.value.where) == (code, None)
     assert hint is None or hint in (raised.value.hint or "")
+
+
+def test_as_many_features_are_found_as_are_asked_for(tmp_path: Path) -> None:
+    many = ", ".join(f"amount + {number} as f{number}" for number in range(25))
+    view = f"""
+        {{{{ config(materialized='feature_view', entity='customer', event_time='ordered_at') }}}}
+        select customer, ordered_at, {many} from {{{{ source('raw', 'orders') }}}}
+    """
+    with Opened(shop(tmp_path, {"models/wide.sql": view})).project() as project:
+        found = project.features(["wide.*"], asked(("ann", day(3))))
+
+    assert found.to_pylist()[0].items() >= {f"f{number}": 30 + number for number in range(25)}.items()
