@@ -70,6 +70,12 @@ bench-pit: $(READY) ## measure point-in-time lookups and windows beside their pe
 fuzz-check: $(READY) ## random programs: what check calls safe must not be refuted by data (ARGS="--seed 1 --programs 6000")
 	@$(BIN)/python -m tests.check.fuzz $(ARGS)
 
+.PHONY: faults-registry
+faults-registry: $(READY) ## kill writers of a registry, at random and at every durable step (ARGS="--seed 1 --kills 200")
+	@$(BIN)/python -m tests.faults.registry --kills 60 $(ARGS)
+	@$(BIN)/python -m tests.faults.registry --steps
+	@$(BIN)/python -m tests.faults.registry --writers 60
+
 .PHONY: clean
 clean: ## delete all that was made here, the environment included
 	rm -rf .venv .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sqlfeat.api import Project
     from sqlfeat.errors import SqlfeatError
-    from sqlfeat.hooks import on, trainer
+    from sqlfeat.hooks import on, promotion, trainer
+    from sqlfeat.store.codecs.source import SourcePredictor
     from sqlfeat.training_data import TrainingData
 
-__all__ = ["Project", "SqlfeatError", "TrainingData", "on", "trainer"]
+__all__ = ["Project", "SourcePredictor", "SqlfeatError", "TrainingData", "on", "promotion", "trainer"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Project": "sqlfeat.api",
+    "SourcePredictor": "sqlfeat.store.codecs.source",
     "SqlfeatError": "sqlfeat.errors",
     "TrainingData": "sqlfeat.training_data",
     "on": "sqlfeat.hooks",
+    "promotion": "sqlfeat.hooks",
     "trainer": "sqlfeat.hooks",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from sqlfeat.base.clock import Clock
 from sqlfeat.compiler.manifest import Manifest
+from sqlfeat.ops import audit as auditing
 from sqlfeat.ops import check as checking
 from sqlfeat.ops import (
     data_tests,
@@ -27,22 +28,36 @@ from sqlfeat.ops import (
 )
 from sqlfeat.ops import lineage as lineages
 from sqlfeat.ops import predict as prediction
+from sqlfeat.ops import registry as registered
+from sqlfeat.ops import reproduce as reproducing
 from sqlfeat.ops import verify as verifying
+from sqlfeat.ops.audit import Audit
 from sqlfeat.ops.check_result import CheckResult
 from sqlfeat.ops.explain import Explanation
 from sqlfeat.ops.given_rows import Rows
 from sqlfeat.ops.inspect import CompiledFile, NodeInfo
 from sqlfeat.ops.lineage import LineageTree
+from sqlfeat.ops.mlflow_export import Exported, export_to_mlflow
+from sqlfeat.ops.online import agreement
+from sqlfeat.ops.online import publish as publishing
+from sqlfeat.ops.online.agreement import Agreement
+from sqlfeat.ops.online.publish import Publication
+from sqlfeat.ops.online.session import ServeSession
 from sqlfeat.ops.predict import Prediction
+from sqlfeat.ops.registry import Archived, CollectedVersions, History, Moved, Standing
+from sqlfeat.ops.reproduction import Reproduction
 from sqlfeat.ops.results import Listener, RunResult, silent
 from sqlfeat.ops.session import Session
 from sqlfeat.ops.set_difference import SetDifference
 from sqlfeat.ops.training_sets import Collected, ListedSet
 from sqlfeat.ops.verification import Verification
+from sqlfeat.ops.version_difference import VersionDifference
+from sqlfeat.ops.version_difference import diff as diff_versions
 from sqlfeat.spec.load import load_project
 from sqlfeat.spec.project import ProjectSpec, TargetSpec
 from sqlfeat.store import registry
 from sqlfeat.store.registry import ModelVersion, RegisteredModel
+from sqlfeat.store.registry_changes import CHAMPION, AliasChange
 from sqlfeat.store.training_set import TrainingSet
 
 
@@ -243,9 +258,21 @@ class Project:
         """
         return lineages.lineage(self._session, name, downstream=downstream, depth=depth, indirect=indirect)
 
-    def train(self, hook: str, *, params: Mapping[str, Any] | None = None) -> ModelVersion:
-        """Run a trainer hook on its training set and register what it returns."""
-        return train.train(self._session, hook, params=params)
+    def train(
+        self,
+        hook: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        sweep: bool | Mapping[str, Sequence[Any]] = False,
+        metric: str | None = None,
+        jobs: int | None = None,
+    ) -> ModelVersion:
+        """Run a trainer hook on its training set and register what it returns.
+
+        ``sweep`` runs it at every point of a grid, ``{"num_leaves": [15, 31]}`` over that of the hook, ``jobs`` at a
+        time, and registers the best by ``metric`` (``'auc'``, ``'test.auc'``, ``'min validation.cost'``).
+        """
+        return train.train(self._session, hook, params, sweep=sweep, metric=metric, jobs=jobs)
 
     def predict(
         self,
@@ -256,9 +283,48 @@ class Project:
         start: datetime | None = None,
         end: datetime | None = None,
         out: Path | None = None,
+        table: str | None = None,
+        incremental: bool = False,
+        contributions: bool = False,
     ) -> Prediction:
-        """Score label rows, or given rows, with a registered version (``name``, ``name@3``, ``name@alias``)."""
-        return prediction.predict(self._session, reference, at=at, rows=rows, start=start, end=end, out=out)
+        """Score label rows, or given rows, with a registered version (``name``, ``name@3``, ``name@alias``).
+
+        ``rows`` is a data frame, a ``pyarrow.Table``, a path, or the name of a model, seed or source. Predictions go
+        into a file (``out``) or a ``table`` of the target, which is replaced; with ``incremental`` rows that this
+        version has not scored yet are added to a table or to a folder (``out``). ``contributions`` adds what each input
+        adds to the raw score.
+        """
+        return prediction.predict(
+            self._session,
+            reference,
+            at=at,
+            rows=rows,
+            start=start,
+            end=end,
+            out=out,
+            table=table,
+            incremental=incremental,
+            contributions=contributions,
+        )
+
+    def publish(self, *, at: datetime | None = None, incremental: bool = False) -> Publication:
+        """Publish the online feature views as one snapshot, all or nothing, as of an instant (now).
+
+        ``incremental`` writes only what differs from the snapshot before.
+        """
+        return publishing.publish(self._session, at=training_set.in_utc(at), incremental=incremental)
+
+    def check_published(self) -> Agreement:
+        """Compare some entities of the newest snapshot with what the same features are offline."""
+        return agreement.check_published(self._session)
+
+    def serve_session(self) -> ServeSession:
+        """Features and predictions of single requests, from the newest snapshot, in this process.
+
+        >>> with project.serve_session() as serving:  # doctest: +SKIP
+        ...     serving.predict("late_lgbm@champion", [{"flight_id": 7, "carrier": "UA"}]).predictions
+        """
+        return ServeSession(self._session)
 
     def registered_models(self) -> list[RegisteredModel]:
         """The registered models with their versions."""
@@ -267,6 +333,76 @@ class Project:
     def registered_model(self, reference: str) -> ModelVersion:
         """One version of a registered model."""
         return registry.resolve(self.spec.registry, reference)
+
+    def registered_versions(self, name: str) -> RegisteredModel:
+        """All versions of one registered model, the archived ones too, with its aliases."""
+        return registry.registered_model(self.spec.registry, name)
+
+    def standings(self, model: RegisteredModel) -> list[Standing]:
+        """The versions of a registered model as they stand: aliases, archived or not, the metric that counts."""
+        return registered.standings(self._session, model)
+
+    def standing(self, version: ModelVersion) -> Standing:
+        """A version as it stands: its aliases, archived or not, the metric that counts."""
+        return registered.standing(self._session, version)
+
+    def set_alias(
+        self, name: str, alias: str, version: int | str, *, force: bool = False, message: str | None = None
+    ) -> Moved:
+        """Let an alias of a registered model point to a version: a number, ``'v3'``, ``'latest'``, another alias.
+
+        An alias that the project guards (``champion``) is moved only if nothing speaks against it; ``force`` moves it
+        all the same and needs a ``message``, which the journal keeps.
+        """
+        return registered.set_alias(self._session, name, alias, version, force=force, message=message)
+
+    def delete_alias(self, name: str, alias: str, *, message: str | None = None) -> AliasChange:
+        """Take an alias away."""
+        return registered.delete_alias(self._session, name, alias, message=message)
+
+    def rollback(self, name: str, alias: str = CHAMPION, *, message: str | None = None) -> AliasChange:
+        """Let an alias point to what it pointed to before; again, and it goes back further."""
+        return registered.rollback(self._session, name, alias, message=message)
+
+    def archive(self, reference: str, *, undo: bool = False, message: str | None = None) -> Archived:
+        """Hide a version (``name@3``) from ``latest`` and from lists, or bring it back."""
+        return registered.archive(self._session, reference, undo=undo, message=message)
+
+    def gc_registry(
+        self,
+        name: str | None = None,
+        *,
+        older_than: timedelta = registered.KEPT_FOR,
+        dry_run: bool = False,
+        message: str | None = None,
+    ) -> CollectedVersions:
+        """Drop the versions that have been archived for so long; what an alias needs stays."""
+        return registered.collect(self._session, name, older_than=older_than, dry_run=dry_run, message=message)
+
+    def history(self, name: str) -> History:
+        """What has happened to a registered model: who did what, when and why."""
+        return registered.history(self._session, name)
+
+    def diff_versions(self, old: str, new: str | None = None) -> VersionDifference:
+        """What differs between two registered versions, and why; one alone is compared with the one before it."""
+        return diff_versions(self._session, old, new)
+
+    def audit(self, reference: str) -> Audit:
+        """The whole chain of a version as it was recorded, with ``html()`` and a model ``card()`` of it."""
+        return auditing.audit(self._session, reference)
+
+    def reproduce(self, reference: str, *, only_look: bool = False) -> Reproduction:
+        """Rebuild a version's training set and model in a temporary folder, and compare them with what is kept.
+
+        With ``only_look`` nothing is built: the result says what is missing, and what is otherwise now.
+        """
+        return reproducing.reproduce(self._session, reference, only_look=only_look)
+
+    def export_to_mlflow(
+        self, reference: str, *, tracking_uri: str | None = None, experiment: str | None = None
+    ) -> Exported:
+        """Tell MLflow of a version and register its model there; what it knows already stays as it is."""
+        return export_to_mlflow(self._session, reference, tracking_uri=tracking_uri, experiment=experiment)
 
     def debug(self) -> Mapping[str, Any]:
         """Where everything is, which versions, and whether the target can be reached."""

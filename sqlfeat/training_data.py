@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
@@ -22,11 +22,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sqlfeat.errors import HookError
-from sqlfeat.store.codecs import lightgbm_names
-from sqlfeat.store.signature import CATEGORICAL, Floats, Input, doubles, encode, inputs_of, matrix
+from sqlfeat.store.codecs import install_hint, lightgbm_names
+from sqlfeat.store.codecs.catboost import pool as catboost_pool
+from sqlfeat.store.codecs.lightgbm import arrow_inputs, takes_arrow
+from sqlfeat.store.codecs.xgboost import training_matrix
+from sqlfeat.store.signature import CATEGORICAL, Floats, Input, InputRows, doubles, encode, inputs_of, pandas_column
 from sqlfeat.store.training_set import FOLDS, UNSPLIT, WHOLE, TrainingSet
 
 Columns = Literal["inputs", "all"]
+Weight = Literal["own", "balanced"] | npt.ArrayLike | None
+LONGEST_CURVE = 100_000
 
 
 class TrainingData:
@@ -34,16 +39,28 @@ class TrainingData:
 
     ``train``, ``validation`` and ``test`` are its splits of these names, ``splits`` all of them by name. ``params``
     are the parameters of this training, ``seed`` is a number for whatever is random: ``params["seed"]``, or one that
-    follows from the training set's id.
+    follows from the training set's id. ``group`` is the column whose rows are ranked against each other, if there is
+    one.
     """
 
-    def __init__(self, training_set: TrainingSet, params: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, training_set: TrainingSet, params: Mapping[str, Any] | None = None, group: str | None = None
+    ) -> None:
         self.training_set = training_set
+        self.group = group
         self.params: Mapping[str, Any] = MappingProxyType(dict(params or {}))
         self.splits: Mapping[str, Split] = MappingProxyType(
             {name: Split(self, name) for name in training_set.splits if name != UNSPLIT}
         )
         self.logged: dict[str, dict[str, float]] = {}
+        self.logged_curves: dict[str, dict[str, list[float | None]]] = {}
+        if group is not None and all(column.name != group for column in training_set.columns):
+            names = ", ".join(column.name for column in training_set.columns)
+            raise HookError(
+                "no-such-group",
+                f"The training set {training_set.name} has no column {group!r}.",
+                hint=f"it has {names}.",
+            )
 
     @property
     def train(self) -> Split:
@@ -117,6 +134,46 @@ class TrainingData:
             raise HookError("bad-metric", f"The metric {name!r} is {value!r}, which is no finite number under a name.")
         self.logged.setdefault(split, {})[name] = number
 
+    def log_curve(self, name: str, values: Iterable[float], split: str = "validation") -> None:
+        """Keep how a number went while the model was trained, one value for each round, with the model."""
+        curve = [float(value) for value in values]
+        if not name or len(curve) > LONGEST_CURVE:
+            raise HookError(
+                "bad-metric",
+                f"The curve {name!r} has {len(curve):,} values under a name; it may have {LONGEST_CURVE:,}.",
+            )
+        self.logged_curves.setdefault(split, {})[name] = [value if math.isfinite(value) else None for value in curve]
+
+    def log_curves(self, evaluations: Mapping[str, Mapping[str, Iterable[float]]]) -> None:
+        """Keep curves as libraries give them: set → metric → values, such as XGBoost's ``evals_result``."""
+        for split, by_name in evaluations.items():
+            for name, values in by_name.items():
+                self.log_curve(name, values, split)
+
+    def curves(self, period: int = 50) -> Curves:
+        """A callback for ``lightgbm.train``: keeps what each round measures, prints it every ``period`` rounds."""
+        return Curves(self, period)
+
+
+class Curves:
+    """Hears what LightGBM measures in each round, keeps it as curves, and prints some of it."""
+
+    order = 20  # after the callbacks that change parameters, before early stopping, which ends the round
+
+    def __init__(self, data: TrainingData, period: int) -> None:
+        self._data = data
+        self._period = period
+
+    def __call__(self, environment: Any) -> None:
+        measured = [(entry[0], entry[1], float(entry[2])) for entry in environment.evaluation_result_list or ()]
+        for split, name, value in measured:
+            curve = self._data.logged_curves.setdefault(split, {}).setdefault(name, [])
+            if len(curve) < LONGEST_CURVE:
+                curve.append(value if math.isfinite(value) else None)
+        done = environment.iteration + 1
+        if measured and self._period and done % self._period == 0:
+            print(f"round {done}: {', '.join(f'{split} {name} {value:.6g}' for split, name, value in measured)}")
+
 
 class Split:
     """The rows of one split, in the training set's order.
@@ -130,9 +187,10 @@ class Split:
         self._data = data
         self._set = data.training_set
         self._dataset: Any = None
+        self._quantiles: Any = None
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return self._kept[0]
 
     def __repr__(self) -> str:
         return f"<Split {self.name} of {self._set.name}: {self._set.splits[self.name]:,} rows>"
@@ -149,6 +207,38 @@ class Split:
 
     def _read(self) -> pa.Table:
         return pq.read_table(self.file)
+
+    def _stored(self, names: Sequence[str]) -> Iterator[tuple[str, pa.ChunkedArray]]:
+        """Columns of the file one after the other, those of categories as dictionaries."""
+        categories = [one.name for one in self._data.inputs if one.kind == CATEGORICAL]
+        with pq.ParquetFile(self.file, read_dictionary=categories) as file:
+            for name in names:
+                yield name, file.read(columns=[name]).column(name)
+
+    @cached_property
+    def _kept(self) -> tuple[int, pa.ChunkedArray | None]:
+        """How many rows have a label, and which; None where all have."""
+        name = self._set.label or self._set.columns[0].name
+        ((_, column),) = self._stored([name])
+        if self._set.label is None or not column.null_count:
+            return len(column), None
+        return len(column) - column.null_count, pc.is_valid(column)
+
+    def _columns(self, names: Sequence[str]) -> Iterator[tuple[str, pa.ChunkedArray]]:
+        """Columns one after the other, of the rows that have a label: never all of them are in memory for it."""
+        if "_table" in self.__dict__:
+            yield from ((name, self._table.column(name)) for name in names)
+            return
+        for name, column in self._stored(names):
+            yield name, column if self._kept[1] is None else column.filter(self._kept[1])
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        ((_, column),) = self._columns([name])
+        return column
+
+    def _inputs(self) -> Iterator[tuple[Input, pa.ChunkedArray]]:
+        columns = self._columns([one.name for one in self._data.inputs])
+        return ((one, column) for one, (_, column) in zip(self._data.inputs, columns, strict=True))
 
     @cached_property
     def _table(self) -> pa.Table:
@@ -175,7 +265,7 @@ class Split:
                 f"The training set {self._set.name} has no label.",
                 hint="name one: config(label='COLUMN').",
             )
-        column = _plain(self._table.column(self._set.label))
+        column = _plain(self._column(self._set.label))
         if pa.types.is_decimal(column.type):
             return doubles(column)
         return np.asarray(column.to_numpy(zero_copy_only=False))
@@ -184,11 +274,42 @@ class Split:
     def weight(self) -> Floats | None:
         """The rows' weights, None where the training set has none."""
         name = next(iter(self._set.named("weight")), None)
-        return None if name is None else doubles(self._table.column(name))
+        return None if name is None else doubles(self._column(name))
+
+    @cached_property
+    def class_weights(self) -> Mapping[Any, float]:
+        """A weight for each class of the label with which all classes weigh the same, and a row 1 on average."""
+        return dict(zip(*self._balance[:2], strict=True))
+
+    def balanced_weight(self) -> Floats:
+        """The rows' weights, or 1, times the weight of their class."""
+        _, weights, codes = self._balance
+        own = np.ones(len(self)) if self.weight is None else self.weight
+        return np.asarray(own * np.array(weights)[codes])
+
+    @cached_property
+    def _balance(self) -> tuple[list[Any], list[float], npt.NDArray[np.int64]]:
+        """The classes, their weights, and the position of each row's class."""
+        classes, codes = np.unique(self.label, return_inverse=True)
+        own = np.bincount(codes, np.ones(len(self)) if self.weight is None else self.weight, minlength=len(classes))
+        total = float(np.sum(own))
+        return classes.tolist(), [total / (len(classes) * one) if one else 0.0 for one in own.tolist()], codes
+
+    @cached_property
+    def groups(self) -> npt.NDArray[np.int64] | None:
+        """For each row the number of its group, in the order in which groups appear; None without ``group=``."""
+        if self._data.group is None:
+            return None
+        column = _plain(self._column(self._data.group)).combine_chunks()
+        codes = pc.dictionary_encode(column, null_encoding="encode").indices
+        return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def numpy(self) -> Floats:
         """The inputs as a matrix of doubles: categories as positions in their list, missing as NaN."""
-        return matrix(self._table, self._data.inputs)
+        numbers = np.empty((len(self), len(self._data.inputs)), dtype=np.float64, order="F")
+        for position, (one, column) in enumerate(self._inputs()):
+            numbers[:, position] = encode(column, one)
+        return numbers
 
     def pandas(self, columns: Columns = "inputs") -> Any:
         """A DataFrame of the inputs (or of all columns), categories as pandas categories."""
@@ -196,10 +317,8 @@ class Split:
         inputs = {one.name: one for one in self._data.inputs}
         return pandas.DataFrame(
             {
-                name: _pandas_input(self._table.column(name), inputs[name])
-                if name in inputs
-                else self._table.column(name).to_pandas()
-                for name in self._names(columns)
+                name: pandas_column(column, inputs[name]) if name in inputs else column.to_pandas()
+                for name, column in self._columns(self._names(columns))
             },
             copy=False,
         )
@@ -215,21 +334,25 @@ class Split:
         ]
         return frame.with_columns(enums)
 
-    def lightgbm(self, params: Mapping[str, Any] | None = None) -> Any:
+    def lightgbm(self, params: Mapping[str, Any] | None = None, *, weight: Weight = "own") -> Any:
         """A ``lightgbm.Dataset`` with names, categories, label and weight.
 
-        Those of other splits refer to the train split's latest, as LightGBM wants it.
+        Those of other splits refer to the train split's latest, as LightGBM wants it. ``weight`` is ``'own'``, the
+        training set's, ``'balanced'``, or an array. Where there are groups, their rows are put together.
         """
         library = _library("lightgbm")
         train = self._learned_from
         is_train = self is train
         if not is_train and train._dataset is None:
-            train.lightgbm(params)
+            train.lightgbm(params, weight=weight)
         inputs = self._data.inputs
+        rows = slice(None) if self.groups is None else np.argsort(self.groups, kind="stable")
+        weights = self._weights(weight)
         dataset = library.Dataset(
-            matrix(self._table, inputs),
-            label=self._numeric_label(),
-            weight=self.weight,
+            self._lightgbm_rows(rows),
+            label=self._numeric_label()[rows],
+            weight=None if weights is None else weights[rows],
+            group=None if self.groups is None else np.bincount(self.groups),
             reference=None if is_train else train._dataset,
             feature_name=lightgbm_names([one.name for one in inputs]),
             categorical_feature=[position for position, one in enumerate(inputs) if one.kind == CATEGORICAL],
@@ -239,6 +362,65 @@ class Split:
             self._dataset = dataset
         return dataset
 
+    def _lightgbm_rows(self, order: Any) -> Any:
+        """The inputs as LightGBM learns the same from with the least memory: Arrow where it takes that."""
+        if not takes_arrow():
+            return self.numpy()[order]
+        table = arrow_inputs(self._inputs())
+        return table if self.groups is None else table.take(pa.array(order))
+
+    def xgboost(self, *, quantile: bool = False, weight: Weight = "own") -> Any:
+        """An ``xgboost.DMatrix`` with names, categories, label and weight; or a ``QuantileDMatrix``, for ``hist``.
+
+        The quantiles of other splits are the train split's. Where there are groups, their rows are put together.
+        """
+        train = self._learned_from
+        if quantile and self is not train and train._quantiles is None:
+            train.xgboost(quantile=True)
+        if quantile and self is train and self._quantiles is not None and isinstance(weight, str) and weight == "own":
+            return self._quantiles  # XGBoost wants other splits to refer to the very object that it learns from
+        rows, label, weights, groups = self._by_group(weight)
+        like = None if self is train else train._quantiles
+        matrix_ = training_matrix(rows, label, weights, groups, quantile=quantile, like=like)
+        if quantile and self is train:
+            self._quantiles = matrix_
+        return matrix_
+
+    def catboost(self, *, weight: Weight = "own") -> Any:
+        """A ``catboost.Pool`` with names, categories as texts (missing: ``'nan'``), label and weight.
+
+        Where there are groups, their rows are put together.
+        """
+        rows, _, weights, groups = self._by_group(weight)
+        order = self._group_order
+        categories = [position for position, one in enumerate(self._data.inputs) if one.kind == CATEGORICAL]
+        found = catboost_pool(rows, categories, None if self._set.label is None else self.label[order], weights)
+        if groups is not None:
+            found.set_group_id(groups)
+        return found
+
+    @property
+    def _group_order(self) -> Any:
+        return slice(None) if self.groups is None else np.argsort(self.groups, kind="stable")
+
+    def _by_group(self, weight: Weight) -> tuple[InputRows, Any, Floats | None, Any]:
+        """The inputs, numeric labels, weights and groups of the rows, those of a group together."""
+        order, weights = self._group_order, self._weights(weight)
+        table = self._table if self.groups is None else self._table.take(pa.array(order))
+        label = None if self._set.label is None else self._numeric_label()[order]
+        groups = None if self.groups is None else self.groups[order]
+        return InputRows(table, self._data.inputs), label, None if weights is None else weights[order], groups
+
+    def _weights(self, weight: Weight) -> Floats | None:
+        """The weights of the rows that are asked for."""
+        if isinstance(weight, str):
+            if weight not in ("own", "balanced"):
+                raise HookError(
+                    "unknown-weight", f"{weight!r} is no weight.", hint="write 'own' or 'balanced', or give an array."
+                )
+            return self.balanced_weight() if weight == "balanced" else self.weight
+        return None if weight is None else np.asarray(weight, dtype=np.float64)
+
     def _numeric_label(self) -> Floats:
         """The labels as numbers; text as its position among the classes."""
         if self.label.dtype.kind in "biuf":
@@ -247,7 +429,8 @@ class Split:
         return np.array([codes[value] for value in self.label.tolist()], dtype=np.float64)
 
     def _names(self, columns: Columns) -> list[str]:
-        return [one.name for one in self._data.inputs] if columns == "inputs" else self._table.column_names
+        own = self._data.inputs if columns == "inputs" else self._set.columns
+        return [one.name for one in own]
 
 
 class Fold:
@@ -283,10 +466,24 @@ class _FoldPart(Split):
     def _learned_from(self) -> Split:
         return self._fold.train
 
+    def _stored(self, names: Sequence[str]) -> Iterator[tuple[str, pa.ChunkedArray]]:
+        with pq.ParquetFile(self._set.file(FOLDS)) as beside:
+            side = f"fold_{self._fold.name}"
+            kept = pc.fill_null(pc.equal(beside.read(columns=[side]).column(side), self._side), False)
+            for name, column in super()._stored(names):
+                own = f"{side}.{name}"
+                fitted = beside.read(columns=[own]).column(own) if own in beside.schema_arrow.names else column
+                yield name, fitted.filter(kept)
+
     def _read(self) -> pa.Table:
         column = f"fold_{self._fold.name}"
-        sides = pq.read_table(self._set.file(FOLDS), columns=[column]).column(column)
-        return pq.read_table(self.file).filter(pc.fill_null(pc.equal(sides, self._side), False))
+        names = pq.read_schema(self._set.file(FOLDS)).names
+        own = [name for name in names if name.startswith(f"{column}.")]  # what transforms give that are fitted in it
+        beside, table = pq.read_table(self._set.file(FOLDS), columns=[column, *own]), pq.read_table(self.file)
+        for name in own:
+            output = name.removeprefix(f"{column}.")
+            table = table.set_column(table.column_names.index(output), output, beside.column(name))
+        return table.filter(pc.fill_null(pc.equal(beside.column(column), self._side), False))
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -294,19 +491,10 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def _pandas_input(column: pa.ChunkedArray, one: Input) -> Any:
-    if one.kind == CATEGORICAL:
-        codes = np.nan_to_num(encode(column, one), nan=-1).astype(np.int32)
-        return _library("pandas").Categorical.from_codes(codes, categories=list(one.categories or ()))
-    whole = pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)
-    return column.to_numpy() if whole and not column.null_count else encode(column, one)
-
-
 def _library(package: str) -> Any:
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:
-        extra = "'sqlfeat[lightgbm]'" if package == "lightgbm" else package
         raise HookError(
-            "missing-package", f"The package {package} is not installed.", hint=f"pip install {extra}."
+            "missing-package", f"The package {package} is not installed.", hint=f"{install_hint(package)}."
         ) from error

@@ -42,3 +42,16 @@ def test_an_unknown_event_is_refused():
         hooks.on("run_started")
 
     assert "run_end" in caught.value.hint
+
+
+def test_a_promotion_hook_is_noted_with_and_without_a_model():
+    @hooks.promotion
+    def every(candidate): ...
+
+    @hooks.promotion("late_lgbm")
+    def one(candidate): ...
+
+    @hooks.promotion(model="late_lgbm")
+    def other(candidate): ...
+
+    assert hooks.collected.promotions == {"every": every, "one": one, "other": other}

@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from sqlfeat import training_data
 from sqlfeat.errors import HookError
 from sqlfeat.store.training_set import OutputColumn
 from sqlfeat.training_data import TrainingData
@@ -205,3 +206,160 @@ def test_a_missing_library_says_how_to_get_it(data, monkeypatch):
         data.train.lightgbm()
 
     assert caught.value.hint == "pip install 'sqlfeat[lightgbm]'."
+
+
+def test_balanced_weights_are_those_of_scikit_learn(data):
+    from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+
+    labels = data.train.label
+    weights = compute_class_weight("balanced", classes=np.array([False, True]), y=labels)
+
+    assert data.train.class_weights == pytest.approx(dict(zip([False, True], weights, strict=True)))
+    assert data.train.balanced_weight() == pytest.approx(compute_sample_weight("balanced", labels))
+    assert data.train.lightgbm(weight="balanced").get_weight() == pytest.approx(data.train.balanced_weight())
+
+
+def test_balanced_weights_are_over_the_rows_own(tmp_path):
+    weight = OutputColumn("importance", "DOUBLE", "weight")
+    table = flights(40).append_column("importance", pa.array([1 + row % 3 for row in range(40)]))
+    split = unsplit(tmp_path, table, (*COLUMNS, weight)).train
+
+    balanced = split.balanced_weight()
+
+    assert balanced[split.label].sum() == pytest.approx(balanced[~split.label].sum())
+    assert balanced.sum() == pytest.approx(split.weight.sum())
+    assert (balanced / split.weight)[split.label].std() == pytest.approx(0)
+
+
+def test_weights_may_be_ones_own_or_none(tmp_path):
+    weight = OutputColumn("importance", "DOUBLE", "weight")
+    table = flights(3).append_column("importance", pa.array([1, 2, 3]))
+    split = unsplit(tmp_path, table, (*COLUMNS, weight)).train
+
+    assert split.lightgbm(weight=[3, 2, 1]).get_weight().tolist() == [3.0, 2.0, 1.0]
+    assert split.lightgbm(weight=None).construct().get_weight() is None
+    with pytest.raises(HookError, match="'balancd' is no weight"):
+        split.lightgbm(weight="balancd")
+
+
+def queries(folder):
+    label = OutputColumn("relevance", "BIGINT", "label")
+    table = flights(6).drop(["is_late"]).append_column("relevance", pa.array([0, 1, 2, 3, 0, 1]))
+    table = table.append_column("query", pa.array(["b", "a", "b", "c", "a", "b"]))
+    columns = (*COLUMNS[:-1], OutputColumn("query", "VARCHAR", "passthrough"), label)
+    return keep(folder, {"train": table}, columns)
+
+
+def test_groups_are_numbered_as_they_appear_and_lightgbm_gets_their_rows_together(tmp_path):
+    split = TrainingData(queries(tmp_path), group="query").train
+
+    dataset = split.lightgbm()
+
+    assert split.groups.tolist() == [0, 1, 0, 2, 1, 0]
+    assert dataset.construct().get_group().tolist() == [3, 2, 1]
+    assert dataset.get_label().tolist() == [0, 2, 1, 1, 0, 3]
+
+
+def test_a_group_that_is_no_column_is_refused(tmp_path):
+    with pytest.raises(HookError) as caught:
+        TrainingData(queries(tmp_path), group="session")
+
+    assert (caught.value.code, caught.value.what) == (
+        "no-such-group", "The training set late_flights has no column 'session'.",
+    )  # fmt: skip
+
+
+def test_curves_are_kept_as_they_are_told(data, capsys):
+    told = TrainingData(data.training_set)
+    told.log_curve("loss", [0.5, float("inf")])
+    told.log_curves({"train": {"loss": [1]}, "validation": {"auc": [0.6]}})
+
+    assert told.logged_curves == {"validation": {"loss": [0.5, None], "auc": [0.6]}, "train": {"loss": [1.0]}}
+    with pytest.raises(HookError, match="has 100,001 values"):
+        told.log_curve("long", range(100_001))
+
+
+def test_lightgbm_is_heard_round_by_round(data, capsys):
+    told = TrainingData(data.training_set)
+    params = {"objective": "binary", "metric": ["auc", "binary_logloss"], "verbosity": -1, "num_threads": 1}
+    recorded = {}
+
+    lightgbm.train(
+        params,
+        told.train.lightgbm(),
+        5,
+        valid_sets=[told.validation.lightgbm()],
+        callbacks=[told.curves(period=2), lightgbm.record_evaluation(recorded)],
+    )
+
+    assert told.logged_curves == recorded
+    assert len(recorded["valid_0"]["auc"]) == 5
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["round 2", "round 4"]
+    assert lines[0] == (
+        f"round 2: valid_0 auc {recorded['valid_0']['auc'][1]:.6g}, "
+        f"valid_0 binary_logloss {recorded['valid_0']['binary_logloss'][1]:.6g}"
+    )
+
+
+EVERY_TYPE = {
+    "flag": pa.array([True, None, False, True, False, True] * 100),
+    "tiny": pa.array([-128, 127, None, 0, 5, 9] * 100, pa.int8()),
+    "wide": pa.array([-(2**62), 2**62, None, 0, 2**40, 3] * 100, pa.int64()),
+    "unsigned": pa.array([0, 2**64 - 1, None, 1, 2**60, 3] * 100, pa.uint64()),
+    "single": pa.array([0.1, None, float("nan"), -3.5, 1e30, 0.0] * 100, pa.float32()),
+    "double": pa.array([0.1, None, float("nan"), -1e300, 0.0, -0.0] * 100),
+    "exact": pa.array([1, None, 3, 4, 5, 6] * 100, pa.int64()).cast(pa.decimal128(38, 2)),
+    "nothing": pa.array([None] * 600, pa.float64()),
+    "nobody": pa.array([None] * 600, pa.int32()),
+    "few": pa.array(["a", None, "unknown", "b", "", "a"] * 100),
+    "many": pa.array([f"v{number:03d}" for number in range(600)]),
+}
+
+
+def every_type(folder, **more):
+    """A training set whose inputs are of every type, with a fold, and labels that are not all known."""
+    noise = np.random.default_rng(1).random(600) < 0.3
+    label = pa.array([None if row % 50 == 7 else bool(row % 3 == 0) ^ bool(noise[row]) for row in range(600)])
+    lists = {"few": ("", "a", "b"), "many": tuple(f"v{number:03d}" for number in range(0, 600, 2))}
+    inputs = [
+        OutputColumn(name, "ANY", "input", "categorical" if name in lists else "numeric", lists.get(name))
+        for name in EVERY_TYPE
+    ]
+    columns = (OutputColumn("group", "BIGINT", "key"), *inputs, OutputColumn("good", "BOOLEAN", "label"))
+    groups = pa.array([row * 7 % 5 for row in range(600)], pa.int64())
+    return TrainingData(
+        keep(folder, {"all": pa.table({"group": groups, **EVERY_TYPE, "good": label})}, columns), **more
+    )
+
+
+@pytest.mark.parametrize("group", [None, "group"])
+def test_the_model_learned_from_arrow_is_the_one_learned_from_the_matrix(tmp_path, monkeypatch, group):
+    params = {"objective": "binary", "verbosity": -1, "deterministic": True, "force_row_wise": True, "num_threads": 1,
+              "num_leaves": 15, "min_data_in_leaf": 3, "min_data_per_group": 2, "cat_smooth": 1}  # fmt: skip
+
+    def learned():
+        data = every_type(tmp_path, group=group)
+        booster = lightgbm.train(params, data.train.lightgbm(params), 8)
+        return booster.model_to_string(), data.train.numpy(), data.train.label.tolist()
+
+    by_arrow, matrix, label = learned()
+    monkeypatch.setattr(training_data, "takes_arrow", lambda: False)
+    by_matrix, again, _ = learned()
+
+    assert by_arrow == by_matrix
+    assert by_arrow.count("Tree=") == 8
+    np.testing.assert_array_equal(matrix, again)
+    assert (len(label), set(label)) == (588, {True, False})
+
+
+def test_columns_read_one_by_one_are_those_of_the_whole(tmp_path):
+    one_by_one, whole = every_type(tmp_path).train, every_type(tmp_path).train
+
+    table = whole.arrow()
+
+    assert len(one_by_one) == len(whole) == table.num_rows == 588
+    np.testing.assert_array_equal(one_by_one.numpy(), whole.numpy())
+    assert one_by_one.pandas("all").equals(whole.pandas("all"))
+    assert one_by_one.label.tolist() == whole.label.tolist() == table["good"].to_pylist()
+    assert "_table" not in one_by_one.__dict__

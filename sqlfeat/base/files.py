@@ -7,10 +7,13 @@ whatever happens to the writer.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import secrets
+import stat
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,7 +35,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StoreError(
             "cannot-write",
@@ -48,7 +51,7 @@ def _write_durably(path: Path, raw: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename durable: the folder's own entries are synced."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -61,6 +64,33 @@ def sha256(path: Path) -> str:
     """The file's SHA-256 in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class NotAPlainFileError(OSError):
+    """What bears a file's name is a link, a folder or a device: it could lead anywhere, or never end."""
+
+    def __str__(self) -> str:
+        return "it is not a plain file"
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """A file for reading that is a file itself; raises :class:`NotAPlainFileError` where it is not."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+            raise NotAPlainFileError(error.errno, error.strerror, str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotAPlainFileError(errno.EINVAL, "not a plain file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_plain(path: Path) -> bytes:
+    """The bytes of a file that is a file itself."""
+    with open_plain(path) as stream:
+        return stream.read()
 
 
 def sha256_text(text: str) -> str:

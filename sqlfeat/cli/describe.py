@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from sqlfeat.cli.describe_training import permutation, reports
 from sqlfeat.cli.render import bars, cell, count, facts, headed, number, place
 
 if TYPE_CHECKING:
     from sqlfeat.ops.predict import Prediction
-    from sqlfeat.store.registry import ModelVersion, RegisteredModel
+    from sqlfeat.ops.registry import Standing
+    from sqlfeat.store.registry import ModelVersion
 
 _TOP = 12
 
@@ -24,13 +26,14 @@ def trained(version: ModelVersion) -> Text:
         ("log", place(version.log)),
     ]
     head = Text.assemble((f"{version.name} version {version.version}\n", "bold"), facts(told))
-    return _parts(head, metrics(version.metrics), importances(version.importances))
+    return _parts(head, metrics(version.metrics), importances(version.importances) or permutation(version))
 
 
-def version_in_full(version: ModelVersion) -> Text:
+def version_in_full(version: ModelVersion, known: Standing | None = None) -> Text:
     """All that is known of a version."""
     told = [
         ("created", cell(version.created_at)),
+        *_standing(known),
         ("hook", version.hook),
         ("training set", _training_set(version)),
         ("path", place(version.path)),
@@ -46,20 +49,15 @@ def version_in_full(version: ModelVersion) -> Text:
         metrics(version.metrics),
         _titled("parameters", params) if version.params else None,
         importances(version.importances),
+        reports(version),
     )
 
 
-def registered(models: Sequence[RegisteredModel]) -> Text:
-    """The registered models, one a line."""
-    rows = []
-    for model in models:
-        latest = model.latest
-        if latest is None:
-            rows.append((model.name, "-", "-", "every version is damaged"))
-        else:
-            made = cell(latest.created_at.replace(microsecond=0))
-            rows.append((model.name, f"v{latest.version}", made, _in_a_line(latest.metrics)))
-    return headed(("name", "latest", "created", "metrics"), rows)
+def _standing(known: Standing | None) -> Iterator[tuple[str, str]]:
+    if known is not None and known.aliases:
+        yield "aliases", ", ".join(known.aliases)
+    if known is not None and known.archived:
+        yield "archived", "yes: only its number means it"
 
 
 def predicted(prediction: Prediction) -> Text:
@@ -67,6 +65,7 @@ def predicted(prediction: Prediction) -> Text:
     told = [
         ("rows", count(prediction.rows)),
         ("path", place(prediction.path)),
+        *([("table", prediction.table)] if prediction.table else []),
         ("columns", ", ".join(prediction.columns)),
     ]
     head = (f"predictions of {prediction.name} version {prediction.version}\n", "bold")
@@ -83,8 +82,9 @@ def metrics(by_split: Mapping[str, Mapping[str, float | None]]) -> Text | None:
 
 
 def importances(by_kind: Mapping[str, Mapping[str, float]]) -> Text | None:
-    """What matters most to a model, as bars: by gain where that is known."""
-    kind = "gain" if "gain" in by_kind else next(iter(by_kind), None)
+    """What matters most to a model by its library's account, as bars: by gain where that is known."""
+    kinds = [kind for kind in by_kind if kind != "permutation"]
+    kind = "gain" if "gain" in kinds else next(iter(kinds), None)
     if kind is None or not by_kind[kind]:
         return None
     values = by_kind[kind]
@@ -101,13 +101,6 @@ def _titled(title: str, body: Text) -> Text:
 
 def _parts(*parts: Text | None) -> Text:
     return Text("\n\n").join([part for part in parts if part is not None])
-
-
-def _in_a_line(by_split: Mapping[str, Mapping[str, float | None]]) -> str:
-    if not by_split:
-        return "none"
-    split = list(by_split)[-1]
-    return f"{split}: " + ", ".join(f"{name} {number(value)}" for name, value in list(by_split[split].items())[:3])
 
 
 def _training_set(version: ModelVersion) -> str:

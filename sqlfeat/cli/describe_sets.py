@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_CLASSES = 8
 _MOST_COLUMNS = 12
+_MOST_PARAMETERS = 6
 _ID = 12
 
 
@@ -61,9 +62,34 @@ def set_in_full(found: TrainingSet, used_by: Sequence[str]) -> Text:
         for c in found.columns
     ]
     parts.append(headed(("column", "type", "role", "kind", "feature", "nulls"), rows, right=[5]))
+    if manifest.get("transforms"):
+        parts.append(_transforms(manifest["transforms"]))
     if manifest.get("seen"):
         parts.append(_sources(manifest["seen"]))
     return Text("\n\n").join([*parts, *_notes(found)])
+
+
+def _transforms(fitted: Mapping[str, Mapping[str, Any]]) -> Text:
+    """Each transform with what was fitted, and the outputs that it takes part in."""
+    rows = [
+        (call, ", ".join(told["outputs"]), count(told["rows"]), _parameters(told["parameters"]))
+        for call, told in fitted.items()
+    ]
+    return headed(("transform", "in", "fitted on", "parameters"), rows, right=[2])
+
+
+def _parameters(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_parameter(value)}" for name, value in parameters.items())
+
+
+def _parameter(value: Any) -> str:
+    if isinstance(value, list):
+        shown = ", ".join(_parameter(item) for item in value[:_MOST_PARAMETERS])
+        more = len(value) - _MOST_PARAMETERS
+        return f"[{shown}, … {more:,} more]" if more > 0 else f"[{shown}]"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "none" if value is None else str(value)
 
 
 def _sources(seen: Mapping[str, Mapping[str, Any]]) -> Text:

@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "predict": "training",
     }
     | {"registry": "registry"},
+    "Serving": {"publish": "online"},
 }
 """Command by command, section by section: the module that holds it."""
 

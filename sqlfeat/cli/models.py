@@ -109,8 +109,13 @@ def compile_command(call: Call, select: Sequence[str], exclude: Sequence[str]) -
 
     with call.project() as project:
         files = project.compile(select, exclude)
+        checked = {model.name: model for model in project.check(select, exclude).models} if call.as_json else {}
     if call.as_json:
-        write_json({"compiled": [{"name": file.name, "path": str(file.path), "sql": file.sql} for file in files]})
+        compiled = [
+            {"name": file.name, "path": str(file.path), "sql": file.sql, **checked[file.name].lookback_as_dict()}
+            for file in files
+        ]
+        write_json({"compiled": compiled})
         return
     if len(files) == 1:
         data().print(files[0].sql.strip("\n"))

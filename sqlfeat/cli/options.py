@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -276,6 +276,22 @@ def size(text: str) -> float:
     except ValueError:
         raise click.BadParameter(f"{text!r} is no sample; write 500, 0.1 or 10%.") from None
     return number / 100 if text.endswith("%") else number
+
+
+_CENTURY = 36_525 * 86_400_000_000
+
+
+def span(text: str) -> timedelta:
+    """A span of time of a fixed length: ``30 days``, ``12h``."""
+    from sqlfeat.spec.duration import Duration
+
+    try:
+        length = Duration.parse(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no span of time; write '30 days' or '12 hours'.") from None
+    if length.months or length.microseconds > _CENTURY:
+        raise click.BadParameter(f"{text!r} is no number of days that can be meant; write '30 days'.")
+    return timedelta(microseconds=length.microseconds)
 
 
 def words(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,18 @@ from typing import Any
 
 import click
 
-from sqlfeat.cli.options import Call, Command, Listing, assignment, examples, instant, merged, shared, size, words
+from sqlfeat.cli.options import (
+    Call,
+    Command,
+    Listing,
+    assignment,
+    examples,
+    instant,
+    plain_value,
+    shared,
+    size,
+    words,
+)
 
 start = click.option("--from", "start", type=instant, metavar="TIME", help="Only label rows from TIME on.")
 end = click.option("--to", "end", type=instant, metavar="TIME", help="Only label rows before TIME.")
@@ -83,51 +94,112 @@ def build_training_set_command(
         data().print(built_set(built, out))
 
 
+def _key_and_values(text: str) -> str:
+    """The text as it is, if it is ``key=…``: what it means hangs on whether it is for a sweep."""
+    assignment(text)
+    return text
+
+
 @click.command(
     "train",
     cls=Command,
-    epilog=examples("sqlfeat train late_lgbm", "sqlfeat train late_lgbm --param num_leaves=63 -p learning_rate=0.05"),
+    epilog=examples(
+        "sqlfeat train late_lgbm",
+        "sqlfeat train late_lgbm --param num_leaves=63 -p learning_rate=0.05",
+        "sqlfeat train late_lgbm --sweep --param num_leaves=15,31,63 --metric auc",
+        "sqlfeat train late_lgbm --grid num_leaves=15,31 --grid learning_rate=0.05,0.1 --jobs 2",
+    ),
 )
 @click.argument("hook")
 @click.option(
     "--param",
     "-p",
     "params",
-    type=assignment,
+    type=_key_and_values,
     multiple=True,
-    callback=merged,
     metavar="KEY=VALUE",
-    help="A parameter over the hook's own; may be repeated.",
+    help="A parameter over the hook's own; may be repeated. In a sweep several values are a grid: KEY=15,31,63.",
 )
+@click.option("--sweep", is_flag=True, help="Train at every point of the grid and keep the best.")
+@click.option(
+    "--grid",
+    "grid",
+    type=_key_and_values,
+    multiple=True,
+    metavar="KEY=A,B,C",
+    help="Values to sweep over; may be repeated.",
+)
+@click.option(
+    "--metric", metavar="[SPLIT.]METRIC", help="What the best is chosen by: auc, test.auc, 'min validation.cost'."
+)
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many trials at a time; by default the threads.")
 @shared
-def train_command(call: Call, hook: str, params: Mapping[str, Any]) -> None:
+def train_command(
+    call: Call,
+    hook: str,
+    params: Sequence[str],
+    sweep: bool,
+    grid: Sequence[str],
+    metric: str | None,
+    jobs: int | None,
+) -> None:
     """Train a hook's model, measure it, keep it as a version.
 
     HOOK is a function under hooks/ with @trainer. Its training set is built first where it is missing.
+    With --sweep exit 1 where a trial failed, though the best of the others is kept.
     """
     from sqlfeat.cli.describe import trained
+    from sqlfeat.cli.describe_training import sweep as described
     from sqlfeat.cli.render import data, write_json
 
+    swept = sweep or bool(grid)
+    several = [text for text in params if swept and _has_several(text)]
+    given = {key: value for text in params if text not in several for key, value in assignment(text).items()}
+    points = {key: values for text in (*several, *grid) for key, values in _values(text).items()}
     with call.project() as project:
-        version = project.train(hook, params=params)
+        version = project.train(hook, params=given, sweep=points or swept, metric=metric, jobs=jobs)
+    told = version.reports.get("sweep")
     if call.as_json:
         write_json(version.as_dict())
     else:
         data().print(trained(version))
+        if told:
+            data().print("\n", described(told), sep="")
+    if told and any(trial["error"] for trial in told["trials"]):
+        raise click.exceptions.Exit(1)
+
+
+def _has_several(text: str) -> bool:
+    """Whether the value is a list of values: it has a comma that no JSON is around."""
+    value = text.partition("=")[2]
+    return "," in value and value[:1] not in ("[", "{", '"')
+
+
+def _values(text: str) -> Mapping[str, list[Any]]:
+    """``key=a,b,c`` or ``key=[a, b]`` as a list of values."""
+    [(key, value)] = assignment(text).items()
+    if isinstance(value, list):
+        return {key: value}
+    return {key: [plain_value(each.strip()) for each in text.partition("=")[2].split(",") if each.strip()]}
 
 
 @click.command(
     "predict",
     cls=Command,
-    epilog=examples("sqlfeat predict late_lgbm", "sqlfeat predict late_lgbm@3 --from 2013-03-15 --out scores.parquet"),
+    epilog=examples(
+        "sqlfeat predict late_lgbm",
+        "sqlfeat predict late_lgbm@3 --from 2013-03-15 --out scores.parquet",
+        "sqlfeat predict late_lgbm --table late_scores --incremental",
+        "sqlfeat predict late_lgbm --rows tonight.csv --contributions",
+    ),
 )
 @click.argument("reference", metavar="NAME[@VERSION]")
 @click.option("--at", type=instant, metavar="TIME", help="Ask for all rows at TIME instead of each at its own.")
 @click.option(
     "--rows",
     type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Score these rows (.parquet, .arrow, .csv), not the label rows.",
+    metavar="FILE|MODEL",
+    help="Score the rows of a .parquet, .arrow or .csv, or of a model, seed or source; not the label rows.",
 )
 @start
 @end
@@ -135,8 +207,13 @@ def train_command(call: Call, hook: str, params: Mapping[str, Any]) -> None:
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where to write, as Parquet; under target/ by default.",
+    help="Where to write, as Parquet; under target/ by default. With --incremental a folder of such files.",
 )
+@click.option("--table", metavar="NAME", help="Into a table of the target instead, which is replaced.")
+@click.option(
+    "--incremental", is_flag=True, help="Only rows that this version has not scored there; adds to --table or --out."
+)
+@click.option("--contributions", is_flag=True, help="Also what each input adds to the raw score (SHAP values).")
 @shared
 def predict_command(
     call: Call,
@@ -146,6 +223,9 @@ def predict_command(
     start: datetime | None,
     end: datetime | None,
     out: Path | None,
+    table: str | None,
+    incremental: bool,
+    contributions: bool,
 ) -> None:
     """Score rows with a registered model.
 
@@ -155,7 +235,17 @@ def predict_command(
     from sqlfeat.cli.render import data, write_json
 
     with call.project() as project:
-        prediction = project.predict(reference, at=at, rows=rows, start=start, end=end, out=out)
+        prediction = project.predict(
+            reference,
+            at=at,
+            rows=rows,
+            start=start,
+            end=end,
+            out=out,
+            table=table,
+            incremental=incremental,
+            contributions=contributions,
+        )
     if call.as_json:
         write_json(prediction.as_dict())
     else:

@@ -265,7 +265,7 @@ class Distinct(Relation):
 
 @dataclass(frozen=True, eq=False)
 class Limit(Relation):
-    """Some of the rows: LIMIT and OFFSET after ``order``, or a sample. ``count`` None: no LIMIT, or a share of rows.
+    """Some of the rows: LIMIT and OFFSET after ``order``, or a sample. ``count`` None: no LIMIT, or a ``share`` of all.
 
     An ORDER BY without either is left out, since it changes no row.
     """
@@ -275,6 +275,7 @@ class Limit(Relation):
     count: int | None
     sample: bool = False
     offset: int = 0
+    share: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,10 +311,12 @@ class Reshaped(Relation):
     """PIVOT, UNPIVOT and what else moves values between rows and columns.
 
     ``sources`` are, for each field, the input expressions that its values come from; ``keys`` the fields that group
-    the rows (PIVOT), ``whole``: whether all rows of a group are read for each row made.
+    the rows (PIVOT), ``whole``: whether all rows of a group are read for each row made. ``dropped`` are the fields
+    without whose values there is no row (UNPIVOT leaves nulls out).
     """
 
     input: Relation
     sources: tuple[tuple[Expression, ...], ...]
     keys: tuple[int, ...]
     whole: bool
+    dropped: tuple[int, ...] = ()

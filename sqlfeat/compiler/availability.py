@@ -204,12 +204,15 @@ class Interpreter:
         if relation.lateral:
             row = self.row(left, outer)
             right = self.state(relation.right, (*outer, row))
-            zone = right.zone.copy()
             left = replace(left, zone=row.zone)
         else:
             right = self.state(relation.right, outer)
-            zone = left.zone.copy()
-            zone.merge(right.zone)
+        if relation.kind in ("left", "right", "full"):
+            further_out = {own.variable for row in outer for own in row.fields}
+            right = self.ledger.apart(right, further_out | {own.variable for own in left.fields})
+            left = self.ledger.apart(left, further_out)
+        zone = left.zone.copy()
+        zone.merge(right.zone)
         joined = Row(self.ledger, zone, left.fields + right.fields, left.rows | right.rows, self.model, self, outer)
         return Matching(relation, left, right, joined).state()
 
@@ -252,7 +255,7 @@ class Interpreter:
         made = []
         keys = {index: _only(values[index]) for index in relation.keys}
         fixed = {v.variable for v in keys.values() if v is not None and row.is_instant(v) and v.variable is not None}
-        rows = state.rows.union(*(together(values[index]) for index in relation.keys))
+        rows = state.rows.union(*(together(values[index]) for index in (*relation.keys, *relation.dropped)))
         for index, own in enumerate(relation.fields):
             single = _only(values[index])
             flows = together(values[index])

@@ -5,12 +5,15 @@ The engine's word is asked for every SELECT as it will run; whatever it refuses 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlfeat.base.names import did_you_mean, quote
-from sqlfeat.compiler import point_in_time, windows
+from sqlfeat.compiler import point_in_time, transforms, windows
+from sqlfeat.compiler.algebra import Relation
 from sqlfeat.compiler.catalog import Catalog, SqlProblem
+from sqlfeat.compiler.fitted_select import UnplannableTransform, names_in, tokens_in, with_tokens
 from sqlfeat.compiler.lookups import LabelRelation, UnplannableFeature
 from sqlfeat.compiler.manifest import (
     Column,
@@ -20,6 +23,8 @@ from sqlfeat.compiler.manifest import (
     Output,
     TimeFacts,
     TrainingSetPlan,
+    Transform,
+    TransformCall,
     WindowView,
 )
 from sqlfeat.compiler.mistakes import sentence
@@ -33,7 +38,8 @@ from sqlfeat.compiler.parse import (
 )
 from sqlfeat.compiler.point_in_time import Planned
 from sqlfeat.compiler.refusals import refusal, told
-from sqlfeat.compiler.rewriting import Rewritten, token_of
+from sqlfeat.compiler.resolve import Unresolved, resolve
+from sqlfeat.compiler.rewriting import Edit, Rewritten, token_of
 from sqlfeat.compiler.source_map import SourceMap
 from sqlfeat.compiler.time import facts_of_model
 from sqlfeat.errors import Place, ProjectError
@@ -89,7 +95,12 @@ class Binder:
             self._describe(Rewritten(model.sql), model)  # DuckDB says where it was that something did not end
             raise
         code = words(sql)
-        used = {call.token for call in model.features if call.token in code}
+        made = {call.token for call in model.transforms if call.token in code}
+        for made_of in reversed(model.transforms):  # what a transform reads may be another one, made before it
+            if made_of.token in made:
+                made |= {*tokens_in(made_of.argument)}
+        arguments = " ".join(call.argument for call in model.transforms if call.token in made)
+        used = {call.token for call in model.features if call.token in code or call.token in arguments}
         for call in reversed(model.features):  # a feature's key may be another one, made before it
             if call.token in used:
                 used |= {other.token for other in model.features for _, key in call.on if other.token in key}
@@ -98,6 +109,7 @@ class Binder:
             sql=sql,
             windows=tuple(call for call in model.windows if call.token in code),
             features=tuple(call for call in model.features if call.token in used),
+            transforms=tuple(call for call in model.transforms if call.token in made),
         )
 
     def _refuse_calls(self, model: CompiledModel) -> None:
@@ -111,6 +123,11 @@ class Binder:
             if model.materialized != "training_set":
                 where = model.place_of_call(call.token, "feature")
                 raise ProjectError("feature-outside", "feature() is for training sets only.", where)
+        for transform in model.transforms:
+            if model.materialized != "training_set":
+                where = model.place_of_call(transform.token, transform.kind)
+                what = f"{transform.kind}() is fitted on the train split, so it is for training sets only."
+                raise ProjectError("transform-outside", what, where, "move it into the list of the training set.")
         for window in model.windows:
             if model.materialized != "feature_view":
                 where = model.place_of_call(window.token, "window")
@@ -129,13 +146,23 @@ class Binder:
                 what = f"The entity {model.config.entity!r} has the key {key!r}, and {model.name} has no such column."
                 raise ProjectError("missing-column", what, model.place("entity"), hint)
         facts = facts_of_model(
-            model.name, model.config, columns, self._parent_times(model), model.sql, model.places, model.place()
-        )
+            model.name, model.config, columns, self._parent_times(model), model.sql, model.places, model.place(),
+            lambda: self._read(model),
+        )  # fmt: skip
         model = replace(model, columns=columns, time=facts)
         if model.windows:
             view = view or windows.take_apart(model.sql, model.windows)
             model = replace(model, window_view=self._window_view(model, view))
         return model
+
+    def _read(self, model: CompiledModel) -> Relation | None:
+        """What a SELECT means, column by column, where that can be told."""
+        columns = {parent.replace("model.", "ref.", 1): self.columns[parent] for parent in model.parents}
+        columns |= {f"ref.{parent[5:]}": self.columns[parent] for parent in model.parents if parent.startswith("seed.")}
+        try:
+            return resolve(windows.describable(model.sql, model.windows).text, columns)
+        except Unresolved:
+            return None
 
     def _taken_apart(self, model: CompiledModel) -> WindowView | None:
         """The windows of a SELECT; nothing where only the engine can say what is wrong with it."""
@@ -182,8 +209,10 @@ class Binder:
     def _training_set(self, model: CompiledModel) -> CompiledModel:
         labels = self._labels(model)
         try:
-            planned = point_in_time.plan_training_set(model.sql, model.config, model.features, labels, self.models)
-        except UnplannableFeature as error:
+            planned = point_in_time.plan_training_set(
+                model.sql, model.config, model.features, labels, self.models, model.transforms
+            )
+        except (UnplannableFeature, UnplannableTransform) as error:
             where = model.place_of_call(error.token, error.word)
             raise ProjectError(error.code, error.what, where, error.hint) from error
         except ProjectError as error:
@@ -191,6 +220,7 @@ class Binder:
             raise
         plan = planned.plan
         plan = replace(plan, lookups=self._comparable_keys(model, planned))
+        plan = self._with_transforms(plan, model, planned) if planned.reads else plan
         columns = self._describe(plan.select, model, {plan.labels: self._assembled(plan)})
         if len(columns) != len(plan.outputs):
             raise ProjectError("sql-grammar", "The outputs of this SELECT cannot be told apart.", model.place())
@@ -204,6 +234,7 @@ class Binder:
             time=TimeFacts(event_time=plan.as_of),
         )
         _refuse_twins(model, model.columns)
+        _refuse_unencodable(model, outputs)
         return model
 
     def _labels(self, model: CompiledModel) -> LabelRelation:
@@ -253,6 +284,41 @@ class Binder:
             lookups.append(replace(lookup, keys=tuple(keys)))
         return tuple(lookups)
 
+    def _with_transforms(self, plan: TrainingSetPlan, model: CompiledModel, planned: Planned) -> TrainingSetPlan:
+        """The plan with its transforms, and with an expression of the right type in the place of each."""
+        made: list[Transform] = []
+        instead: dict[str, str] = {}
+        for read in planned.reads:
+            call, sql = read.call, with_tokens(read.sql, instead)
+            try:
+                if call.kind == "fitted":
+                    windows.taken_apart(read.sql, call.token)
+                given = self._type_of(sql, plan, model, call)
+                gives = transforms.result_type(call.kind, dict(call.options), given)
+            except (transforms.BadArgument, windows.BadAggregate) as error:
+                where = model.place_of_call(call.token, call.argument)
+                hint = error.hint and error.hint.replace("window()", "fitted()")
+                what = sentence(str(error)) if isinstance(error, windows.BadAggregate) else f"{error}."
+                raise ProjectError("bad-transform", what, where, hint) from error
+            instead[call.token] = transforms.stand_in(
+                call.kind, gives, ", ".join(names_in(sql)) if call.kind == "fitted" else sql
+            )
+            made.append(Transform(call, read.sql, given, gives, read.level, planned.uses[call.token]))
+        found = re.finditer("|".join(instead), model.sql)
+        edits = [Edit(match.start(), match.end(), f"({instead[match[0]]})") for match in found]
+        select = Rewritten.apply(model.sql, [*plan.select.edits, *edits])
+        return replace(plan, select=select, open=plan.select.text, transforms=tuple(made))
+
+    def _type_of(self, sql: str, plan: TrainingSetPlan, model: CompiledModel, call: TransformCall) -> str:
+        """The type of what a transform reads, as the engine says it."""
+        alias = f" as {quote(plan.alias)}" if plan.alias else ""
+        try:
+            return self.catalog.describe(
+                f"select {sql} from {token_of(plan.labels)}{alias}", {plan.labels: self._assembled(plan)}
+            )[0].type
+        except SqlProblem as problem:
+            raise told(problem, model.place_of_call(call.token, problem.name or call.argument)) from problem
+
     # -- what the engine says --------------------------------------------------------------------------------------
 
     def _describe(
@@ -299,6 +365,19 @@ def _refuse_twins(model: CompiledModel, columns: Sequence[Column]) -> None:
                 code="duplicate-column",
             )
         seen.add(column.name.casefold())
+
+
+def _refuse_unencodable(model: CompiledModel, outputs: Sequence[Output]) -> None:
+    """target_encode() is of a label that is a number, or true or false."""
+    label = next((output for output in outputs if output.role == "label"), None)
+    for call in model.transforms:
+        if call.kind != "target_encode" or (label is not None and transforms.is_number(label.type)):
+            continue
+        what = f"target_encode() takes means of the label, and {label.name!r} is {label.type}." if label else (
+            "target_encode() takes means of the label, and this training set has none."
+        )  # fmt: skip
+        hint = "make it true or false in the label model." if label else "say which output it is: config(label='…')."
+        raise ProjectError("bad-transform", what, model.place_of_call(call.token, call.kind), hint)
 
 
 def _stretch(sql: str, index: int, of: int) -> tuple[int, int]:

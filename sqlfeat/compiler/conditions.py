@@ -36,8 +36,8 @@ def _assume(row: Row, condition: Expression, truth: bool) -> Doubts:
         _present(row, row.value(condition))
         return ()
     if isinstance(condition, Subquery):
-        if condition.operand is not None and truth:
-            _present(row, row.value(condition.operand))
+        if condition.kind in ("in", "any") and condition.operand is not None and truth:
+            _present(row, row.value(condition.operand))  # (of no rows at all anything is true of ALL of them)
         return ()
     if not isinstance(condition, Call):
         return () if isinstance(condition, Constant) else _doubt(row, condition)
@@ -80,7 +80,7 @@ def _any(row: Row, parts: Sequence[Expression], truth: bool) -> Doubts:
 
 
 def _compare(row: Row, condition: Call, operator: str) -> Doubts:
-    one, other = (as_instant(row, row.value(argument)) for argument in condition.arguments)
+    one, other = _instants(row, condition)
     _present(row, one)
     _present(row, other)
     if row.is_instant(one) and row.is_instant(other):
@@ -92,6 +92,11 @@ def _compare(row: Row, condition: Call, operator: str) -> Doubts:
         turned = operator.translate(str.maketrans("<>", "><")) if operator != "<>" else operator
         return () if _distance(row, other.number, turned, one) else _doubt(row, condition)
     return _doubt(row, condition)
+
+
+def _instants(row: Row, condition: Call) -> tuple[Value, Value]:
+    one, other = row.values(condition.arguments)
+    return as_instant(row, one, [other]), as_instant(row, other, [one])
 
 
 def relate(row: Row, one: Value, operator: str, other: Value) -> None:
@@ -165,7 +170,7 @@ def _nullness(row: Row, value: Value, *, there: bool) -> None:
 
 def _same(row: Row, condition: Call, truth: bool) -> Doubts:
     """``is not distinct from``: equal, or both null."""
-    one, other = (as_instant(row, row.value(argument)) for argument in condition.arguments)
+    one, other = _instants(row, condition)
     literal = _literal(condition.arguments[1])
     if literal in (True, False) and isinstance(literal, bool) and truth:
         return _assume(row, condition.arguments[0], literal)

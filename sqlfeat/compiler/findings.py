@@ -6,6 +6,7 @@ rule never makes a column safe or unsafe by itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlfeat.compiler.algebra import Span
@@ -51,6 +52,15 @@ class Finding:
     span: Span
     distance: int | None = None
     source: str = ""
+
+
+@dataclass(frozen=True)
+class ColumnVerdict:
+    """A column's verdict and what speaks against it, the worst first."""
+
+    name: str
+    verdict: str
+    findings: tuple[Finding, ...] = ()
 
 
 def worst(verdicts: list[str]) -> str:
@@ -181,3 +191,42 @@ def _beyond_horizon(finding: Finding, distance: int | None, flow: Flow, ledger: 
 def short(node: str) -> str:
     """A node as its author calls it: ``raw.orders``, ``stg_orders``."""
     return node.split(".", 1)[1] if "." in node else node
+
+
+def column_verdict(name: str, flows: frozenset[int], found: Mapping[int, Finding | None]) -> ColumnVerdict:
+    """A column's verdict, of what is found of its flows."""
+    return verdict_of(name, [finding for known in sorted(flows) if (finding := found[known]) is not None])
+
+
+def verdict_of(name: str, found: Sequence[Finding]) -> ColumnVerdict:
+    """A column's verdict, of all that speaks against it; what is said twice is said once."""
+    findings: dict[tuple[object, ...], Finding] = {}
+    for finding in found:
+        where = None if finding.rule == "bucket-start" else finding.span  # it is the event time that is wrong
+        findings.setdefault((finding.rule, finding.model, where), finding)
+    ordered = sorted(findings.values(), key=lambda f: (f.verdict != "unsafe", _VAGUEST.get(f.rule, 0)))
+    return ColumnVerdict(name, worst([f.verdict for f in ordered]) if ordered else SAFE, tuple(ordered))
+
+
+_VAGUEST = {"label-horizon": -1, "dropped-available-at": 1, "slack-bound": 1, "unbounded-join": 2, "untimed": 2}
+"""Of several findings the one that says most comes first."""
+
+
+def without_horizon(finding: Finding) -> Finding:
+    """What is found of a label model that does not say its horizon: nothing is provably wrong."""
+    message = "The label model has no horizon: nothing says by when its labels are known."
+    return replace(finding, verdict="unproven", message=message, mend="declare horizon='…' in the label model")
+
+
+def without_time(finding: Finding, flow: Flow, model: str, *, immutable: bool) -> Finding:
+    """What is found of a model that has no event time: a word on that."""
+    source = flow.root.node.split(".", 1)[-1]
+    if immutable:
+        message = f"The model is declared immutable, and it reads {source}, whose rows become known over time."
+        mend = "give it an event_time (and available_at) instead of immutable: true"
+        return replace(finding, rule="dropped-available-at", verdict="unsafe", message=message, mend=mend)
+    message = f"The model has no event_time, so nothing says from when its rows (of {source}) count."
+    mend = "declare event_time, or leave it: models that read it are judged by what is derived here"
+    return replace(
+        finding, rule="untimed", verdict="unproven", message=message, mend=mend, span=Span(-1, -1), model=model
+    )

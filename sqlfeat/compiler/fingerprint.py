@@ -48,6 +48,7 @@ def of_model(model: CompiledModel, parents: Mapping[str, str], entity_keys: tupl
             "windows": [_plain(asdict(call)) for call in model.windows],
             "features": [_plain(asdict(call)) for call in model.features],
             "parents": dict(sorted(parents.items())),
+            **_transforms(model),
         }
     )
 
@@ -77,7 +78,13 @@ def of_training_set(model: CompiledModel, parents: Mapping[str, str]) -> str:
     """What a training set's rows are, however they are split: the SELECT, its lookups and the ancestry of both."""
     roles = {"keys": list(model.config.keys), "label": model.config.label, "weight": model.config.weight}
     features = [_plain(asdict(call)) for call in model.features]
-    return _hash({"sql": model.sql.strip(), "features": features, "roles": roles, "parents": dict(parents)})
+    said = {"sql": model.sql.strip(), "features": features, "roles": roles, "parents": dict(parents)}
+    return _hash({**said, **_transforms(model)})
+
+
+def _transforms(model: CompiledModel) -> dict[str, Any]:
+    """What is said of transforms, where there are any."""
+    return {"transforms": [_plain(asdict(call)) for call in model.transforms]} if model.transforms else {}
 
 
 def _hash(value: Mapping[str, Any]) -> str:

@@ -188,13 +188,14 @@ class Ledger:
         present = {known: self.flows[known] for known in self.present(state.flows, state.zone)}
         same: dict[object, int] = {}
         names: dict[int, int] = {}
-        instants = {own.variable for own in state.fields} | {0}
+        stay = {own.variable for own in state.fields}.union({0}, kept, *(flow.void for flow in present.values()))
+        named = self.with_ends(stay)
         for known in sorted(present):
             flow = present[known]
-            bounds = [sorted((v, c) for v, c in state.zone.bounds_of(known).items() if v in instants)]
+            bounds = [sorted((v, c) for v, c in state.zone.bounds_of(known).items() if v in named)]
             if flow.event is not None:
                 for table in (state.zone.bounds_of(flow.event), state.zone.bounds_from(flow.event)):
-                    bounds.append(sorted((v, c) for v, c in table.items() if v in instants))
+                    bounds.append(sorted((v, c) for v, c in table.items() if v in named))
             if any(known in ends for ends in self._open(state)):
                 names[known] = known
                 continue
@@ -205,9 +206,7 @@ class Ledger:
             replace(own, flows=frozenset(names[known] for known in own.flows if known in names)) for own in state.fields
         )
         result = replace(state, rows=rows, fields=fields)
-        named = instants | self.variables(result.flows) | set(kept)
-        named |= {variable for known in result.flows for variable in self.flows[known].void}
-        result.zone.keep(self.with_ends(named))
+        result.zone.keep(named | self.with_ends(self.variables(result.flows)))
         return result
 
     def _open(self, state: State) -> list[dict[int, int]]:
@@ -233,6 +232,31 @@ class Ledger:
         kept = state.kept and (state.kept[0], _renamed(state.kept[1], names))
         zone, rows = state.zone.renamed(names), _renamed(state.rows, names)
         return replace(state, zone=zone, rows=rows, fields=fields, kept=kept)
+
+    def apart(self, state: State, others: set[int]) -> State:
+        """The relation with variables of its own for what it has from the row outside, as where it may be missing."""
+        shared = [own.variable for own in state.fields if own.variable in others]
+        if not shared:
+            return state
+        zone = state.zone.copy()
+        names = {variable: self.alias(zone, variable) for variable in shared}
+        fields = tuple(replace(own, variable=names.get(own.variable, own.variable)) for own in state.fields)
+        return replace(state, zone=zone, fields=fields)
+
+    def alias(self, zone: Zone, variable: int, name: int | None = None) -> int:
+        """Another name for a variable of this row: one relation may give one column twice."""
+        name = self.variable(self.grains.get(variable)) if name is None else name
+        if variable in zone.absent:
+            zone.absent.add(name)
+        zone.imply(name, [variable])
+        zone.imply(variable, [name])
+        if variable in zone.certain:
+            zone.assume([name])
+        zone.equate(name, variable)
+        for marks in (self.buckets, self.estimates, self.vague):
+            if variable in marks:
+                marks.add(name)
+        return name
 
     def _names(self, state: State, fixed: frozenset[int]) -> dict[int, int]:
         old = {own.variable for own in state.fields} | self.variables(state.flows)

@@ -9,40 +9,23 @@ nothing is said. Of several order keys the first one counts, as it holds for tie
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlfeat.compiler import purity
-from sqlfeat.compiler.algebra import Column, Constant, Expression, Interval, SortKey, WindowCall
-from sqlfeat.compiler.calendar_units import DAY, interval_range
+from sqlfeat.compiler.algebra import Column, Expression, SortKey, WindowCall
 from sqlfeat.compiler.completion import Reach, complete, reach
 from sqlfeat.compiler.conditions import assume
 from sqlfeat.compiler.flows import Cause, Field, Flow, State
 from sqlfeat.compiler.instants import Row
 from sqlfeat.compiler.joins import member, outer_instants
+from sqlfeat.compiler.sides import ALL, EARLY, LATE, NEIGHBOURS, RANKS, WHOLE, Side, Sides
 from sqlfeat.compiler.values import Value, together
 from sqlfeat.compiler.zone import Zone
 
-RANKS = frozenset({"row_number", "rank", "dense_rank"})
-_WHOLE = frozenset({"ntile", "percent_rank", "cume_dist", "fill"})
-_NEIGHBOURS = frozenset({"lag", "lead"})
 _MEMBERS = frozenset({
     "lag", "lead", "first_value", "last_value", "nth_value", "min", "max", "any_value", "first", "last", "arg_min",
     "arg_max", "arg_min_null", "arg_max_null", "mode", "median", "quantile_disc",
 })  # fmt: skip
-_EARLY, _LATE, _ALL = "early", "late", "all"
-
-
-@dataclass(frozen=True)
-class _Side:
-    """Which rows a function reads, in the order: up to the current one, from it on, or all; and how far beyond.
-
-    ``nulls`` tells whether rows with a null key may be among them.
-    """
-
-    where: str
-    beyond: int | None = 0
-    back: int | None = None
-    inexact: bool = False
 
 
 class Over:
@@ -71,13 +54,13 @@ class Over:
         offsets = [b.offset for b in (self.call.frame.start, self.call.frame.end) if isinstance(b.offset, Expression)]
         here = together((*self.partition, *self.order, *self.row.values(offsets)))
         inputs = together(self.arguments) | here | self.state.rows | members
-        side = self._side()
+        side = Sides(self.call, self.keys, self.by, self.row).side()
         outside = self.row.outside
         inside = self.ledger.present(inputs - outside, zone)
         next_ = self._next(side, zone)
         made = {known: self._completed(known, side, zone, next_) for known in sorted(inside)}
         flows = set(made.values()) | (inputs & outside)
-        if function.name not in purity.PLAIN_AGGREGATES | RANKS | _WHOLE | _NEIGHBOURS | _MEMBERS:
+        if function.name not in purity.PLAIN_AGGREGATES | RANKS | WHOLE | NEIGHBOURS | _MEMBERS:
             flows.add(self.row.never("unread", self.call.span, f"the function {function.name}"))
         variable = self._value(side, zone, next_)
         if next_ is not None:
@@ -85,7 +68,7 @@ class Over:
         timely = variable not in self.ledger.grains and self.row.of_time((*self.arguments, *self.order))
         return Field(variable, frozenset(flows) | here, timely)
 
-    def _next(self, side: _Side, zone: Zone) -> int | None:
+    def _next(self, side: Side, zone: Zone) -> int | None:
         """The instant on which a value hangs that is not bounded by its row: the next row's key, or the least one.
 
         Both are final like the least instant of a group: once it is there, no row that is known later comes before
@@ -99,7 +82,7 @@ class Over:
                 self.row.zone.imply(own, [made])
                 self.row.zone.require(made, own, 0)
                 return made
-        if side.where != _LATE or function.name not in _NEIGHBOURS or by is None or by.variable is None:
+        if side.where != LATE or function.name not in NEIGHBOURS or by is None or by.variable is None:
             return None
         if not self.row.is_instant(by) or not self._nulls_outside(zone) or len(function.arguments) > 2:
             return None
@@ -126,7 +109,7 @@ class Over:
 
     def _open_end(self, next_: int, made: dict[int, int], zone: Zone) -> None:
         """Whether the next row is at ``t`` or before is known by ``t``, as far as the rows are known by their key."""
-        if self.by is None or self.by.variable is None or self.call.function.name not in _NEIGHBOURS:
+        if self.by is None or self.by.variable is None or self.call.function.name not in NEIGHBOURS:
             return
         there = zone.copy()
         there.assume([self.by.variable])
@@ -147,82 +130,6 @@ class Over:
             self.ledger.update(known, doubts=(*self.ledger.flows[known].doubts, *doubts))
         return flows, branch.zone
 
-    # -- which rows ------------------------------------------------------------------------------------------------
-
-    def _side(self) -> _Side:
-        """The rows of the partition that the value may hang on, as they lie to the current row in time."""
-        function = self.call.function
-        if self.key is None or function.name in _WHOLE or (function.order and function.name in RANKS | _NEIGHBOURS):
-            return _Side(_ALL)
-        if function.name in RANKS:
-            where = _EARLY
-        elif function.name in _NEIGHBOURS:
-            where = self._neighbour()
-        else:
-            return self._framed()
-        if function.name in ("rank", "dense_rank") and len(self.keys) == 1 and self.by is not None:
-            return _Side(self._in_time(where), -self.row.grain(self.by))  # equal ones do not count
-        return _Side(self._in_time(where))
-
-    def _neighbour(self) -> str:
-        arguments = self.call.function.arguments
-        step: object = 1
-        if len(arguments) > 1:
-            offset = arguments[1]
-            step = offset.value if isinstance(offset, Constant) else None
-        if not isinstance(step, int) or isinstance(step, bool):
-            return _ALL
-        behind = (step >= 0) == (self.call.function.name == "lag")
-        return _EARLY if behind else _LATE
-
-    def _framed(self) -> _Side:
-        """A frame ends before, at or after the current row; a RANGE says by how much."""
-        frame = self.call.frame
-        assert self.key is not None
-        if (
-            self.call.function.name == "first_value"
-            and not self.key.descending
-            and frame.start.offset is None
-            and frame.exclude is None
-            and not self.call.function.ignore_nulls
-            and self.call.function.filter is None
-        ):
-            return _Side(_EARLY)  # the first row of all is not after this one, wherever the frame ends
-        near, far = (frame.start, frame.end) if self.key.descending else (frame.end, frame.start)
-        beyond = self._distance(near.offset, ahead=near.following != self.key.descending)
-        back = self._distance(far.offset, ahead=far.following != self.key.descending)
-        if near.offset is None and near.following != self.key.descending:
-            return _Side(_ALL)
-        if beyond is None:
-            return _Side(_LATE)
-        furthest = None if far.offset is None or back is None or frame.unit != "range" else -back[0]
-        inexact = beyond[0] != beyond[1]
-        return _Side(_EARLY, beyond[1], furthest, inexact)
-
-    def _distance(self, offset: int | float | Interval | Expression | None, *, ahead: bool) -> tuple[int, int] | None:
-        """How far after the current row in time a frame's end is; negative before it; None: no bound."""
-        unit = self.call.frame.unit
-        if offset is None:
-            return None if ahead else (0, 0)
-        if not isinstance(offset, Interval | int | float):
-            return None if ahead or unit == "range" else (0, 0)
-        size: tuple[int, int] | None
-        if isinstance(offset, Interval):
-            size = interval_range(offset)
-        elif unit == "range" and self.by is not None and self.row.grain(self.by) == DAY:
-            size = (int(offset * DAY), int(offset * DAY))
-        else:
-            size = None
-        if size is None or unit != "range":
-            return (0, 0) if not offset or (not ahead and _positive(offset)) else None
-        return size if ahead else (-size[1], -size[0])
-
-    def _in_time(self, where: str) -> str:
-        assert self.key is not None
-        if where == _ALL or not self.key.descending:
-            return where
-        return _LATE if where == _EARLY else _EARLY
-
     def _nulls_outside(self, zone: Zone) -> bool:
         """Whether no row with a null order key is read for a row that has one."""
         assert self.key is not None
@@ -233,7 +140,7 @@ class Over:
 
     # -- clocks ----------------------------------------------------------------------------------------------------
 
-    def _completed(self, known: int, side: _Side, zone: Zone, next_: int | None) -> int:
+    def _completed(self, known: int, side: Side, zone: Zone, next_: int | None) -> int:
         flow = self.ledger.flows[known]
         fixed = {value.variable for value in self.partition if self.row.is_instant(value)}
         keys = self.ledger.with_ends({v for v in fixed if v is not None})
@@ -266,10 +173,10 @@ class Over:
         bound = there.bound(flow.known, own)
         return {} if bound is None else {next_: bound}
 
-    def _ordered(self, flow: Flow, side: _Side, zone: Zone) -> Reach:
+    def _ordered(self, flow: Flow, side: Side, zone: Zone) -> Reach:
         """What bounds the rows of the frame by the current row's order key."""
         by = self.by.variable if self.by is not None else None
-        if side.where != _EARLY or by is None or not self.row.is_instant(Value(variable=by)):
+        if side.where != EARLY or by is None or not self.row.is_instant(Value(variable=by)):
             return Reach({}, {}, {})
         if not self._nulls_outside(zone):
             return Reach({}, {}, {})
@@ -284,7 +191,7 @@ class Over:
             {by: found.before[by] + back} if by in found.before and back is not None else {},
         )
 
-    def _value(self, side: _Side, zone: Zone, next_: int | None) -> int:
+    def _value(self, side: Side, zone: Zone, next_: int | None) -> int:
         """The variable of the column; an instant that is taken from a row of the frame is bounded as that one is."""
         if next_ is not None and self.arguments:
             decides = self.arguments[0].variable if self.call.function.name == "min" or self.by is None else None
@@ -302,16 +209,16 @@ class Over:
         self._by_order(made, first.variable, side, zone)
         return made
 
-    def _by_order(self, made: int, own: int, side: _Side, zone: Zone) -> None:
+    def _by_order(self, made: int, own: int, side: Side, zone: Zone) -> None:
         by = self.by.variable if self.by is not None else None
         if by is None or not self.row.is_instant(Value(variable=by)):
             return
-        if side.where == _LATE and self.call.function.name in _NEIGHBOURS:
+        if side.where == LATE and self.call.function.name in NEIGHBOURS:
             sure = own == by or by in zone.certain or by in zone.implied.get(own, ())
             least = zone.bound(by, own)
             if sure and least is not None:
                 self.row.zone.require(by, made, least)
-        if side.where != _EARLY or not self._nulls_outside(zone):
+        if side.where != EARLY or not self._nulls_outside(zone):
             return
         there = zone.copy()
         there.assume([by])
@@ -323,7 +230,7 @@ class Over:
 
     # -- words -----------------------------------------------------------------------------------------------------
 
-    def _cause(self, side: _Side, flow: Flow, found: Reach) -> Cause:
+    def _cause(self, side: Side, flow: Flow, found: Reach) -> Cause:
         rule, unsafe = self._rule(side, flow), True
         slack = "whole-partition" if self.key is None else "following-frame"
         if flow.event is not None and not found.known and min(found.event.values(), default=1) <= 0:
@@ -336,24 +243,24 @@ class Over:
             "frame", rule, self.call.span, self.row.model, slack=slack, unsafe=unsafe, subject=self.call.function.name
         )
 
-    def _rule(self, side: _Side, flow: Flow) -> str:
+    def _rule(self, side: Side, flow: Flow) -> str:
         name = self.call.function.name
         timed = self.by is not None and self.row.is_instant(self.by)
-        if name in _WHOLE or self.key is None:
+        if name in WHOLE or self.key is None:
             return "whole-partition"
         if name in RANKS:
             if not timed:
                 return "rank-partition"
-            if side.where == _EARLY:
+            if side.where == EARLY:
                 return "nullable-time" if not self._nulls_outside(self.row.zone) else "whole-partition"
             return "latest-row"
         if not timed:
             return "lead" if name == "lead" else "whole-partition"
-        if side.where == _EARLY:
+        if side.where == EARLY:
             return "nullable-time" if not self._nulls_outside(self.row.zone) else "whole-partition"
-        if name in _NEIGHBOURS:
+        if name in NEIGHBOURS:
             return "lead"
-        if side.where == _ALL and not (self.key.descending and self._starts_here()):
+        if side.where == ALL and not (self.key.descending and self._starts_here()):
             return "whole-partition"
         return "following-frame"
 
@@ -362,12 +269,6 @@ class Over:
         frame = self.call.frame
         ends = (frame.start, frame.end)
         return any(bound.offset is not None for bound in ends)
-
-
-def _positive(offset: int | float | Interval) -> bool:
-    if isinstance(offset, Interval):
-        return offset.months >= 0 and offset.days >= 0 and offset.microseconds >= 0
-    return offset >= 0
 
 
 def _among(expression: Expression, others: tuple[Expression, ...]) -> bool:

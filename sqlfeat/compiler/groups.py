@@ -15,6 +15,7 @@ from sqlfeat.compiler.algebra import (
     Aggregate,
     AggregateCall,
     Call,
+    Column,
     Constant,
     Distinct,
     Expression,
@@ -79,10 +80,14 @@ class Grouping:
         self.keys = row.values(aggregate.keys)
         self.rows = state.rows | together(self.keys)
         self.instants = {v.variable for v in self.keys if row.is_instant(v) and v.variable is not None}
-        self.fixed = self.ledger.with_ends(self.instants) | outer_instants(row)
         self.least: dict[int, int] = {}
         self.since: list[tuple[int, int]] = []
         self.some: list[tuple[int, int]] = []
+
+    @property
+    def fixed(self) -> set[int]:
+        """The instants that all rows of a group agree in; what is made of the keys, in the aggregates too."""
+        return self.ledger.with_ends(self.instants) | outer_instants(self.row)
 
     def grouped(self) -> State:
         """The groups: keys first, then the aggregates."""
@@ -98,17 +103,26 @@ class Grouping:
         for instant, least in self.since:  # from here on the row's clocks are those of the group's first row
             self._exists_since(instant, least)
         rows = self._existence() if self.keys else frozenset()
-        if partial:
-            zone.certain -= {own.variable for own in fields}
-            for x in list(zone.implied):
-                zone.implied[x] -= {own.variable for own in fields}
-        unique = (frozenset(range(len(self.keys))),) if not partial else ()
+        if partial:  # a key is null in the groups that are not made by it
+            fields = [replace(own, variable=self._sometimes(own.variable)) for own in fields]
+        unique = (frozenset(range(len(self.keys))),) if len(sets) < 2 and not partial else ()
         return State(zone, rows, (*fields, *aggregates), unique)
 
     def _key(self, value: Value) -> int:
         if value.variable is not None:
             return value.variable
         return self.ledger.variable()
+
+    def _sometimes(self, variable: int) -> int:
+        """A variable that is the other one or null."""
+        zone = self.row.zone
+        made = self.ledger.variable(self.ledger.grains.get(variable))
+        zone.imply(made, [variable])
+        zone.equate(made, variable)
+        for marks in (self.ledger.buckets, self.ledger.estimates, self.ledger.vague):
+            if variable in marks:
+                marks.add(made)
+        return made
 
     def _existence(self) -> frozenset[int]:
         """The first row of a group makes it; where every row of an earlier relation is still there, that does."""
@@ -121,7 +135,7 @@ class Grouping:
     # -- aggregates ------------------------------------------------------------------------------------------------
 
     def _aggregate(self, call: AggregateCall) -> Field:
-        arguments, conditions = _as_filter(call)
+        arguments, conditions, turning = _as_filter(call, self.row)
         inputs = self.row.values((*call.arguments, *(key.expression for key in call.order)))
         branch = self.row
         for condition in conditions:
@@ -145,6 +159,9 @@ class Grouping:
         else:
             made = {self._whole(known, call, zone) for known in sorted(inside)}
             variable = self._value(call, inputs, zone)
+        for known in made if turning else ():
+            cause = replace(self.ledger.flows[known].cause, unsafe=False, message=_NULL_OR_NOUGHT)
+            self.ledger.update(known, cause=cause)
         if call.name not in purity.PLAIN_AGGREGATES:
             made.add(self.row.never("unread", call.span, f"the aggregate {call.name}"))
         timely = variable not in self.ledger.grains and self.row.of_time(inputs)
@@ -280,27 +297,49 @@ def _asks_presence(condition: Expression, value: Value, row: Row) -> bool:
     return row.value(condition.arguments[0]).variable == value.variable
 
 
-def _as_filter(call: AggregateCall) -> tuple[Sequence[Expression], list[Expression]]:
-    """The arguments, and the conditions without which a row adds nothing.
+_NULL_OR_NOUGHT = (
+    "Where what is added is null, the sum is null until a row of ELSE 0 comes, and nought from then on: "
+    "add coalesce(…, 0), or use FILTER"
+)
 
-    ``sum(case when c then x end)`` is ``sum(x) filter (where c)``; so is ``else 0`` of a sum, as a group has a row.
+
+def _as_filter(call: AggregateCall, row: Row) -> tuple[Sequence[Expression], list[Expression], bool]:
+    """The arguments, the conditions without which a row adds nothing, and whether null may turn to nought.
+
+    ``sum(case when c then x end)`` is ``sum(x) filter (where c)``; so is ``else 0`` of a sum, as a group has a row, if
+    ``x`` is never null: else a row of ``else 0`` makes a null sum nought.
     """
     conditions = [call.filter] if call.filter is not None else []
     if call.name not in _IGNORES_NULLS or not call.arguments:
-        return call.arguments, conditions
+        return call.arguments, conditions, False
     case = call.arguments[0]
     if not isinstance(case, Call) or case.name not in ("case", "if") or len(case.arguments) < 3:
-        return call.arguments, conditions
+        return call.arguments, conditions, False
     default = case.arguments[-1]
-    neutral = isinstance(default, Constant) and (
-        default.value is None or (call.name == "sum" and not call.distinct and default.value in _NEUTRAL_OF_SUM)
-    )
-    if not neutral:
-        return call.arguments, conditions
+    otherwise = default.value if isinstance(default, Constant) else ...
+    nought = call.name == "sum" and not call.distinct and otherwise in _NEUTRAL_OF_SUM
+    there = all(_is_there(value, row) for value in case.arguments[1::2])
+    if otherwise is not None and not (nought and there):
+        return call.arguments, conditions, nought
     tests = case.arguments[:-1:2]
     either = tests[0] if len(tests) == 1 else Call(case.span, "or", tuple(tests))
     value = case.arguments[1] if len(tests) == 1 else case
-    return (value, *call.arguments[1:]), [*conditions, either]
+    return (value, *call.arguments[1:]), [*conditions, either], False
+
+
+def _is_there(expression: Expression, row: Row) -> bool:
+    """Whether a value is never null."""
+    if isinstance(expression, Constant):
+        return expression.value is not None
+    if isinstance(expression, Column):
+        return row.value(expression).variable in row.zone.certain
+    if isinstance(expression, Call) and expression.name == "coalesce":
+        return any(_is_there(part, row) for part in expression.arguments)
+    return (
+        isinstance(expression, Call)
+        and expression.name in ("+", "-", "*", "neg", "abs", "cast")
+        and all(_is_there(part, row) for part in expression.arguments)
+    )
 
 
 # -- some of the rows --------------------------------------------------------------------------------------------------
@@ -321,8 +360,8 @@ def distinct(relation: Distinct, row: Row, state: State) -> State:
 
 
 def limited(relation: Limit, row: Row, state: State) -> State:
-    """The first rows by an order: those of a low rank. Without an order, or a sample: any of them."""
-    if relation.sample or not relation.order:
+    """The first rows by an order: those of a low rank. Without one, of a sample or of a share of all: any of them."""
+    if relation.sample or relation.share or not relation.order:
         rank = _rank(relation.span, (), ())
     else:
         rank = _rank(relation.span, (), relation.order)

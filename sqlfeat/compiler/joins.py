@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sqlfeat.compiler.algebra import Call, Column, Expression, Join, Relation, Subquery
+from sqlfeat.compiler import purity
+from sqlfeat.compiler.algebra import Call, Column, Constant, Expression, Join, Relation, Subquery
 from sqlfeat.compiler.completion import bounded_by, complete, reach
 from sqlfeat.compiler.conditions import assume, columns_of
 from sqlfeat.compiler.flows import Cause, Ledger, State
@@ -67,8 +68,10 @@ class Matching:
         In a pair the flows are the pair's. Without match, or to count the matches, all possible ones must be known.
         """
         self._put_beside(self.right, self.left)
-        right = self.right.rows | self.condition - self.left.flows - self.row.outside
-        zone = self.row.zone.loosened(self.left.zone, self._right_variables())
+        of_pairs = self.condition - self.left.flows - self.row.outside  # what the condition reads besides
+        pair_variables = self._right_variables() | self.ledger.variables(of_pairs - self.right.flows)
+        right = self.right.rows | of_pairs
+        zone = self.row.zone.loosened(self.left.zone, pair_variables)
         completed = self._completed(zone, right, "unbounded-join", frozenset(f.variable for f in self.right.fields))
         matched = right | completed | self.condition
         rows = self.left.rows if self._at_most_one() else self.left.rows | matched
@@ -164,10 +167,30 @@ class Matching:
             if not isinstance(part, Call) or part.name not in ("=", "is_not_distinct"):
                 continue
             for one, other in (part.arguments, part.arguments[::-1]):
-                outside = all(c.level > 0 or c.index not in own for c in columns_of(other))
+                outside = _is_plain(other) and all(c.level > 0 or c.index not in own for c in columns_of(other))
                 if outside and isinstance(one, Column) and one.level == 0 and one.index in own:
-                    equated.add(one.index - start)
+                    equated |= {one.index - start} if _one_to_one(one.type, getattr(other, "type", None)) else set()
         return any(key <= equated for key in self.right.unique)
+
+
+def _is_plain(expression: Expression) -> bool:
+    """Whether a value is the same for every row beside it: no relation inside, which may read that row."""
+    if isinstance(expression, Call):
+        return expression.name in purity.PLAIN and all(_is_plain(part) for part in expression.arguments)
+    return isinstance(expression, Column | Constant)
+
+
+_WHOLE_NUMBERS = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")) | {
+    "INTEGER", "UINTEGER",
+}  # fmt: skip
+_TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"})
+
+
+def _one_to_one(one: str | None, other: str | None) -> bool:
+    """Whether no two values of one type are equal to the same value of the other: ``'1'`` and ``'01'`` both are 1."""
+    if one is None or other is None:
+        return False
+    return one == other or any({one, other} <= family for family in (_WHOLE_NUMBERS, _TIMES))
 
 
 def _both_optional(left: State, right: State, left_variables: set[int], right_variables: set[int]) -> Zone:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlfeat.base.names import quote
-from sqlfeat.compiler import windows
+from sqlfeat.compiler import transforms, windows
 from sqlfeat.compiler.algebra import Relation, Span
 from sqlfeat.compiler.dependencies import Leaf, Leaves, Traced, Tracer, union, written_at
 from sqlfeat.compiler.excerpts import Excerpts
@@ -133,6 +133,8 @@ class Lineage:
             over = f"{' '.join(window.aggregate.split())} over {window.length or 'all time'}"
             over += f", ending {window.offset} before" if window.offset else ""
             text = text.replace(window.token, over)
+        for made in reversed(model.transforms):
+            text = text.replace(made.token, transforms.written(made.kind, made.argument, made.options))
         for call in model.features:
             text = text.replace(call.token, f"{call.view}.{call.column}")
         return text

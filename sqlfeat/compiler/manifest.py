@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlfeat.base.names import did_you_mean
 from sqlfeat.compiler.graph import Graph
@@ -74,6 +75,20 @@ class FeatureCall:
     ttl: Duration | None = None
     strict: bool = False
     prefix: str = ""
+
+
+@dataclass(frozen=True)
+class TransformCall:
+    """One transform in a template (``compiler.transforms``); ``token`` stands for it in the rendered SQL.
+
+    ``argument`` names an output or is SQL, in which tokens of features and of other transforms may stand; ``options``
+    are all of them, those that were not written too.
+    """
+
+    token: str
+    kind: str
+    argument: str
+    options: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,12 +170,30 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Transform:
+    """A transform in its training set, with what it reads.
+
+    ``sql`` is its argument over label columns, lookups and the tokens of other transforms, ``type`` its type; ``gives``
+    is the type of what comes out. ``level`` is 0 where no other transform is read, else one more than theirs.
+    ``outputs`` are those that it takes part in.
+    """
+
+    call: TransformCall
+    sql: str
+    type: str
+    gives: str
+    level: int
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TrainingSetPlan:
     """A training set as a logical plan: label rows, lookups, and the author's SELECT over both.
 
     ``select`` is the author's text with features as fields of lookups; its one relation token stands for the
     assembled relation: the label columns and one struct column a lookup. ``needed`` are the label columns that a
-    request must carry.
+    request must carry. Where there are ``transforms``, ``select`` has expressions in their places that read what they
+    read, and ``open`` is the same text with their tokens. ``dictionaries`` are lists that ``select`` seeks places in.
     """
 
     labels: str
@@ -171,6 +204,9 @@ class TrainingSetPlan:
     outputs: tuple[Output, ...]
     label_columns: tuple[Column, ...]
     needed: tuple[str, ...]
+    transforms: tuple[Transform, ...] = ()
+    open: str = ""
+    dictionaries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def named(self, role: str) -> tuple[str, ...]:
         return tuple(output.name for output in self.outputs if output.role == role)
@@ -192,12 +228,13 @@ class CompiledModel:
     time: TimeFacts = field(default_factory=TimeFacts)
     windows: tuple[WindowCall, ...] = ()
     features: tuple[FeatureCall, ...] = ()
+    transforms: tuple[TransformCall, ...] = ()
     window_view: WindowView | None = None
     training_set: TrainingSetPlan | None = None
     fingerprint: str = ""
     deferred: bool = False
     sites: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict, repr=False)
-    """The expressions that called each window and feature, by token, and the first ``ref()`` of each ``ref.NAME``."""
+    """What called each window, feature and transform, by token, and the first ``ref()`` of each ``ref.NAME``."""
 
     @property
     def id(self) -> str:

@@ -6,7 +6,7 @@ compilation (without its references there is no graph), those of a model's SQL s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,15 +47,15 @@ def compile_project(spec: ProjectSpec, world: World, catalog: Catalog | None) ->
     Raises:
         ProjectError, ProjectErrors: templates, references or config that cannot be meant.
     """
-    return _Compilation(spec, world, catalog).manifest()
+    return Compilation(spec, world).manifest(catalog)
 
 
-class _Compilation:
-    """One pass over a project; lives as long as :func:`compile_project` runs."""
+class Compilation:
+    """A project: rendered once, and bound as often as a manifest is asked for."""
 
-    def __init__(self, spec: ProjectSpec, world: World, catalog: Catalog | None) -> None:
+    def __init__(self, spec: ProjectSpec, world: World) -> None:
         self.spec = spec
-        self.catalog = catalog
+        self.catalog: Catalog | None = None
         self.renderer = Renderer(
             spec.macros,
             variables=world.variables,
@@ -74,12 +74,27 @@ class _Compilation:
         self.sources = {table.id: table for table in spec.sources.values()}
         self.broken: set[str] = set()
         self.references = References(spec, self.models, self.broken, self.renderer.templates)
+        self._rendered: tuple[dict[str, CompiledModel], dict[str, CompiledTest], Graph] | None = None
 
-    def manifest(self) -> Manifest:
-        self._render_all()
-        graph = Graph(self._nodes())
-        self._refuse_cycles(graph)
+    def manifest(self, catalog: Catalog | None = None, nodes: Collection[str] | None = None) -> Manifest:
+        """The project bound to what a catalog knows; without one as far as text goes.
+
+        With ``nodes`` only these are bound, which must be all that they are made from.
+
+        Raises:
+            ProjectError, ProjectErrors: templates, references or config that cannot be meant.
+        """
+        if self._rendered is None:
+            self._render_all()
+            graph = Graph(self._nodes())
+            self._refuse_cycles(graph)
+            self._rendered = (self.models, self.tests, graph)
+        models, tests, graph = self._rendered
+        self.catalog, self.models, self.tests = catalog, dict(models), dict(tests)
+        self.columns, self.source_time, self.fingerprints, self.errors = {}, {}, {}, {}
         for node in graph.order():
+            if nodes is not None and node not in nodes:
+                continue
             if not any(parent in self.errors for parent in self._parents(node)):
                 self._bind(node)
             elif node.startswith("model."):
@@ -165,6 +180,7 @@ class _Compilation:
             keys=self._entity_keys(file, config, places),
             windows=tuple(rendering.windows),
             features=tuple(rendering.features),
+            transforms=tuple(rendering.transforms),
             sites={**rendering.sites, **{f"ref.{name}": sites for name, sites in rendering.refs.items()}},
             deferred=rendering.asked,
         )

@@ -71,6 +71,16 @@ class Rewritten:
             shift += len(edit.replacement) - (edit.end - edit.start)
         return offset - shift
 
+    def replaced(self, offset: int) -> bool:
+        """Whether a position of the text lies in a replacement."""
+        shift = 0
+        for edit in self.edits:
+            begin = edit.start + shift
+            if begin <= offset < begin + len(edit.replacement):
+                return True
+            shift += len(edit.replacement) - (edit.end - edit.start)
+        return False
+
 
 def relation_edits(text: str, name_of: Callable[[str], str]) -> list[Edit]:
     """Edits that put real names where ``ref()`` and ``source()`` stand; ``name_of`` gets a node's id."""

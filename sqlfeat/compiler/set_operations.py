@@ -9,7 +9,6 @@ from sqlfeat.compiler.completion import bounded_by, complete, reach
 from sqlfeat.compiler.flows import Cause, Field, Ledger, State
 from sqlfeat.compiler.instants import Row
 from sqlfeat.compiler.joins import outer_instants
-from sqlfeat.compiler.zone import Zone
 
 
 def combined(relation: SetOperation, left: State, right: State, ledger: Ledger, row: Row) -> State:
@@ -54,12 +53,7 @@ def _union(left: State, right: State, ledger: Ledger, outside: frozenset[int]) -
     for state in (left, right):
         made = state.zone.copy()
         for own, variable in zip(state.fields, variables, strict=True):
-            _alias(made, own.variable, variable)
-            if own.variable in ledger.estimates:
-                ledger.estimates.add(variable)
-            for marks in (ledger.buckets, ledger.vague):
-                if own.variable in marks:
-                    marks.add(variable)
+            ledger.alias(made, own.variable, variable)
         spread.append(made)
     spread[0].absent |= ledger.variables(right.flows - left.flows - outside)
     spread[1].absent |= ledger.variables(left.flows - right.flows - outside)
@@ -69,14 +63,3 @@ def _union(left: State, right: State, ledger: Ledger, outside: frozenset[int]) -
         for variable, one, other in zip(variables, left.fields, right.fields, strict=True)
     )
     return State(zone, left.rows | right.rows, fields)
-
-
-def _alias(zone: Zone, variable: int, name: int) -> None:
-    """Another name for a variable of this row: one relation may give one column twice."""
-    if variable in zone.absent:
-        zone.absent.add(name)
-    zone.imply(name, [variable])
-    zone.imply(variable, [name])
-    if variable in zone.certain:
-        zone.assume([name])
-    zone.equate(name, variable)

@@ -1,8 +1,9 @@
 """Templates to SQL: what a model's text may call, and what one rendering of it gives.
 
 A :class:`Renderer` holds a project's macros and variables and renders one file after the other. ``ref()``,
-``source()``, ``window()`` and ``feature()`` leave tokens in the text and records in the :class:`Rendering`; nothing
-here knows what they will become. What the world must answer (``run_query``) comes through a callable.
+``source()``, ``window()``, ``feature()`` and transforms leave tokens in the text and records in the
+:class:`Rendering`; nothing here knows what they will become. What the world must answer (``run_query``) comes through
+a callable.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import Any, NoReturn
 from jinja2.runtime import Macro
 
 from sqlfeat.base.names import did_you_mean, is_identifier
+from sqlfeat.compiler import transforms
 from sqlfeat.compiler.environment import Facade, TemplateEnvironment
 from sqlfeat.compiler.facades import Answer, Record, Relation, copied
-from sqlfeat.compiler.manifest import FeatureCall, WindowCall
+from sqlfeat.compiler.manifest import FeatureCall, TransformCall, WindowCall
 from sqlfeat.compiler.mistakes import Misplaced, placed, sentence
 from sqlfeat.compiler.rewriting import ref_token, source_token
 from sqlfeat.compiler.source_map import PACKAGED, Fragment, Origin, SourceMap, place_in
@@ -47,6 +49,7 @@ class Rendering:
     sources: dict[tuple[str, str], Sites] = field(default_factory=dict)
     windows: list[WindowCall] = field(default_factory=list)
     features: list[FeatureCall] = field(default_factory=list)
+    transforms: list[TransformCall] = field(default_factory=list)
     sites: dict[str, Sites] = field(default_factory=dict)
     asked: bool = False
     """Whether the template asked ``execute`` or ``run_query``: it has to be rendered again with answers."""
@@ -175,6 +178,7 @@ class Renderer:
             "adapter": _Adapter(self),
             "window": self._window,
             "feature": self._feature,
+            **{name: self._transform(name) for name in transforms.KINDS},
             "fromjson": lambda text, default=None: json.loads(text),
             "tojson": lambda value, default=None, sort_keys=False: json.dumps(value, sort_keys=sort_keys),
             "zip": lambda *lists: list(zip(*lists, strict=False)),
@@ -266,6 +270,19 @@ class Renderer:
         self._current.sites[token] = self._jinja.sites()
         self._current.refs.setdefault(view, self._jinja.sites())
         return token
+
+    def _transform(self, kind: str) -> Callable[..., str]:
+        def transform(argument: Any = "", *options: Any, **named: Any) -> str:
+            if not isinstance(argument, str) or not argument.strip():
+                what = f"{kind}() is of an output of this SELECT, or of SQL in quotes."
+                raise Misplaced("bad-transform", what, kind, transforms.signature(kind))
+            read = transforms.read_options(kind, options, named)
+            token = f"__sqlfeat_transform_{len(self._current.transforms)}__"
+            self._current.transforms.append(TransformCall(token, kind, str.__str__(argument).strip(), read))
+            self._current.sites[token] = self._jinja.sites()
+            return token
+
+        return transform
 
     def _duration(self, what: str, text: object) -> Duration:
         try:

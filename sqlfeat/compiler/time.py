@@ -7,15 +7,17 @@ and that nothing looks ahead, is proved elsewhere (``verdicts``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from sqlfeat.base.names import did_you_mean
+from sqlfeat.compiler.algebra import Relation
 from sqlfeat.compiler.manifest import Column, TimeFacts
 from sqlfeat.compiler.parse import UnreadableSql, last_select, node_of
+from sqlfeat.compiler.passing import passed_on
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.config import ModelConfig
 from sqlfeat.spec.duration import Duration
@@ -64,8 +66,12 @@ def facts_of_model(
     sql: str,
     places: Mapping[str, Place],
     fallback: Place,
+    relation: Callable[[], Relation | None] = lambda: None,
 ) -> TimeFacts:
     """A model's time facts: what it declares, else what its parents pass on.
+
+    ``relation`` reads the SELECT where somebody has to know whose column an output is; None: it cannot be read, and
+    then names have to do.
 
     Raises:
         ProjectError: a declared column is missing or is no time.
@@ -80,8 +86,9 @@ def facts_of_model(
             _check_column(column, key, columns, places.get(key, fallback), owner)
     event_time = config.event_time or _inherited_event_time(columns, parents)
     available_at, after = config.available_at, config.available_after
-    if event_time and available_at is None and after is None and config.role != "label":
-        available_at, after = _inherited(event_time, columns, parents, sql)
+    silent = available_at is None and after is None and config.role != "label"
+    if event_time and silent and any(facts.available_at or facts.available_after for facts in parents.values()):
+        available_at, after = _inherited(event_time, columns, parents, sql, _origins(relation(), columns))
     return TimeFacts(
         event_time=event_time,
         available_at=available_at,
@@ -100,25 +107,45 @@ def _inherited_event_time(columns: Sequence[Column], parents: Mapping[str, TimeF
     return next((column.name for column in columns if column.name.casefold() == timed[0].casefold()), None)
 
 
+_Origins = Mapping[str, frozenset[tuple[str, str]] | None]
+"""Of each output, in lower case, the columns of parents that it is passed on from; None: it is computed."""
+
+
 def _inherited(
-    event_time: str, columns: Sequence[Column], parents: Mapping[str, TimeFacts], sql: str
+    event_time: str, columns: Sequence[Column], parents: Mapping[str, TimeFacts], sql: str, origins: _Origins | None
 ) -> tuple[str | None, Duration | None]:
-    """The available_at, or the delay, that passes on; neither where one parent's is lost or they do not agree."""
+    """The available_at, or the delay, that passes on; neither where one parent's is lost or they do not agree.
+
+    A delay counts from its parent's event time, so it passes on with that and with nothing else of the same name.
+    """
     plain = _plain_columns(sql)
     carried: dict[str, str] = {}
+    delays: dict[tuple[int, int], Duration] = {}
     for parent, facts in parents.items():
         if facts.available_at is not None:
-            outputs = _outputs_of(facts.available_at, parent, plain, columns)
+            outputs = _outputs_of(facts.available_at, parent, plain, columns, origins)
             if event_time.casefold() in {output.casefold() for output in outputs}:
                 continue
             if not outputs:
                 return None, None
             carried[parent] = outputs[0]
-        elif facts.available_after is not None:
-            source = next((p.column for p in plain if p.output.casefold() == event_time.casefold()), event_time)
-            same = facts.event_time is not None and source.casefold() == facts.event_time.casefold()
-            return None, facts.available_after if same else None
+        elif facts.available_after is not None and facts.event_time is not None:
+            if origins is not None:
+                same = (parent, facts.event_time.casefold()) in (origins.get(event_time.casefold()) or ())
+            else:
+                source = next((p.column for p in plain if p.output.casefold() == event_time.casefold()), event_time)
+                same = source.casefold() == facts.event_time.casefold()
+            if same:
+                delays[facts.available_after.months, facts.available_after.microseconds] = facts.available_after
+    if delays:
+        return None, next(iter(delays.values())) if len(delays) == 1 else None
     return next(iter(carried.values())) if len(set(carried.values())) == 1 else None, None
+
+
+def _origins(relation: Relation | None, columns: Sequence[Column]) -> _Origins | None:
+    if relation is None or len(relation.fields) != len(columns):
+        return None
+    return {column.name.casefold(): passed_on(relation, index) for index, column in enumerate(columns)}
 
 
 @dataclass(frozen=True)
@@ -130,9 +157,16 @@ class _Plain:
     parent: str | None
 
 
-def _outputs_of(column: str, parent: str, plain: Sequence[_Plain], columns: Sequence[Column]) -> list[str]:
-    """The outputs that carry a parent's column; one under its own name counts unless the text says that it is not."""
+def _outputs_of(
+    column: str, parent: str, plain: Sequence[_Plain], columns: Sequence[Column], origins: _Origins | None
+) -> list[str]:
+    """The outputs that carry a parent's column; one under its own name counts unless it is another one passed on."""
     names = {each.name.casefold(): each.name for each in columns if is_time(each.type)}
+    if origins is not None:
+        wanted = (parent, column.casefold())
+        carried = [names[name] for name, of in origins.items() if name in names and of is not None and wanted in of]
+        computed = column.casefold() in names and origins.get(column.casefold()) is None
+        return carried or ([names[column.casefold()]] if computed else [])
     own = [p for p in plain if p.column.casefold() == column.casefold() and p.parent in (None, parent)]
     outputs = [names[p.output.casefold()] for p in own if p.output.casefold() in names]
     others = {p.output.casefold() for p in plain if p not in own}

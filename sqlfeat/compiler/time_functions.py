@@ -7,7 +7,7 @@ instant of which nothing is known; one that may hide a clock or a table gives a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from sqlfeat.compiler.calendar_units import (
     grain_of,
     interval_range,
     longest,
+    microseconds,
     months_of,
     months_range,
     unit_named,
@@ -212,7 +213,7 @@ def _time_bucket(row: Row, call: Call, values: list[Value]) -> Value | None:
     if len(values) < 2 or not row.is_instant(values[1]):
         return None
     width = values[0].literal
-    with_zone = any(isinstance(value.literal, str) and value.variable is None for value in values[2:])
+    with_zone = not all(row.is_instant(value) or isinstance(value.literal, Interval) for value in values[2:])
     if not isinstance(width, Interval) or not values[0].constant or with_zone:
         return row.instant(values)
     length = interval_range(width)[1]
@@ -247,6 +248,10 @@ def _literal_instant(row: Row, call: Call, x: Value) -> Value | None:
         found = datetime.fromisoformat(x.literal.strip())
     except ValueError:
         return None
+    if found.utcoffset() and call.type != "TIMESTAMP WITH TIME ZONE":
+        return None  # without a zone DuckDB drops the offset
+    if call.type in ("TIMESTAMP_S", "TIMESTAMP_MS") and microseconds(found) % grain_of_type(call.type):
+        return None
     value = row.instant((x,), constant=True)
     assert value.variable is not None
     row.zone.assume([value.variable])
@@ -275,7 +280,7 @@ def _least(row: Row, call: Call, values: list[Value]) -> Value | None:
 
 
 def _extreme(row: Row, values: list[Value], sign: int) -> Value | None:
-    given = [as_instant(row, value) for value in values if not is_null(value)]
+    given = [as_instant(row, value, values) for value in values if not is_null(value)]
     if not given or not any(row.is_instant(value) for value in given):
         return None
     both = sorted(value.variable or 0 for value in given) if sign > 0 and len(given) == 2 else []
@@ -302,11 +307,20 @@ def _extreme(row: Row, values: list[Value], sign: int) -> Value | None:
     return Value(together(values), made.variable)
 
 
-def as_instant(row: Row, value: Value) -> Value:
-    """A text beside an instant is one too: DuckDB casts it."""
+def as_instant(row: Row, value: Value, beside: Iterable[Value]) -> Value:
+    """A text beside an instant is one too: DuckDB casts it to the other's type, and a date to a day.
+
+    Where the others are whole days (or seconds) and the text is none, it is cut, if their type says so; so nothing is
+    known of it.
+    """
     if value.variable is None and isinstance(value.literal, str):
         made = _literal_instant(row, Call(Span(-1, -1), "cast", (), "TIMESTAMP"), value)
-        return made or value
+        if made is None:
+            return value
+        assert isinstance(made.literal, date)
+        grains = [row.grain(other) for other in beside if row.is_instant(other)]
+        cut = any(grain and grain % 1000 == 0 and microseconds(made.literal) % grain for grain in grains)
+        return row.instant((value,), constant=True) if cut else made
     return value
 
 
@@ -316,7 +330,7 @@ def _coalesce(row: Row, call: Call, values: list[Value]) -> Value | None:
         return None
     given = []
     for value in values:
-        own = as_instant(row, value)
+        own = as_instant(row, value, values)
         given.append(own)
         if own.variable in row.zone.certain:
             break
@@ -339,7 +353,8 @@ def _coalesce(row: Row, call: Call, values: list[Value]) -> Value | None:
 
 def _case(row: Row, call: Call, values: list[Value]) -> Value | None:
     """One of the results; what is known of each is what its condition says."""
-    results = [as_instant(row, value) for value in (*values[1::2][: len(values) // 2], values[-1])]
+    chosen = (*values[1::2][: len(values) // 2], values[-1])
+    results = [as_instant(row, value, chosen) for value in chosen]
     if not any(row.is_instant(value) for value in results):
         return None
     zones = []
@@ -370,7 +385,7 @@ def _date_diff(row: Row, call: Call, values: list[Value]) -> Value | None:
     if len(values) != 3:
         return None
     unit = unit_named(values[0].literal) if isinstance(values[0].literal, str) else None
-    start, end = as_instant(row, values[1]), as_instant(row, values[2])
+    start, end = (as_instant(row, value, values) for value in values[1:])
     size = fixed_size(unit) if unit else None
     if size is None or not row.is_instant(start) or not row.is_instant(end):
         return None

@@ -6,31 +6,35 @@ rows that are usable at T have the same values in it when only what was known at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlfeat.compiler import windows
 from sqlfeat.compiler.algebra import (
-    Aggregate,
-    Distinct,
-    Filter,
-    Limit,
-    Project,
     Relation,
     Scan,
     Span,
-    WindowCall,
-    Windows,
 )
-from sqlfeat.compiler.algebra import Column as AlgebraColumn
 from sqlfeat.compiler.availability import Interpreter
 from sqlfeat.compiler.determinism import Note
-from sqlfeat.compiler.findings import SAFE, Finding, Target, diagnose, lateness, worst
+from sqlfeat.compiler.findings import (
+    ColumnVerdict,
+    Finding,
+    Target,
+    column_verdict,
+    diagnose,
+    lateness,
+    verdict_of,
+    without_horizon,
+    without_time,
+    worst,
+)
 from sqlfeat.compiler.flows import Cause, Field, Flow, Ledger, Root, State
 from sqlfeat.compiler.instants import HERE
 from sqlfeat.compiler.lookback import Lookback, lookback_of, of_windows
 from sqlfeat.compiler.manifest import Column, CompiledModel, Manifest, TimeFacts
 from sqlfeat.compiler.nodes import NOWHERE, blank, duration_range, labelled, placed, source_state
+from sqlfeat.compiler.passing import written_at
 from sqlfeat.compiler.resolve import Unresolved, resolve
 from sqlfeat.compiler.rewriting import Rewritten
 from sqlfeat.compiler.rules import RULES
@@ -38,15 +42,6 @@ from sqlfeat.compiler.time import facts_of_seed
 from sqlfeat.compiler.training_proof import TrainingProof
 from sqlfeat.compiler.zone import Zone
 from sqlfeat.errors import Place
-
-
-@dataclass(frozen=True)
-class ColumnVerdict:
-    """A column's verdict and what speaks against it, the worst first."""
-
-    name: str
-    verdict: str
-    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,14 +116,14 @@ class Verdicts:
         try:
             proof = TrainingProof(model, self.manifest, self._labels_of(model), self.ledger)
             views = {(view, column): self.of(view).column(column).findings for view, column in sorted(proof.features())}
-            columns = tuple(_verdict(output.name, found) for output, found in proof.findings(views))
+            columns = tuple(verdict_of(output.name, found) for output, found in proof.findings(views))
         except Unresolved as error:
             state = self._unread(model, Span(error.offset, error.offset + error.length), error.what)
             found = {
                 known: diagnose(self.ledger, self.ledger.flows[known], state.zone, Target(0), NOWHERE)
                 for known in state.rows
             }
-            columns = tuple(_column(column.name, state.rows, found) for column in model.columns)
+            columns = tuple(column_verdict(column.name, state.rows, found) for column in model.columns)
         return ModelVerdict(name, columns, Lookback(None, None, "a training set"), model.config.allow_leakage)
 
     def _labels_of(self, model: CompiledModel) -> State:
@@ -181,10 +176,10 @@ class Verdicts:
         }
         found = {known: finding and self._here(finding, model) for known, finding in found.items()}
         if target.label and model.config.horizon is None:
-            found = {known: finding and _without_horizon(finding) for known, finding in found.items()}
+            found = {known: finding and without_horizon(finding) for known, finding in found.items()}
         common = state.rows.union(*(by_name[name].flows for name in _always_compared(model) if name in by_name))
         columns = tuple(
-            self._written_later(_column(column.name, common | own.flows, found), own)
+            self._written_later(column_verdict(column.name, common | own.flows, found), own)
             for column, own in zip(model.columns, state.fields, strict=True)
         )
         lookback = lookback_of(self.ledger, state, zone, target.event)
@@ -218,10 +213,10 @@ class Verdicts:
             finding = diagnose(self.ledger, flow, state.zone, nowhere, NOWHERE)
             settled = flow.cause.settled or flow.cause.kind == "inherited"
             if finding is not None and not settled:
-                finding = _no_time(finding, flow, model)
+                finding = without_time(finding, flow, model.name, immutable=model.time.immutable)
             found[known] = finding and self._here(finding, model)
         columns = tuple(
-            _column(column.name, state.rows | own.flows, found)
+            column_verdict(column.name, state.rows | own.flows, found)
             for column, own in zip(model.columns, state.fields, strict=True)
         )
         lookback = Lookback(0, 0) if not state.flows else Lookback(None, None, "it has no event_time to count from")
@@ -250,7 +245,9 @@ class Verdicts:
         names = [column.name.casefold() for column in model.columns]
         if model.time.event_time is not None and model.time.event_time.casefold() in names:
             self._stamps[model.name] = written_at(relation, names.index(model.time.event_time.casefold()))
-        interpreter = Interpreter(model.name, self.ledger, self._node, _as_of(text))
+        interpreter = Interpreter(
+            model.name, self.ledger, self._node, lambda call: text.replaced(call.function.span.start)
+        )  # a window() is written where one was put in
         state = interpreter.state(relation)
         self._notes[model.name] = tuple(interpreter.notes) if model.config.deterministic else ()
         return state
@@ -371,26 +368,6 @@ class Verdicts:
         return facts_of_seed(self.manifest.seeds[node])
 
 
-def written_at(relation: Relation, index: int) -> Span:
-    """Where the expression stands that a column is made by, through whatever only passes it on."""
-    span = NOWHERE
-    while True:
-        expressions = getattr(relation, "expressions", getattr(relation, "keys", ()))
-        if isinstance(relation, Filter | Distinct | Limit | Windows):
-            expressions = ()
-        elif not isinstance(relation, Project | Aggregate):
-            return span
-        if expressions and index < len(expressions):
-            made = expressions[index]
-            span = made.span if made.span.start >= 0 else span
-            if not isinstance(made, AlgebraColumn) or made.level:
-                return span
-            index = made.index
-        elif isinstance(relation, Project | Aggregate):
-            return span
-        relation = relation.input
-
-
 def _hidden(model: CompiledModel) -> str | None:
     """What else than its text makes a model: SQL that is run before and after it, answers that the text is made of."""
     for key in ("pre_hook", "post_hook"):
@@ -417,53 +394,3 @@ def _always_compared(model: CompiledModel) -> list[str]:
     if model.materialized == "feature_view":
         named += [*time.tie_breaker, *time.unique_key]
     return [name.casefold() for name in named if name]
-
-
-def _column(name: str, flows: frozenset[int], found: Mapping[int, Finding | None]) -> ColumnVerdict:
-    return _verdict(name, [finding for known in sorted(flows) if (finding := found[known]) is not None])
-
-
-def _verdict(name: str, found: Sequence[Finding]) -> ColumnVerdict:
-    findings: dict[tuple[object, ...], Finding] = {}
-    for finding in found:
-        where = None if finding.rule == "bucket-start" else finding.span  # it is the event time that is wrong
-        findings.setdefault((finding.rule, finding.model, where), finding)
-    ordered = sorted(findings.values(), key=lambda f: (f.verdict != "unsafe", _VAGUEST.get(f.rule, 0)))
-    return ColumnVerdict(name, worst([f.verdict for f in ordered]) if ordered else SAFE, tuple(ordered))
-
-
-_VAGUEST = {"label-horizon": -1, "dropped-available-at": 1, "slack-bound": 1, "unbounded-join": 2, "untimed": 2}
-"""Of several findings the one that says most comes first."""
-
-
-def _without_horizon(finding: Finding) -> Finding:
-    message = "The label model has no horizon: nothing says by when its labels are known."
-    return replace(finding, verdict="unproven", message=message, mend="declare horizon='…' in the label model")
-
-
-def _no_time(finding: Finding, flow: Flow, model: CompiledModel) -> Finding:
-    source = flow.root.node.split(".", 1)[-1]
-    if model.time.immutable:
-        message = f"The model is declared immutable, and it reads {source}, whose rows become known over time."
-        mend = "give it an event_time (and available_at) instead of immutable: true"
-        return replace(finding, rule="dropped-available-at", verdict="unsafe", message=message, mend=mend)
-    message = f"The model has no event_time, so nothing says from when its rows (of {source}) count."
-    mend = "declare event_time, or leave it: models that read it are judged by what is derived here"
-    return replace(
-        finding, rule="untimed", verdict="unproven", message=message, mend=mend, span=NOWHERE, model=model.name
-    )
-
-
-def _as_of(text: Rewritten) -> Callable[[WindowCall], bool]:
-    """Which window functions of a text are ``window()`` calls: those that stand where one was put in."""
-    stretches, shift = [], 0
-    for edit in text.edits:
-        begin = edit.start + shift
-        stretches.append((begin, begin + len(edit.replacement)))
-        shift += len(edit.replacement) - (edit.end - edit.start)
-
-    def as_of(call: WindowCall) -> bool:
-        start = call.function.span.start
-        return any(begin <= start < end for begin, end in stretches)
-
-    return as_of

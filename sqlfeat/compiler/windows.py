@@ -142,6 +142,13 @@ def _refuse_aliases(items: Sequence[Item], windowed: Sequence[Item]) -> None:
 # -- the text of one aggregate -----------------------------------------------------------------------------------------
 
 
+def taken_apart(text: str, token: str) -> tuple[WindowAggregate, tuple[WindowArgument, ...]]:
+    """One aggregate's text on its own, and what it reads of every row; raises :class:`BadAggregate`."""
+    kept = _Kept()
+    aggregate = _of_call(WindowCall(token, text, None), kept)
+    return aggregate, tuple(WindowArgument(column, sql) for sql, column in kept.columns.items())
+
+
 def _of_call(call: WindowCall, kept: _Kept) -> WindowAggregate:
     try:
         return _aggregate(call, kept)

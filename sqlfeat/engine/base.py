@@ -6,7 +6,7 @@ of, so that they never disagree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,10 @@ from sqlfeat.compiler.manifest import Column, CompiledModel, Manifest
 from sqlfeat.engine.comparison import Comparable, Compared, SourceView, Vantage
 from sqlfeat.engine.explanation import Explained, ExplainRequest, LabelRows
 from sqlfeat.spec.project import SeedFile, SourceTable
+
+KEY, USABLE_AT, EVENT_AT = "__sqlfeat_key_", "__sqlfeat_usable_at", "__sqlfeat_event_at"
+KNOWN_AT, UNTIL_AT = "__sqlfeat_known_at", "__sqlfeat_until_at"
+"""Columns of what :meth:`Engine.states_from` and :meth:`Engine.events_from` give; keys are numbered."""
 
 STATE_VERSION = 1
 """The version of what an engine keeps of its state; another one is refused with words."""
@@ -41,17 +45,20 @@ class Record:
 class RowsRequest:
     """Which rows a training set is assembled for.
 
-    ``rows`` are request rows instead of label rows; ``at`` replaces every as-of time; ``start`` and ``end`` keep
-    as-of times in ``[start, end)``; ``where`` is SQL over the label relation's columns that keeps some of its rows;
-    ``known_at`` hides what became known later from the lookups.
+    ``rows`` are request rows instead of label rows: in the order given, as a table or a stream, or those of a node
+    (``ref.NAME``, ``source.NAME.TABLE``); ``at`` replaces every as-of time; ``start`` and ``end`` keep as-of times in
+    ``[start, end)``; ``where`` is SQL over the label relation's columns that keeps some of its rows; ``without`` are
+    rows (or SQL that gives them) of some of its columns: those that equal one of them are left out; ``known_at``
+    hides what became known later from the lookups.
     """
 
-    rows: pa.Table | None = None
+    rows: pa.Table | pa.RecordBatchReader | str | None = None
     at: datetime | None = None
     start: datetime | None = None
     end: datetime | None = None
     known_at: datetime | None = None
     where: str | None = None
+    without: pa.RecordBatchReader | str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,43 @@ class Assembled:
     reports: tuple[LookupReport, ...] = ()
 
 
+@dataclass(frozen=True)
+class FitRows:
+    """The assembled rows that transforms are fitted on, as SQL over outputs that have none.
+
+    ``where`` says which they are; ``label`` is the label, null where it is not known, which leaves a row out (None:
+    there is no label). ``shares`` deals rows into folds: for each transform that needs it a number from 0 to 1.
+    """
+
+    where: str
+    label: str | None = None
+    shares: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The parameters of transforms, by token, and on how many rows they were fitted."""
+
+    parameters: Mapping[str, Mapping[str, Any]]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """Rows with their transforms applied, and the training set that they are of: one without transforms.
+
+    ``names`` are the outputs that were wanted, those of a one_hot one by one; ``fit`` says what was fitted. Where there
+    are ``folds``, ``folded`` are the same rows with what each of them gives beside: ``fold_NAME.OUTPUT``.
+    """
+
+    assembled: Assembled
+    model: CompiledModel
+    names: tuple[str, ...]
+    fit: Fit
+    folds: Mapping[str, Fit] = field(default_factory=dict)
+    folded: Assembled | None = None
+
+
 class Engine(Protocol):
     """One target, open. Every method may raise ``EngineError`` and ``RunError``; after one nothing is half done."""
 
@@ -94,6 +138,9 @@ class Engine(Protocol):
 
     def source_version(self, table: SourceTable) -> str:
         """The version of a source's data: a hash of its content, equal for equal content wherever it lies."""
+
+    def source_files(self, table: SourceTable) -> Sequence[tuple[Path, int, str]]:
+        """The files that a source's data are in, in the order in which they are read: path, bytes, SHA-256."""
 
     def seed_version(self, seed: SeedFile) -> str:
         """The version of a seed's data."""
@@ -122,6 +169,27 @@ class Engine(Protocol):
     def assemble(self, model: CompiledModel, manifest: Manifest, request: RowsRequest) -> Assembled:
         """Look the features up for the label rows and run the training set's SELECT over both."""
 
+    def assemble_in_pieces(self, model: CompiledModel, manifest: Manifest, request: RowsRequest) -> Iterator[Assembled]:
+        """The same rows, a bounded number at a time in their order, each to be read before the next; at least one.
+
+        What a piece's reports say is of all pieces so far.
+        """
+
+    def transform(
+        self,
+        assembled: Assembled,
+        model: CompiledModel,
+        manifest: Manifest,
+        rows: FitRows,
+        wanted: Collection[str],
+        folds: Mapping[str, FitRows],
+    ) -> Transformed:
+        """Fit the transforms of a training set that take part in the outputs ``wanted``, and apply them.
+
+        ``assembled`` are the rows of ``fitted_select.assembled_model``. In each of the ``folds`` they are fitted once
+        more, on its own rows; a one_hot has the same levels in all of them.
+        """
+
     def read(
         self, assembled: Assembled, where: str = "true", computed: Mapping[str, str] | None = None
     ) -> pa.RecordBatchReader:
@@ -138,6 +206,32 @@ class Engine(Protocol):
 
     def state_at(self, model: CompiledModel, at: datetime, limit: int | None) -> pa.Table:
         """A feature view as it stands at an instant: one row per entity."""
+
+    def states_from(self, model: CompiledModel, at: datetime) -> pa.Table:
+        """The rows of a feature view that can hold at an instant or later, by entity and in their order.
+
+        Columns: the keys, ``USABLE_AT`` and ``EVENT_AT`` in microseconds since 1970, the plain columns.
+        """
+
+    def window_types(self, model: CompiledModel) -> tuple[Mapping[str, str], pa.Schema]:
+        """The types of what a view's windows read of an event and of their tokens; those of tokens and items as Arrow."""
+
+    def events_from(self, model: CompiledModel, at: datetime) -> pa.Table:
+        """The events that a view's windows can reach at an instant or later, by entity and in the order of aggregates.
+
+        Columns: the keys, ``EVENT_AT``, ``KNOWN_AT`` and ``UNTIL_AT`` in microseconds since 1970 (the greatest number
+        for never), then what the aggregates read.
+        """
+
+    def predictions(self, name: str) -> str | None:
+        """The SQL name of a table of predictions, None where there is none.
+
+        Raises:
+            RunError: ``relation-in-the-way`` where something else has the name.
+        """
+
+    def write_predictions(self, name: str, rows: pa.RecordBatchReader, *, append: bool) -> None:
+        """Make or replace a table of predictions, or add to it, all or nothing."""
 
     def interrupt(self) -> None:
         """Stop what is running; it ends with an error."""
@@ -162,7 +256,7 @@ class Scratch(Engine, Protocol):
         """How many rows of a source or seed are seen."""
 
     def cutoffs(self, nodes: Sequence[str], count: int) -> list[datetime]:
-        """So many quantiles of the event times of sources and seeds, earliest first."""
+        """So many quantiles of the event times of timed sources and seeds, each just before more becomes known."""
 
     def seen_at(self, nodes: Sequence[str], at: datetime) -> list[SourceView]:
         """How much of the timed ones among sources and seeds is hidden at an instant."""

@@ -11,8 +11,9 @@ from sqlfeat.compiler.findings import Finding
 from sqlfeat.compiler.lookback import Lookback
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
 from sqlfeat.compiler.verdicts import ModelVerdict, Verdicts
-from sqlfeat.ops.check_memory import mark_of, recall, remember
+from sqlfeat.ops.check_memory import Marks, recall, remember
 from sqlfeat.ops.check_result import CheckedColumn, CheckedModel, CheckResult, Problem
+from sqlfeat.ops.events import notify
 from sqlfeat.ops.selection import selected
 from sqlfeat.ops.session import Session
 
@@ -22,16 +23,18 @@ def check(
 ) -> CheckResult:
     """Check the selected models; what does not compile is told with its error, all else with its verdicts."""
     ids = [id_ for id_ in selected(session, select, exclude) if id_.startswith("model.")]
-    mark = mark_of(session)
-    known = recall(session, mark) if mark is not None else None
-    if known is not None and all(id_.removeprefix("model.") in known for id_ in ids):
-        return CheckResult(tuple(known[id_.removeprefix("model.")] for id_ in ids), strict)
-    manifest = session.manifest
-    verdicts = Verdicts(manifest)
-    models = tuple(_checked(verdicts, manifest, id_) for id_ in ids)
-    if mark is not None and len(ids) == len(session.outline.models):
-        remember(session, mark, models)
-    return CheckResult(models, strict)
+    marks = Marks(session)
+    known = recall(session, marks, ids)
+    left = [id_ for id_ in ids if id_ not in known]
+    if left:
+        manifest = session.bound({*left, *marks.naming_labels(left)})
+        verdicts = Verdicts(manifest)
+        new = {id_: _checked(verdicts, manifest, id_) for id_ in left}
+        remember(session, marks, new)
+        known |= new
+    result = CheckResult(tuple(known[id_] for id_ in ids), strict)
+    notify(session, "check_end", {"failed": result.failed, **result.as_dict()})
+    return result
 
 
 def _checked(verdicts: Verdicts, manifest: Manifest, id_: str) -> CheckedModel:

@@ -92,8 +92,7 @@ class CheckedModel:
             "verdict": self.verdict,
             "path": self.path,
             "columns": [column.as_dict() for column in self.columns],
-            "lookback": self.lookback.as_dict(),
-            "lookback_reason": self.lookback.reason,
+            **self.lookback_as_dict(),
             "allowed": self.allowed,
             "determinism": [
                 {"message": message, "file": place.file, "line": place.line, "column": place.column}
@@ -101,6 +100,10 @@ class CheckedModel:
             ],
             **({"error": self.error.as_dict()} if self.error is not None else {}),
         }
+
+    def lookback_as_dict(self) -> dict[str, Any]:
+        """How far back it reads; or null, and why nothing bounds it."""
+        return {"lookback": self.lookback.as_dict(), "lookback_reason": self.lookback.reason}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlfeat.compiler.manifest import CompiledTest, Manifest
 from sqlfeat.errors import RunError, SqlfeatError
+from sqlfeat.ops.events import notify, told
 from sqlfeat.ops.plan import Planner
 from sqlfeat.ops.results import Event, NodeResult, RunResult
 from sqlfeat.ops.selection import selected
@@ -19,8 +20,12 @@ def test(session: Session, select: Sequence[str] = (), exclude: Sequence[str] = 
 
     What a test reads must have been built as it is defined now; where it has not, the test fails and says so.
     """
-    started = session.clock.monotonic()
     tests = selected_tests(session, select, exclude)
+    return told(session, "test", [test.id for test in tests], lambda: _tested(session, tests))
+
+
+def _tested(session: Session, tests: Sequence[CompiledTest]) -> RunResult:
+    started = session.clock.monotonic()
     session.prepared(())
     planner = Planner(session.manifest, session.engine)
     session.listener(Event("plan", total=len(tests)))
@@ -30,6 +35,8 @@ def test(session: Session, select: Sequence[str] = (), exclude: Sequence[str] = 
         result = _run_if_built(session, compiled, planner)
         results.append(result)
         session.listener(Event("end", result.name, "test", index, len(tests), result.seconds, result))
+        if result.status == "failed":
+            notify(session, "test_failed", result.as_dict())
     return RunResult(tuple(results), session.clock.monotonic() - started)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlfeat.base.files import sha256_text
-from sqlfeat.compiler import fingerprint
+from sqlfeat.compiler import fingerprint, transforms
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
 from sqlfeat.spec.config import config_identity
 
@@ -41,8 +41,14 @@ def compiled_hashes(model: CompiledModel, manifest: Manifest) -> dict[str, str]:
 
 
 def written_sql(model: CompiledModel) -> str:
-    """A model's rendered SQL with the calls of windows and features that it was written with, not their tokens."""
-    text = model.sql.strip()
+    """A model's rendered SQL with the calls that it was written with, not their tokens."""
+    return with_calls(model.sql.strip(), model)
+
+
+def with_calls(text: str, model: CompiledModel) -> str:
+    """A text of a model with its calls in the place of tokens."""
+    for made in reversed(model.transforms):  # what it is of may be another one, made before it
+        text = text.replace(made.token, transforms.written(made.kind, made.argument, made.options))
     for call in model.windows:
         said = [repr(call.aggregate), repr(str(call.length)) if call.length else "'unbounded'"]
         said += [f"offset={str(call.offset)!r}"] if call.offset else []

@@ -7,18 +7,25 @@ building it now gives.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+import pyarrow as pa
+
 from sqlfeat.base.names import did_you_mean
+from sqlfeat.compiler.fitted_select import is_transformed
 from sqlfeat.compiler.manifest import CompiledModel, TrainingSetPlan
 from sqlfeat.compiler.parse import last_select
+from sqlfeat.engine.base import RowsRequest
 from sqlfeat.engine.explanation import ExplainedLookup, ExplainRequest, LabelRows
 from sqlfeat.errors import UsageError
+from sqlfeat.ops.definition import definition_of, with_calls
 from sqlfeat.ops.session import Session
 from sqlfeat.ops.training_set import in_utc, make_upstream
+from sqlfeat.ops.transforms import with_parameters
+from sqlfeat.store.training_sets import kept_sets
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def explain(session: Session, name: str, row: str | Mapping[str, Any], column: s
     model = session.training_set(name)
     plan = _plan(model)
     where = keys_of(row, model)
-    uses = _uses(plan)
+    uses = _uses(model)
     wanted = _named(column, plan)
     make_upstream(session, model)
     found = session.engine.label_rows(model, session.manifest, where)
@@ -89,8 +96,9 @@ def explain(session: Session, name: str, row: str | Mapping[str, Any], column: s
         raise _no_such_row(model, where, found)
     columns = _with_keys(plan, [use for output in wanted for use in uses[output].fields])
     explained = session.engine.explain(model, session.manifest, ExplainRequest(found.rows.slice(0, 1), columns))
+    values = {**explained.outputs, **_transformed(session, model, found.rows.slice(0, 1), wanted)}
     outputs = [
-        ExplainedOutput(o.name, explained.outputs[o.name], o.role, uses[o.name].sql, uses[o.name].features)
+        ExplainedOutput(o.name, values[o.name], o.role, uses[o.name].sql, uses[o.name].features)
         for o in plan.outputs
         if o.name in wanted
     ]
@@ -103,6 +111,32 @@ def explain(session: Session, name: str, row: str | Mapping[str, Any], column: s
         matching=found.count,
         others=tuple(found.keys[1:]),
     )
+
+
+def _transformed(session: Session, model: CompiledModel, row: pa.Table, wanted: Collection[str]) -> dict[str, Any]:
+    """What transforms give for the row, by the parameters of the newest set that is kept of this definition."""
+    plan = _plan(model)
+    outputs = [output.name for output in plan.outputs if is_transformed(plan, output) and output.name in wanted]
+    if not outputs:
+        return {}
+    definition = definition_of(model, session.manifest)
+    kept = kept_sets(session.spec.target_path / "training_sets", model.name, verify=False)
+    known = [one.training_set.manifest for one in kept if one.training_set is not None]
+    fitted = next((told["transforms"] for told in known if told["definition"] == definition), None)
+    if fitted is None:
+        session.log(f"warning: {model.name} is not built as it is now: what its transforms give is not known.")
+        return dict.fromkeys(outputs)
+    assembled = session.engine.assemble(with_parameters(model, fitted), session.manifest, RowsRequest(rows=row))
+    values = session.engine.read(assembled).read_all().to_pylist()[0]
+    if any(call.kind == "target_encode" for call in model.transforms):
+        session.log("note: target_encode() is shown as it predicts; rows of the train split hold what other folds say.")
+    return {name: values[name] if name in values else _set_levels(name, values) for name in outputs}
+
+
+def _set_levels(family: str, values: Mapping[str, Any]) -> str | None:
+    """Which of the columns of a one_hot is 1."""
+    prefix = family.removesuffix("*")
+    return next((name for name, value in values.items() if name.startswith(prefix) and value == 1), None)
 
 
 # -- which row ---------------------------------------------------------------------------------------------------------
@@ -188,14 +222,16 @@ class _Use:
     fields: tuple[tuple[str, str], ...]
 
 
-def _uses(plan: TrainingSetPlan) -> dict[str, _Use]:
+def _uses(model: CompiledModel) -> dict[str, _Use]:
     """What each output reads, from the planned SELECT: its items are the outputs, in order."""
+    plan = _plan(model)
     views = {lookup.name: lookup.view for lookup in plan.lookups}
     uses = {}
-    for output, item in zip(plan.outputs, last_select(plan.select.text).items, strict=True):
+    written = last_select(plan.open or plan.select.text).items
+    for output, item, own in zip(plan.outputs, last_select(plan.select.text).items, written, strict=True):
         fields = _fields(item.text, plan)
         features = tuple(f"{views[lookup]}.{column}" for lookup, column in fields)
-        uses[output.name] = _Use(_readable(item.expression, plan), features, fields)
+        uses[output.name] = _Use(_readable(with_calls(own.expression, model), plan), features, fields)
     return uses
 
 

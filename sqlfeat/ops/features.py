@@ -62,7 +62,7 @@ def features(
         table = table.append_column(as_of, pa.nulls(table.num_rows, pa.timestamp("us", "UTC")))
     asked = AskedFeatures(tuple(names), as_of, on or {}, full_names)
     model = _compiled(session, asked, table, is_text=isinstance(rows, str | Path) and is_csv(Path(rows)))
-    _make(session, [f"model.{view}" for view in asked.views])
+    make_views(session, [f"model.{view}" for view in asked.views])
     request = RowsRequest(rows=table, at=in_utc(at), known_at=in_utc(known_at))
     started = session.clock.monotonic()
     try:
@@ -145,7 +145,7 @@ def _refuse_untimed(columns: Sequence[Column], as_of: str) -> None:
         raise UsageError("not-a-time", what, hint="cast it, or name another column with --time COLUMN.")
 
 
-def _make(session: Session, ids: Sequence[str]) -> None:
+def make_views(session: Session, ids: Sequence[str]) -> None:
     """Make the views and what they need, as far as they are missing or changed."""
     engine = session.prepared(ids)
     wanted = set(ids) | set(session.manifest.graph.ancestors(ids))

@@ -113,8 +113,8 @@ class Findings:
         parents = [node for node in self.model.parents if node not in self.timed]
         return tuple(node.split(".", 1)[1] for node in (*parents, *(each for each in self.timed if each in above)))
 
-    def verdict(self, blamed: tuple[str, ...]) -> ModelVerdict:
-        """What is told of it."""
+    def verdict(self, blamed: tuple[str, ...], *, sampled: bool = False) -> ModelVerdict:
+        """What is told of it; ``sampled``: of some entities only."""
         verdict, reason = "same", ""
         if self.differences:
             verdict, reason = "differs", self.stopped
@@ -122,6 +122,8 @@ class Findings:
             verdict, reason = "not compared", self.stopped or self.subject.reason
         elif not self.rows:
             verdict, reason = "not compared", "none of its rows was usable at any cutoff"
+            if sampled:
+                reason = "none of its rows in the sample was usable at any cutoff: take a larger sample"
         elif self.subject.what is None:
             reason = f"its inputs are, its label is not compared: {self.subject.reason}"
         return ModelVerdict(

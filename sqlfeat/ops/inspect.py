@@ -17,6 +17,7 @@ from sqlfeat.base.names import quote
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.compiler.rewriting import ref_token, with_relations
 from sqlfeat.errors import SqlfeatError, UsageError
+from sqlfeat.ops.definition import with_calls
 from sqlfeat.ops.plan import Planner
 from sqlfeat.ops.provenance import package_versions
 from sqlfeat.ops.selection import selected
@@ -101,6 +102,8 @@ def readable_sql(session: Session, model: CompiledModel) -> str:
         return f"{quote(schema)}.{quote(other.config.alias or name if other else name)}"
 
     text = model.training_set.select.text if model.training_set else model.sql
+    if model.transforms and model.training_set:
+        text = with_calls(model.training_set.open, model)
     for call in model.windows:
         offset = f", offset {call.offset}" if call.offset else ""
         text = text.replace(call.token, f"{call.aggregate} /* window: {call.length or 'unbounded'}{offset} */")
@@ -114,12 +117,16 @@ def readable_sql(session: Session, model: CompiledModel) -> str:
             notes.append(
                 f"-- {lookup.name}: the row of {lookup.view} that holds {rule} the as-of time by {keys}{within}"
             )
+        notes += ["-- transforms are fitted on the train split when the set is built"] if model.transforms else []
         text = "\n".join([*notes, text])
     return with_relations(text, name_of).text.strip() + "\n"
 
 
 def show(session: Session, name: str, *, limit: int | None = 10, at: datetime | None = None) -> pa.Table:
     """The rows of a model as it would be built; of a feature view ``at`` an instant one row per entity."""
+    predictions = _predictions(session, name)
+    if predictions is not None:
+        return session.engine.arrow(f"select * from {predictions}" + ("" if limit is None else f" limit {int(limit)}"))
     model = session.outline.model(name)
     if model.materialized == "training_set":
         raise UsageError("not-a-relation", f"{name} is a training set.", hint=f"sqlfeat build-training-set {name}")
@@ -138,8 +145,19 @@ def show(session: Session, name: str, *, limit: int | None = 10, at: datetime | 
     return session.engine.state_at(model, at, limit)
 
 
+def _predictions(session: Session, name: str) -> str | None:
+    """The SQL name of a table that ``predict`` has written, where the name means no node of the project."""
+    outline, path = session.outline, session.target.path
+    if name in outline.models or f"seed.{name}" in outline.seeds or path is None or not path.exists():
+        return None
+    return session.engine.predictions(name)
+
+
 def table(session: Session, name: str) -> pa.Table:
-    """All rows of a model or seed as it was built."""
+    """All rows of a model or seed as it was built, or of a table of predictions."""
+    predictions = _predictions(session, name)
+    if predictions is not None:
+        return session.engine.arrow(f"from {predictions}")
     node = f"seed.{name}" if name not in session.outline.models else session.outline.model(name).id
     if node.startswith("seed.") and node not in session.outline.seeds:
         session.outline.model(name)

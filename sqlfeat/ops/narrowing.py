@@ -90,7 +90,7 @@ def _is_meant(name: str, output: str, feature: str | None) -> bool:
 def check_sample_keys(model: CompiledModel, sample: float | None) -> None:
     """Raise :class:`UsageError` where there is nothing to sample by."""
     if sample is not None:
-        _key_columns(model)
+        key_columns(model)
 
 
 def sampled(engine: Engine, model: CompiledModel, request: RowsRequest, sample: float | None) -> RowsRequest:
@@ -98,7 +98,7 @@ def sampled(engine: Engine, model: CompiledModel, request: RowsRequest, sample: 
     if sample is None:
         return request
     assert model.training_set is not None
-    digest = digest_of(_key_columns(model), _SAMPLE)
+    digest = digest_of(key_columns(model), _SAMPLE)
     if sample < 1:
         condition = f"{share_of(digest)} < {sample!r}"
     else:
@@ -119,8 +119,12 @@ def _conditions(as_of: str, request: RowsRequest) -> str:
     return " and ".join(f"({condition})" for condition in conditions)
 
 
-def _key_columns(model: CompiledModel) -> list[str]:
-    """The label relation's columns that the keys are."""
+def key_columns(model: CompiledModel) -> list[str]:
+    """The label relation's columns that the keys are, in the order of the keys.
+
+    Raises:
+        UsageError: ``sample-keys`` where a key is something else than a column of the label rows.
+    """
     plan = model.training_set
     assert plan is not None
     own = {column.name.casefold(): column.name for column in plan.label_columns}

@@ -13,7 +13,7 @@ from sqlfeat.compiler.manifest import CompiledTest
 from sqlfeat.engine.base import Record
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.data_tests import problem_with, run_test, selected_tests
-from sqlfeat.ops.events import notify
+from sqlfeat.ops.events import notify, told
 from sqlfeat.ops.plan import PlannedNode, Planner
 from sqlfeat.ops.results import Event, NodeResult, RunResult
 from sqlfeat.ops.selection import selected
@@ -32,7 +32,7 @@ def run(
     models = {node for node in selected(session, select, exclude) if node.startswith("model.")}
     seeds = {node for node in graph.ancestors(models) if node.startswith("seed.")}
     chosen = [node for node in graph.order() if node in seeds or node in models]
-    return _told(session, _Run(session, chosen, ()).all(full_refresh=full_refresh))
+    return told(session, "run", chosen, lambda: _Run(session, chosen, ()).all(full_refresh=full_refresh))
 
 
 def build(
@@ -41,19 +41,13 @@ def build(
     """Make the selected seeds and models and run their tests, stopping below a failure."""
     tests = selected_tests(session, select, exclude)
     chosen = [node for node in selected(session, select, exclude) if node.startswith(("model.", "seed."))]
-    return _told(session, _Run(session, chosen, tests).all(full_refresh=full_refresh))
+    nodes = [*chosen, *(test.id for test in tests)]
+    return told(session, "build", nodes, lambda: _Run(session, chosen, tests).all(full_refresh=full_refresh))
 
 
 def run_planned(session: Session, ids: Sequence[str]) -> RunResult:
     """Make these nodes, given in DAG order."""
     return _Run(session, ids, ()).all(full_refresh=False)
-
-
-def _told(session: Session, result: RunResult) -> RunResult:
-    """The result, after the project's hooks have heard of it."""
-    nodes = [{"name": node.name, "status": node.status, "reason": node.reason} for node in result.results]
-    notify(session, "run_end", {"failed": result.failed, "seconds": round(result.seconds, 3), "results": nodes})
-    return result
 
 
 class _Run:
@@ -235,5 +229,8 @@ class _Run:
 
     def _end(self, result: NodeResult) -> None:
         self.results.append(result)
+        kind = "test" if result.resource_type == "test" else "model"
+        if result.status in ("built", "failed") and (kind, result.status) != ("test", "built"):
+            notify(self.session, f"{kind}_{result.status}", result.as_dict())
         event = Event("end", result.name, result.resource_type, len(self.results), self.total, result.seconds, result)
         self.session.listener(event)

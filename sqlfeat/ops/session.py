@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from sqlfeat.base.names import did_you_mean
 from sqlfeat.compiler.catalog import SqlProblem
 from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import CompiledModel, Manifest, TimeFacts
-from sqlfeat.compiler.project import World, compile_project
+from sqlfeat.compiler.project import Compilation, World
 from sqlfeat.compiler.rewriting import with_relations
 from sqlfeat.engine.base import Engine, Scratch
 from sqlfeat.engine.comparison import Vantage
@@ -31,6 +31,8 @@ from sqlfeat.spec.project import ProjectSpec, TargetSpec
 class Session:
     """What an operation works with. Close it when done: the target's file is held open for writing.
 
+    Unless it ``notifies``, the project's event hooks are told nothing of what is done.
+
     Raises:
         UsageError: ``unknown-target``.
     """
@@ -44,6 +46,7 @@ class Session:
         threads: int | None = None,
         listener: Listener = silent,
         clock: Clock | None = None,
+        notifies: bool = True,
     ) -> None:
         self.spec = spec
         self.target = _target(spec, target)
@@ -51,8 +54,10 @@ class Session:
         self.threads = threads
         self.listener = listener
         self.clock: Clock = clock or SystemClock()
+        self.notifies = notifies
         self._manifest: Manifest | None = None
         self._outline: Manifest | None = None
+        self._compilation: Compilation | None = None
         self._engine: DuckDBEngine | None = None
 
     @property
@@ -73,11 +78,19 @@ class Session:
         if self._manifest is not None:
             return self._manifest
         if self._outline is None:
-            self._outline = compile_project(self.spec, self._world(), None)
+            self._outline = self._rendered().manifest()
         return self._outline
+
+    def bound(self, nodes: Collection[str]) -> Manifest:
+        """The project of which no more than these nodes, and all that they are made from, is bound."""
+        if self._manifest is not None:
+            return self._manifest
+        with self.catalog() as catalog:
+            return self._rendered().manifest(catalog, {*nodes, *self.outline.graph.ancestors(nodes)})
 
     def recompile(self) -> Manifest:
         """Compile again: what ``run_query`` answers may have changed."""
+        self._compilation = None
         self._manifest = self._compile()
         if self._engine is not None:
             self._engine.prepare(self._manifest)
@@ -122,11 +135,17 @@ class Session:
         return self.manifest.models[name]
 
     def training_set_definition(self, name: str) -> Mapping[str, Any]:
-        """A training set's ``definition`` (a fingerprint of SELECT and features, not of the split) and ``features``."""
+        """A training set's ``definition`` (a fingerprint of SELECT and features, not of the split) and ``features``.
+
+        ``request`` are the columns that a row to be scored must carry, with their types.
+        """
         model = self.training_set(name)
+        assert model.training_set is not None
+        types = {column.name: column.type for column in model.training_set.label_columns}
         return {
             "definition": definition_of(model, self.manifest),
             "features": feature_fingerprints(model, self.manifest),
+            "request": [{"name": column, "type": types[column]} for column in model.training_set.needed],
         }
 
     def log(self, text: str) -> None:
@@ -152,9 +171,14 @@ class Session:
         }
         return World(self.variables, dict(os.environ), target, self.log)
 
+    def _rendered(self) -> Compilation:
+        if self._compilation is None:
+            self._compilation = Compilation(self.spec, self._world())
+        return self._compilation
+
     def _compile(self) -> Manifest:
         with self.catalog() as catalog:
-            return compile_project(self.spec, self._world(), catalog)
+            return self._rendered().manifest(catalog)
 
     def _opened(self) -> DuckDBEngine:
         if self._engine is None:

@@ -64,7 +64,11 @@ def check_split(model: CompiledModel) -> None:
     split, plan = model.config.split, model.training_set
     assert plan is not None
     own = {output.name.casefold() for output in plan.outputs}
+    fitted = {name.casefold() for one in plan.transforms for name in one.outputs}
     for name in (*split.on, *split.stratify) if split else ():
+        if name.casefold() in fitted:
+            what = f"split names {name!r}, which is fitted on the train split itself."
+            raise ProjectError("transform-cycle", what, model.place("split"), "split by what the transform is of.")
         if name.casefold() not in own:
             hint = did_you_mean(name, [output.name for output in plan.outputs])
             what = f"split names {name!r}, which is no output of this SELECT."
@@ -101,6 +105,26 @@ def as_of_instant(as_of: str) -> str:
 def label_known(as_of: str, horizon: Duration | None) -> str:
     """The SQL of when a row's label is known."""
     return f"{as_of_instant(as_of)} + {horizon.sql()}" if horizon else as_of_instant(as_of)
+
+
+def open_labels(plan: TrainingSetPlan, horizon: Duration | None, known_at: datetime | None) -> str | None:
+    """The condition of rows whose label was not known at an instant; None where all are, or there is no label."""
+    if known_at is None or not plan.named("label"):
+        return None
+    return f"{label_known(plan.as_of, horizon)} > {instant_literal(known_at)}"
+
+
+def label_of(plan: TrainingSetPlan, still_open: str | None) -> str | None:
+    """The SQL of the label as it is given: null where it is ``still_open``."""
+    name = next(iter(plan.named("label")), None)
+    if name is None or still_open is None:
+        return quote(name) if name else None
+    return f"(case when {still_open} then null else {quote(name)} end)"
+
+
+def learned_from(parts: Parts) -> str:
+    """The condition of the rows that models learn from: those of ``train``, or of the first part."""
+    return parts.conditions.get(TRAIN) or next(iter(parts.conditions.values()))
 
 
 def instant_literal(value: datetime) -> str:

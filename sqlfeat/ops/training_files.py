@@ -67,18 +67,18 @@ def write_part(path: Path, reader: pa.RecordBatchReader, footer: Footer, part: s
     return rows
 
 
-def even(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+def even(batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int = ROW_GROUP) -> Iterator[pa.Table]:
     """The rows in pieces of one size, each in one chunk, however they come."""
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
         waiting.append(batch)
         count += batch.num_rows
-        while count >= ROW_GROUP:
+        while count >= size:
             table = pa.Table.from_batches(waiting, schema)
-            yield table.slice(0, ROW_GROUP).combine_chunks()
-            waiting = table.slice(ROW_GROUP).to_batches()
-            count -= ROW_GROUP
+            yield table.slice(0, size).combine_chunks()
+            waiting = table.slice(size).to_batches()
+            count -= size
     if count:
         yield pa.Table.from_batches(waiting, schema).combine_chunks()
 

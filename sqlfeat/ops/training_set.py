@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,11 @@ from sqlfeat.base.files import canonical_json, sha256_text
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.engine.base import Assembled, Engine, LookupReport, RowsRequest
 from sqlfeat.errors import RunError
+from sqlfeat.ops.code_state import withheld_of
 from sqlfeat.ops.definition import compiled_hashes, definition_of, feature_fingerprints, written_sql
 from sqlfeat.ops.events import notify
 from sqlfeat.ops.hindsight import as_known_at, known_rows
-from sqlfeat.ops.narrowing import Narrowed, check_sample, check_sample_keys, chosen_outputs, narrowed, sampled
+from sqlfeat.ops.narrowing import Narrowed, check_sample, check_sample_keys, chosen_outputs, sampled
 from sqlfeat.ops.plan import Plan, Planner
 from sqlfeat.ops.provenance import git_state
 from sqlfeat.ops.results import Event
@@ -32,6 +34,7 @@ from sqlfeat.ops.session import Session
 from sqlfeat.ops.splits import check_split
 from sqlfeat.ops.time_safety import time_safety
 from sqlfeat.ops.training_files import check_out
+from sqlfeat.ops.transforms import to_assemble, transformed, with_parameters
 from sqlfeat.ops.written_set import WrittenSet, reported
 from sqlfeat.spec.duration import Duration
 from sqlfeat.store.artifacts import load_training_set, save_training_set
@@ -89,9 +92,10 @@ def build_training_set(
         mark_asked(place, session.clock.now())
         return found
     with _standing(session, model, asked) as engine:
-        assembled = _assembled(session, engine, model, _request(session, engine, model, asked))
-        narrow = narrowed(assembled, asked.outputs)
-        writing = WrittenSet(session, engine, model, narrow, identity, horizon_of(session, model), asked, safety)
+        request, horizon = _request(session, engine, model, asked), horizon_of(session, model)
+        assembled = _assembled(session, engine, to_assemble(session, model), request)
+        rows = transformed(session, engine, model, assembled, asked, horizon)
+        writing = WrittenSet(session, engine, rows, identity, horizon, asked, safety)
         built = save_training_set(place, writing.write, _built(session))
         mark_asked(place, session.clock.now())
         if out is not None:
@@ -137,28 +141,56 @@ def assemble(
     start: datetime | None = None,
     end: datetime | None = None,
     known_at: datetime | None = None,
+    transforms: Mapping[str, Any] | None = None,
 ) -> pa.Table:
     """A training set's outputs for its label rows, or for request ``rows``, point in time.
 
-    ``at`` replaces every as-of time; ``known_at`` hides what became known later from the lookups. Of request rows,
-    columns that no model input needs may be missing: what hangs on them is null.
+    ``at`` replaces every as-of time; ``known_at`` hides what became known later from the lookups; ``transforms`` are
+    those that were fitted, as its manifest has them. Of request rows, columns that no model input needs may be
+    missing: what hangs on them is null.
     """
-    model = session.training_set(name)
+    model = with_parameters(session.training_set(name), transforms or {})
     make_upstream(session, model)
     request = RowsRequest(rows=rows, at=in_utc(at), start=in_utc(start), end=in_utc(end), known_at=in_utc(known_at))
     return session.engine.read(_assembled(session, session.engine, model, request)).read_all()
 
 
-def _planned(session: Session, model: CompiledModel) -> Plan:
+def assemble_in_pieces(
+    session: Session,
+    name: str,
+    request: RowsRequest,
+    also: Sequence[str] = (),
+    transforms: Mapping[str, Any] | None = None,
+) -> Iterator[pa.RecordBatchReader]:
+    """The same, a bounded number of rows at a time in their order, each to be read before the next; at least one.
+
+    The instants of the request are in UTC; ``also`` are nodes that it needs, which are made first, too.
+    """
+    model = with_parameters(session.training_set(name), transforms or {})
+    make_upstream(session, model, also)
+    started, seconds, rows = session.clock.monotonic(), 0.0, 0
+    for piece in session.engine.assemble_in_pieces(model, session.manifest, request):
+        rows += piece.rows
+        whole = replace(piece, rows=rows)
+        seconds += session.clock.monotonic() - started
+        yield session.engine.read(piece)
+        started = session.clock.monotonic()
+    _tell(session, whole, seconds)
+
+
+def _planned(session: Session, model: CompiledModel, also: Sequence[str] = ()) -> Plan:
     """What would be made above a training set; the plan has the versions of all sources."""
-    engine = session.prepared([model.id])
+    engine = session.prepared([model.id, *also])
     planner = Planner(session.manifest, engine)
-    return planner.plan(planner.upstream([model.id]))
+    wanted = {*planner.upstream([model.id, *also]), *also}
+    return planner.plan([node for node in session.manifest.graph.order() if node in wanted])
 
 
-def make_upstream(session: Session, model: CompiledModel, *, run_upstream: bool = True) -> Plan:
-    """Make what is missing above a training set; the plan has the versions of all sources."""
-    plan = _planned(session, model)
+def make_upstream(
+    session: Session, model: CompiledModel, also: Sequence[str] = (), *, run_upstream: bool = True
+) -> Plan:
+    """Make what is missing above a training set, and other nodes; the plan has the versions of all sources."""
+    plan = _planned(session, model, also)
     if not plan.to_build:
         return plan
     if not run_upstream:
@@ -181,7 +213,7 @@ def _identity(session: Session, model: CompiledModel, plan: Plan, asked: Narrowe
         "format": FORMAT_VERSION,
         "name": model.name,
         "definition": definition_of(model, manifest),
-        "sql": written_sql(model),
+        "sql": withheld_of(session.spec).hidden(written_sql(model)),
         "compiled": compiled_hashes(model, manifest),
         "features": feature_fingerprints(model, manifest),
         "sources": dict(sorted(plan.sources.items())),
@@ -210,12 +242,17 @@ def horizon_of(session: Session, model: CompiledModel) -> Duration | None:
 def _assembled(session: Session, engine: Engine, model: CompiledModel, request: RowsRequest) -> Assembled:
     started = session.clock.monotonic()
     assembled = engine.assemble(model, session.manifest, request)
+    _tell(session, assembled, session.clock.monotonic() - started)
+    return assembled
+
+
+def _tell(session: Session, assembled: Assembled, seconds: float) -> None:
+    """Say how the lookups went, and what is odd about it."""
     for report in assembled.reports:
         for doubt in doubts_about(report):
             session.log(f"warning: {doubt}")
     facts: dict[str, Any] = {"rows": assembled.rows, "lookups": [reported(r) for r in assembled.reports]}
-    session.listener(Event("step", "look up features", seconds=session.clock.monotonic() - started, facts=facts))
-    return assembled
+    session.listener(Event("step", "look up features", seconds=seconds, facts=facts))
 
 
 def doubts_about(report: LookupReport) -> list[str]:

@@ -133,5 +133,6 @@ def _used(session: Session) -> tuple[Mapping[tuple[str, str], tuple[str, ...]], 
         for version in model.versions:
             of = (str(version.training_set.get("name")), str(version.training_set.get("id")))
             used[of] = (*used.get(of, ()), version.reference)
-        unread += [error.what.split(" is damaged")[0] for error in model.damaged]
+        damaged = [error for error in model.damaged if error.code != "unregistered-version"]  # that is no version
+        unread += [error.what.split(" is damaged")[0] for error in damaged]
     return used, unread

@@ -19,6 +19,7 @@ from sqlfeat.compiler.time import facts_of_seed
 from sqlfeat.engine.comparison import Compared, Vantage
 from sqlfeat.errors import UsageError
 from sqlfeat.ops.comparable import subject_of
+from sqlfeat.ops.events import notify
 from sqlfeat.ops.findings import Findings
 from sqlfeat.ops.readings import FULL, Reading, Readings, scratch_folder
 from sqlfeat.ops.results import Event
@@ -60,7 +61,9 @@ def verify(
         return Verification((), ())
     with scratch_folder(session) as folder:
         work = _Verification(session, chosen, folder)
-        return work.done([in_utc(each) or each for each in at], cutoffs, sample, rebuild=rebuild)
+        result = work.done([in_utc(each) or each for each in at], cutoffs, sample, rebuild=rebuild)
+    notify(session, "verify_end", {"failed": result.failed, **result.as_dict()})
+    return result
 
 
 class _Verification:
@@ -96,7 +99,9 @@ class _Verification:
             self._read_at(cutoff, vantage)
         return Verification(
             cutoffs=tuple(cutoffs),
-            models=tuple(found.verdict(self._blamed(node)) for node, found in self.found.items()),
+            models=tuple(
+                found.verdict(self._blamed(node), sampled=sampled is not None) for node, found in self.found.items()
+            ),
             notes=tuple(self._notes(cutoffs)),
             sample=sampled,
             seconds=self.session.clock.monotonic() - started,

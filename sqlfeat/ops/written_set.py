@@ -6,25 +6,27 @@ Labels that were not known at ``known_at`` are null wherever they are written or
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from sqlfeat.base.names import literal, quote
-from sqlfeat.compiler.manifest import CompiledModel, Output, TrainingSetPlan
+from sqlfeat.compiler.manifest import Output, TrainingSetPlan
 from sqlfeat.compiler.rewriting import source_token
-from sqlfeat.engine.base import Assembled, Engine, LookupReport
+from sqlfeat.engine.base import Engine, LookupReport
 from sqlfeat.engine.duckdb.cutoff import known_time
 from sqlfeat.engine.duckdb.layout import instant
 from sqlfeat.errors import RunError
+from sqlfeat.ops.code_state import withheld_of
 from sqlfeat.ops.definition import models_of
 from sqlfeat.ops.narrowing import Narrowed
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.session import Session
 from sqlfeat.ops.split_report import SplitReport
-from sqlfeat.ops.splits import TEST, TRAIN, Fold, instant_literal, label_known, parts_of
+from sqlfeat.ops.splits import TEST, TRAIN, Fold, label_of, learned_from, open_labels, parts_of
 from sqlfeat.ops.time_safety import TimeSafety
 from sqlfeat.ops.training_files import Footer, write_part, write_whole
+from sqlfeat.ops.transforms import Rows
 from sqlfeat.spec.duration import Duration
 from sqlfeat.store.training_set import FOLDS, UNSPLIT, OutputColumn
 
@@ -38,42 +40,28 @@ class WrittenSet:
         self,
         session: Session,
         engine: Engine,
-        model: CompiledModel,
-        assembled: Assembled,
+        rows: Rows,
         identity: Mapping[str, Any],
         horizon: Duration | None,
         asked: Narrowed,
         safety: TimeSafety,
     ) -> None:
+        model, assembled = rows.model, rows.assembled
         assert model.training_set is not None
         self._session = session
         self._engine = engine
         self._model = model
         self._plan: TrainingSetPlan = model.training_set
         self._assembled = assembled
+        self._rows = rows
         self._identity = identity
         self._safety = safety
-        self._open = self._open_labels(horizon, asked)
+        self._open = open_labels(self._plan, horizon, asked.known_at)
+        self._label = label_of(self._plan, self._open)
         known = f"not ({self._open})" if self._open else "true"
         self._parts = parts_of(model, horizon, lambda asked: engine.scalars(assembled, asked), known)
         self._report = SplitReport(engine, assembled, model, self._parts, self._label, horizon)
         self._columns: tuple[OutputColumn, ...] | None = None
-
-    # -- labels that were not known yet ----------------------------------------------------------------------------
-
-    def _open_labels(self, horizon: Duration | None, asked: Narrowed) -> str | None:
-        """The condition of rows whose label was not known then; None where all are, or there is no label."""
-        if asked.known_at is None or not self._plan.named("label"):
-            return None
-        return f"{label_known(self._plan.as_of, horizon)} > {instant_literal(asked.known_at)}"
-
-    @property
-    def _label(self) -> str | None:
-        """The SQL of the label as it is given."""
-        name = next(iter(self._plan.named("label")), None)
-        if name is None or self._open is None:
-            return quote(name) if name else None
-        return f"(case when {self._open} then null else {quote(name)} end)"
 
     @property
     def _computed(self) -> dict[str, str]:
@@ -101,12 +89,13 @@ class WrittenSet:
             "unsplit": unsplit,
             "folds": folds,
             "columns": self._outputs(),
+            "transforms": self._rows.transforms,
             "null_rates": self._null_rates(),
             "open_labels": self._scalar(f"count(*) filter (where {self._open})") if self._open else 0,
             "balance": self._report.balance(),
             "notes": [*self._warned(), *self._report.notes(self._session.spec.entities)],
             "lookups": [reported(report) for report in self._assembled.reports],
-            "models": models_of(self._model, self._session.manifest),
+            "models": withheld_of(self._session.spec).hidden_in(models_of(self._model, self._session.manifest)),
             "seen": self._seen_sources(),
             "warnings": self._safety.warnings,
             "time_safety": self._safety.as_dict(),
@@ -128,19 +117,20 @@ class WrittenSet:
         return write_part(folder / f"{name}.parquet", reader, footer, name)
 
     def _write_folds(self, folder: Path) -> list[dict[str, Any]]:
-        """A column for each fold beside the rows of the whole, and what is told of them."""
+        """A column for each fold beside the rows of the whole, what transforms give in it, and what is told of it."""
         if not self._parts.folds:
             return []
         (whole,) = self._parts.conditions.values()
         sides = {f"fold_{fold.name}": _side(fold) for fold in self._parts.folds}
-        alone = Assembled(self._assembled.relation, self._assembled.rows, ())
+        alone = self._rows.folded or replace(self._assembled, columns=())
         footer = self._footer()
         write_part(folder / f"{FOLDS}.parquet", self._engine.read(alone, whole, sides), footer, FOLDS)
         told = []
         for fold in self._parts.folds:
             asked = [f"count(*) filter (where {condition})" for condition in (fold.train, fold.test)]
             train, test = self._engine.scalars(self._assembled, asked, whole)
-            told.append({"name": fold.name, TRAIN: train, TEST: test, **fold.bounds})
+            fitted = {"transforms": self._rows.folds[fold.name]} if self._rows.folds else {}
+            told.append({"name": fold.name, TRAIN: train, TEST: test, **fold.bounds, **fitted})
         return told
 
     def _footer(self) -> Footer:
@@ -158,7 +148,7 @@ class WrittenSet:
         given = {column.name for column in self._assembled.columns}
         outputs = [output for output in self._plan.outputs if output.name in given]
         categorical = [output for output in outputs if output.kind == "categorical"]
-        first = next(iter(self._parts.conditions.values()))
+        first = learned_from(self._parts)
         found: Iterable[Any] = ()
         if categorical:
             asked = [f"list_sort(list(distinct cast({quote(o.name)} as varchar)))" for o in categorical]

@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlfeat.errors import Place
 from sqlfeat.spec.duration import Duration
+from sqlfeat.spec.mlflow import MlflowSpec
+from sqlfeat.spec.promotion import PromotionSpec
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,8 @@ class ProjectSpec:
     vars: Mapping[str, Any]
     registry: Path
     target_path: Path
+    promotion: PromotionSpec = field(default_factory=PromotionSpec)
+    mlflow: MlflowSpec | None = None
     online: Mapping[str, Any] = field(default_factory=dict)
     project_file: str = "sqlfeat_project.yml"
     left_out: tuple[str, ...] = ()

@@ -11,8 +11,10 @@ from typing import Any
 from sqlfeat.base.names import check_name, did_you_mean
 from sqlfeat.base.yaml import Node
 from sqlfeat.errors import Place, ProjectError
+from sqlfeat.spec.mlflow import MlflowSpec, read_mlflow
 from sqlfeat.spec.problems import Problems
 from sqlfeat.spec.project import EntitySpec, TargetSpec
+from sqlfeat.spec.promotion import PromotionSpec, read_promotion
 from sqlfeat.spec.properties import read_entities
 from sqlfeat.spec.section import Section
 
@@ -28,6 +30,7 @@ _KEYS = (
 )  # fmt: skip
 _TARGET = ("engine", "type", "path", "schema", "threads", "memory_limit", "settings")
 _SPARK_TARGET = ("engine", "type", "remote", "schema", "catalog", "threads", "settings")
+_REGISTRY = ("path", "promotion", "mlflow")
 _ONLINE = ("store", "path", "url", "namespace", "map_size", "timeout")
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B|%)", re.IGNORECASE)
 
@@ -47,6 +50,8 @@ class ProjectFile:
     online: Mapping[str, Any]
     model_config: Node | None
     seed_config: Node | None
+    promotion: PromotionSpec = field(default_factory=PromotionSpec)
+    mlflow: MlflowSpec | None = None
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(_PATHS))
 
 
@@ -65,6 +70,8 @@ def read_project_file(root: Path, node: Node, problems: Problems) -> ProjectFile
         entities={entity.name: entity for entity in read_entities(file)},
         vars=file.mapping("vars"),
         registry=_registry(file, root),
+        promotion=_promotion(file),
+        mlflow=_mlflow(file, root),
         target_path=target_path,
         online=_online(file, root),
         model_config=file.get("models"),
@@ -97,8 +104,24 @@ def _registry(file: Section, root: Path) -> Path:
     section = file.section("registry", "the registry")
     if section is None:
         return inside(root, "registry")
-    section.only(("path",))
+    section.only(_REGISTRY)
     return inside(root, section.text("path") or "registry")
+
+
+def _promotion(file: Section) -> PromotionSpec:
+    registry = file.get("registry")
+    if registry is None or not registry.is_mapping:
+        return PromotionSpec()
+    section = Section(registry, "the registry", file.problems).section("promotion", "the promotion")
+    return PromotionSpec() if section is None else read_promotion(section)
+
+
+def _mlflow(file: Section, root: Path) -> MlflowSpec | None:
+    registry = file.get("registry")
+    if registry is None or not registry.is_mapping:
+        return None
+    section = Section(registry, "the registry", file.problems).section("mlflow", "MLflow")
+    return None if section is None else read_mlflow(section, root)
 
 
 def _online(file: Section, root: Path) -> dict[str, Any]:

@@ -21,7 +21,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sqlfeat.base.files import FolderLock, canonical_json, sha256, sha256_text
+from sqlfeat.base.files import (
+    FolderLock,
+    NotAPlainFileError,
+    canonical_json,
+    open_plain,
+    read_plain,
+    sha256,
+    sha256_text,
+)
 from sqlfeat.errors import StoreError
 from sqlfeat.store.training_set import FORMAT_VERSION, OutputColumn, TrainingSet
 
@@ -127,17 +135,27 @@ def read_manifest(folder: Path, kind: Kind = TRAINING_SET) -> Manifest:
     if not folder.is_dir():
         raise StoreError("no-such-artifact", f"There is no {kind.title} at {folder}.")
     path = folder / kind.manifest
+    if folder.is_symlink():
+        raise damaged(folder, kind, "it is a link to another folder")
     with _reading(path, kind):
-        raw = path.read_bytes()
+        raw = read_plain(path)
     manifest = _parsed(raw)
     if manifest is None or not isinstance(manifest.get("files"), dict):
         raise damaged(path, kind, "it is not what was written")
     if manifest.get("kind") != kind.name:
         raise damaged(path, kind, f"it describes a {manifest.get('kind')!r}")
     _check_format(path, manifest.get("format"), kind)
-    if _checksum(manifest) != manifest.get("checksum") or canonical_json(manifest).encode() != raw:
+    if not _is_as_written(manifest, raw):
         raise damaged(path, kind, "its checksum does not match")
     return manifest
+
+
+def _is_as_written(content: Mapping[str, Any], raw: bytes) -> bool:
+    """Whether the bytes are those that we would write for this content, its checksum included."""
+    try:
+        return _checksum(content) == content.get("checksum") and canonical_json(content).encode() == raw
+    except (ValueError, RecursionError):  # NaN, half a character, too deep: nothing that we write
+        return False
 
 
 def _parsed(raw: bytes) -> Manifest | None:
@@ -152,9 +170,9 @@ def read_built(folder: Path, kind: Kind = TRAINING_SET) -> Manifest:
     """When and where an artifact was made, once that is found to be what was written."""
     path = folder / BUILT
     with _reading(path, kind):
-        raw = path.read_bytes()
+        raw = read_plain(path)
     built = _parsed(raw)
-    if built is None or _checksum(built) != built.get("checksum") or canonical_json(built).encode() != raw:
+    if built is None or not _is_as_written(built, raw):
         raise damaged(path, kind, "it is not what was written")
     return {key: value for key, value in built.items() if key != "checksum"}
 
@@ -174,9 +192,9 @@ def verify_files(folder: Path, manifest: Mapping[str, Any], kind: Kind = TRAININ
     """Raise unless every file that the manifest names is there with its size and hash."""
     for name in manifest["files"]:
         path, expected = _file_entry(folder, manifest, name, kind)
-        with _reading(path, kind):
-            size = path.stat().st_size
-            found = sha256(path) if size == expected["bytes"] else ""
+        with _reading(path, kind), open_plain(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            found = hashlib.file_digest(stream, "sha256").hexdigest() if size == expected["bytes"] else ""
         _compare(path, size, found, expected, kind)
 
 
@@ -184,16 +202,24 @@ def read_file(folder: Path, manifest: Mapping[str, Any], name: str, kind: Kind =
     """The bytes of one file of an artifact, once they are found to be those that were written."""
     path, expected = _file_entry(folder, manifest, name, kind)
     with _reading(path, kind):
-        raw = path.read_bytes()
+        raw = read_plain(path)
     _compare(path, len(raw), hashlib.sha256(raw).hexdigest(), expected, kind)
     return raw
 
 
 def _file_entry(folder: Path, manifest: Mapping[str, Any], name: str, kind: Kind) -> tuple[Path, Mapping[str, Any]]:
-    relative = PurePosixPath(name)
-    if name not in manifest["files"] or relative.is_absolute() or ".." in relative.parts:
+    expected = manifest["files"].get(name)
+    if not isinstance(expected, dict) or not {"bytes", "sha256"} <= expected.keys() or not _is_inside(folder, name):
         raise damaged(folder / kind.manifest, kind, f"it names no file {name!r} of this folder")
-    return folder / relative, manifest["files"][name]
+    return folder / PurePosixPath(name), expected
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    """Whether the name leads to a place in the folder, through no link."""
+    relative = PurePosixPath(name)
+    if "\0" in name or relative.is_absolute() or not relative.parts or ".." in relative.parts:
+        return False
+    return not any((folder / above).is_symlink() for above in relative.parents)
 
 
 def _compare(path: Path, size: int, found: str, expected: Mapping[str, Any], kind: Kind) -> None:
@@ -209,6 +235,8 @@ def _reading(path: Path, kind: Kind) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError):
         raise damaged(path, kind, "it is missing") from None
+    except NotAPlainFileError as error:
+        raise damaged(path, kind, str(error)) from None
     except OSError as error:
         raise StoreError("cannot-read", f"{path} cannot be read: {error.strerror or error}.") from error
 

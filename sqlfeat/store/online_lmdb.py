@@ -47,7 +47,7 @@ _FOLDER = re.compile(r"v([1-9][0-9]{0,17})")
 _MOST_TABLES = 4096
 _PAGE = 4096
 _ROOM = 1 << 24
-_Layer = tuple[Callable[..., bytes | None], dict[str, Any]]
+_Place = tuple[Callable[..., bytes | None], Any]
 
 
 class LmdbStore:
@@ -147,18 +147,14 @@ class LmdbSnapshot:
 
     def fetch(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
         """See :class:`sqlfeat.store.online.Snapshot`."""
-        layers = self._reading()
+        places = self._reading()
         found: list[bytes | None] = []
         for table, key in wanted:
             value = None
-            if table in self._tables:
-                if len(key) > LONGEST_KEY:
-                    key = _hashed(key)
-                for get, databases in layers:
-                    database = databases.get(table)
-                    value = get(key, None, database) if database is not None else None
-                    if value is not None:
-                        break
+            for get, database in places.get(table, ()):
+                value = get(key if len(key) <= LONGEST_KEY else _hashed(key), None, database)
+                if value is not None:
+                    break
             found.append(value or None)
         return found
 
@@ -184,17 +180,21 @@ class LmdbSnapshot:
             for transaction in transactions:
                 transaction.abort()
 
-    def _reading(self) -> list[_Layer]:
-        """This thread's getters, the newest layer first: files never change, so one transaction serves for ever."""
-        known: list[_Layer] | None = getattr(self._local, "layers", None)
+    def _reading(self) -> dict[str, list[_Place]]:
+        """Where this thread reads each table, the newest layer first: files never change, so it is so for ever."""
+        known: dict[str, list[_Place]] | None = getattr(self._local, "places", None)
         if known is not None:
             return known
         opened = [environment.begin() for environment in self._environments]
         with self._closing:
             self._transactions += opened
-        layers = [(one.get, databases) for one, databases in zip(opened, self._databases, strict=True)][::-1]
-        self._local.layers = layers
-        return layers
+        layers = list(zip(opened, self._databases, strict=True))[::-1]
+        places = {
+            table: [(one.get, databases[table]) for one, databases in layers if table in databases]
+            for table in self._tables
+        }
+        self._local.places = places
+        return places
 
     def close(self) -> None:
         """Unmap it."""

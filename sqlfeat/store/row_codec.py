@@ -19,7 +19,9 @@ STRUCT                                      4 bytes: the length of the tail, whi
 ==========================================  ==================================================================
 
 Rows are encoded a column at a time, without a loop over rows, and decoded one by one by a function that is made for
-their schema. Which rows there are, and where they lie, is not known here.
+their schema: to Python's values, or *plain*, as numbers that DuckDB keeps (a DECIMAL as the whole number of its smallest
+units, a DATE as days, an instant as its number, an INTERVAL as months, days and microseconds), which is what compiled
+expressions take. Which rows there are, and where they lie, is not known here.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from __future__ import annotations
 import datetime as dt
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -78,9 +80,9 @@ class RowCodec:
         RunError: ``no-row-form`` for a type that has no place in a row (UNION, BIGNUM).
     """
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], *, plain: bool = False) -> None:
         self.columns = tuple(columns)
-        self._slots = [_slot(column.name, column.type) for column in self.columns]
+        self._slots = [slot_of(column.name, column.type, plain=plain) for column in self.columns]
         self._filled = [slot for slot in self._slots if slot.format]  # all but those of type NULL
         self._bitmap = (len(self.columns) + 7) // 8
         self._struct = struct.Struct(f"<{self._bitmap}s{''.join(slot.format for slot in self._slots)}")
@@ -90,9 +92,9 @@ class RowCodec:
         self.decode = self._decoder()
 
     @classmethod
-    def of(cls, schema: pa.Schema) -> RowCodec:
+    def of(cls, schema: pa.Schema, *, plain: bool = False) -> RowCodec:
         """The codec of a table's rows."""
-        return cls([Column(field.name, field.type) for field in schema])
+        return cls([Column(field.name, field.type) for field in schema], plain=plain)
 
     # -- many rows at once -----------------------------------------------------------------------------------------
 
@@ -135,7 +137,12 @@ class RowCodec:
         count = len(self.columns)
         names = [f"v{i}" for i, slot in enumerate(self._slots) if slot.format]
         space: dict[str, Any] = {"unpack": self._struct.unpack_from, "none": bytes(self._bitmap), "null": None}
-        lines = ["def decode(data, start=0):", f"    {', '.join(['bitmap', *names])}, = unpack(data, start)"]
+        lines = ["def decode(data, start=0):"]
+        if len(names) == count and all(slot.value is None for slot in self._slots):
+            lines += ["    row = unpack(data, start)", "    if row[0] == none: return row[1:]"]
+            lines.append(f"    {', '.join(['bitmap', *names])}, = row")
+        else:
+            lines.append(f"    {', '.join(['bitmap', *names])}, = unpack(data, start)")
         lines += [f"    v{i} = null" for i, slot in enumerate(self._slots) if not slot.format]
         if any(slot.tail for slot in self._slots):
             lines.append(f"    at = start + {self._struct.size}")
@@ -160,10 +167,11 @@ class RowCodec:
 
 
 @dataclass(frozen=True)
-class _Slot:
+class Slot:
     """How a column lies in a row: its place in the fixed part, and what makes numbers or a tail of an array of it.
 
-    ``value`` makes a Python value of what was unpacked, or of ``(data, start, end)`` of the tail.
+    ``value`` makes a Python value of what was unpacked, or of ``(data, start, end)`` of the tail; ``plain`` a plain one,
+    where what was unpacked is none.
     """
 
     format: str
@@ -171,6 +179,7 @@ class _Slot:
     numbers: Callable[[pa.Array], Any] | None = None
     tail: Callable[[pa.Array], pa.Array] | None = None
     value: Callable[..., Any] | None = None
+    plain: Callable[..., Any] | None = None
 
 
 _INTEGERS = {
@@ -180,31 +189,37 @@ _INTEGERS = {
 }  # fmt: skip
 
 
-def _slot(name: str, kind: pa.DataType) -> _Slot:
+def slot_of(name: str, kind: pa.DataType, *, plain: bool = False) -> Slot:
+    """How a column of a type lies in a row."""
+    nested = _nested(name, kind, plain)
+    slot = _slot(name, kind) if nested is None else nested
+    if not plain or nested is not None or slot.tail is not None:
+        return slot
+    return replace(slot, value=slot.plain)
+
+
+def _slot(name: str, kind: pa.DataType) -> Slot:
     plain = _INTEGERS.get(kind)
     if plain is not None:
-        return _Slot(plain, f"<{plain}" if plain not in "bB" else plain, _numbers)
+        return Slot(plain, f"<{plain}" if plain not in "bB" else plain, _numbers)
     if pa.types.is_null(kind):
-        return _Slot("", None)
+        return Slot("", None)
     if pa.types.is_boolean(kind):
-        return _Slot("?", "u1", lambda array: _numbers(array.cast(pa.uint8())))
+        return Slot("?", "u1", lambda array: _numbers(array.cast(pa.uint8())))
     if pa.types.is_date32(kind):
-        return _Slot("i", "<i4", lambda array: _numbers(array.cast(pa.int32())), value=_date)
+        return Slot("i", "<i4", lambda array: _numbers(array.cast(pa.int32())), value=_date)
     if pa.types.is_time64(kind):
-        return _Slot("q", "<i8", lambda array: _numbers(array.cast(pa.int64())), value=_time_of(kind))
+        return Slot("q", "<i8", lambda array: _numbers(array.cast(pa.int64())), value=_time_of(kind))
     if pa.types.is_timestamp(kind):
-        return _Slot("q", "<i8", lambda array: _numbers(array.cast(pa.int64())), value=_timestamp_of(kind))
+        return Slot("q", "<i8", lambda array: _numbers(array.cast(pa.int64())), value=_timestamp_of(kind))
     if pa.types.is_decimal128(kind):
         return _decimal(kind)
     if pa.types.is_interval(kind):
-        return _Slot("16s", "V16", _sixteen, value=_interval)
-    nested = _nested(name, kind)
-    if nested is not None:
-        return nested
+        return Slot("16s", "V16", _sixteen, value=_interval, plain=_interval)
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _Slot("I", "<u4", tail=lambda array: array.cast(pa.string()).cast(pa.binary()), value=_text)
+        return Slot("I", "<u4", tail=lambda array: array.cast(pa.string()).cast(pa.binary()), value=_text)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return _Slot("I", "<u4", tail=lambda array: array.cast(pa.binary()), value=_bytes)
+        return Slot("I", "<u4", tail=lambda array: array.cast(pa.binary()), value=_bytes)
     raise RunError(
         "no-row-form",
         f"The column {name!r} is of type {kind}, which an online store cannot keep.",
@@ -212,29 +227,29 @@ def _slot(name: str, kind: pa.DataType) -> _Slot:
     )
 
 
-def _nested(name: str, kind: pa.DataType) -> _Slot | None:
+def _nested(name: str, kind: pa.DataType, plain: bool) -> Slot | None:
     if pa.types.is_struct(kind):
         fields = [kind.field(place) for place in range(kind.num_fields)]
-        codec = RowCodec([Column(field.name, field.type) for field in fields])
-        return _Slot("I", "<u4", tail=lambda array: _struct_rows(codec, array), value=_struct_value(codec))
+        codec = RowCodec([Column(field.name, field.type) for field in fields], plain=plain)
+        return Slot("I", "<u4", tail=lambda array: _struct_rows(codec, array), value=_struct_value(codec))
     if pa.types.is_map(kind):
-        pair = RowCodec([Column("key", kind.key_type), Column("value", kind.item_type)])
-        return _Slot("I", "<u4", tail=lambda array: _map_rows(pair, array), value=_map_value(pair))
+        pair = RowCodec([Column("key", kind.key_type), Column("value", kind.item_type)], plain=plain)
+        return Slot("I", "<u4", tail=lambda array: _map_rows(pair, array), value=_map_value(pair))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        element = RowCodec([Column(name, kind.value_type)])
-        return _Slot("I", "<u4", tail=lambda array: _list_rows(element, array), value=_list_value(element))
+        element = RowCodec([Column(name, kind.value_type)], plain=plain)
+        return Slot("I", "<u4", tail=lambda array: _list_rows(element, array), value=_list_value(element))
     return None
 
 
-def _decimal(kind: pa.DataType) -> _Slot:
+def _decimal(kind: pa.DataType) -> Slot:
     power = Decimal(1).scaleb(-kind.scale)
     if kind.precision <= 18:
-        return _Slot("q", "<i8", lambda array: _sixteen(array).view("<i8")[::2], value=lambda n: _scaled(n, power))
+        return Slot("q", "<i8", lambda array: _sixteen(array).view("<i8")[::2], value=lambda n: _scaled(n, power))
+    return Slot("16s", "V16", _sixteen, value=lambda data: _scaled(_unscaled(data), power), plain=_unscaled)
 
-    def value(data: bytes) -> Decimal:
-        return _scaled(int.from_bytes(data, "little", signed=True), power)
 
-    return _Slot("16s", "V16", _sixteen, value=value)
+def _unscaled(data: bytes) -> int:
+    return int.from_bytes(data, "little", signed=True)
 
 
 def _scaled(number: int, power: Decimal) -> Decimal:
@@ -273,7 +288,7 @@ def _struct_rows(codec: RowCodec, array: pa.Array) -> pa.Array:
 
 def _list_rows(element: RowCodec, array: pa.Array) -> pa.Array:
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.uint32)
-    return _counted(lengths, element.encode_arrays([array.flatten()], int(lengths.sum())))
+    return joined_lists(lengths, element.encode_arrays([array.flatten()], int(lengths.sum())))
 
 
 def _map_rows(pair: RowCodec, array: pa.Array) -> pa.Array:
@@ -283,11 +298,11 @@ def _map_rows(pair: RowCodec, array: pa.Array) -> pa.Array:
     lengths = np.zeros(len(array), np.uint32)
     lengths[array.is_valid().to_numpy(zero_copy_only=False)] = np.diff(offsets)
     keys, values = there.keys.slice(first, last - first), there.items.slice(first, last - first)
-    return _counted(lengths, pair.encode_arrays([keys, values], last - first))
+    return joined_lists(lengths, pair.encode_arrays([keys, values], last - first))
 
 
-def _counted(lengths: Any, rows: pa.Array) -> pa.Array:
-    """The tails of lists: how many elements each has, and their rows."""
+def joined_lists(lengths: Any, rows: pa.Array) -> pa.Array:
+    """The tails of lists: how many elements each has, and their rows; ``rows`` are those of all lists in order."""
     offsets = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(lengths, out=offsets[1:])
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), rows), pa.scalar(b"", pa.binary()))

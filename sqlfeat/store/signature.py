@@ -2,13 +2,16 @@
 
 A model sees a matrix of doubles: numbers and booleans as they are, a category as its position in the list of
 categories that the training set's manifest holds, and null, NaN or an unknown category as missing (NaN). This is
-the only place that says so: training, evaluation and prediction all come here, and it knows no library's model.
+the only place that says so: training, evaluation and prediction all come here, and it knows no library's model. Those
+that take a data frame get the same values by name (:class:`InputRows`): a category stays a text there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import importlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,7 @@ CATEGORICAL = "categorical"
 PROBABILITY = "probability"
 PROBABILITIES = "probabilities"
 VALUE = "value"
+SCORE = "score"
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,9 @@ class Input:
 class Output:
     """What a model gives for a row.
 
-    ``kind`` is ``probability`` (of the second of two ``classes``), ``probabilities`` (one for each of ``classes``)
-    or ``value`` (a number, without classes).
+    ``kind`` is ``probability`` (of the second of two ``classes``), ``probabilities`` (one for each of ``classes``),
+    ``value`` (a number in the label's unit, without classes) or ``score`` (a number that only orders rows: what
+    rankers and margins give).
     """
 
     kind: str
@@ -105,16 +110,114 @@ def matrix(table: pa.Table, inputs: Sequence[Input]) -> Floats:
 
 def encode(column: pa.ChunkedArray, one: Input) -> Floats:
     """One input's values as the doubles that a model sees."""
-    if one.kind == CATEGORICAL and _holds_texts(column.type):
-        texts = pc.cast(column, pa.large_string())
-        known = pa.array(one.categories or (), pa.large_string())
-        return doubles(pc.index_in(texts, value_set=known))
+    if one.kind == CATEGORICAL and holds_texts(column.type):
+        return doubles(positions(column, one))
     if one.kind == NUMERIC and _holds_numbers(column.type):
         return doubles(column)
     raise RunError(
         "input-type",
         f"The column {one.name!r} is of type {column.type}; the model takes it as {one.kind} ({one.type}).",
     )
+
+
+def positions(column: pa.ChunkedArray, one: Input) -> pa.ChunkedArray:
+    """A category's values as their positions in its list, null where they are missing or none of its categories."""
+    known = pa.array(one.categories or (), pa.large_string())
+    if not pa.types.is_dictionary(column.type):
+        return pc.index_in(pc.cast(column, pa.large_string()), value_set=known)
+    found = []
+    for chunk in column.chunks:
+        own = pc.index_in(pc.cast(chunk.dictionary, pa.large_string()), value_set=known)
+        found.append(own.take(chunk.indices))
+    return pa.chunked_array(found, pa.int32())
+
+
+def texts(column: pa.ChunkedArray, one: Input) -> pa.Array:
+    """A category's values as texts: null where they are missing or none of its categories."""
+    known = pa.array(one.categories or (), pa.large_string())
+    codes = encode(column, one)
+    return known.take(pa.array(codes, mask=np.isnan(codes)).cast(pa.int64()))
+
+
+class InputRows:
+    """The inputs of some rows in each form that a model may take: the forms of a split of the training data.
+
+    ``rows["delay_7d"]`` is one input as an array: doubles, missing as NaN, or an array of texts, missing as None.
+    """
+
+    def __init__(self, table: pa.Table, inputs: Sequence[Input]) -> None:
+        self.inputs = tuple(inputs)
+        self._table = table
+        self._places = {one.name: one for one in self.inputs}
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        one = self._places[name]
+        column = self.column(name)
+        if one.kind == CATEGORICAL:
+            return np.asarray(texts(column, one).to_numpy(zero_copy_only=False), dtype=object)
+        return encode(column, one)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One input as it came."""
+        if name not in self._table.column_names:
+            raise RunError("missing-input", f"The rows lack the column {name!r}, which the model takes.")
+        return self._table.column(name)
+
+    @cached_property
+    def _matrix(self) -> Floats:
+        return matrix(self._table, self.inputs)
+
+    def numpy(self) -> Floats:
+        """The inputs as a matrix of doubles: categories as positions in their list, missing as NaN."""
+        return self._matrix
+
+    def arrow(self) -> pa.Table:
+        """The inputs as Arrow: categories as texts, missing and unknown ones as null."""
+        columns = {
+            one.name: texts(self.column(one.name), one) if one.kind == CATEGORICAL else self.column(one.name)
+            for one in self.inputs
+        }
+        return pa.table(columns)
+
+    def pandas(self) -> Any:
+        """A DataFrame of the inputs, categories as pandas categories."""
+        pandas = _library("pandas")
+        frame = {one.name: pandas_column(self.column(one.name), one) for one in self.inputs}
+        return pandas.DataFrame(frame, index=pandas.RangeIndex(len(self)), copy=False)
+
+    def polars(self) -> Any:
+        """A polars DataFrame of the inputs, categories as Enum."""
+        polars = _library("polars")
+        enums = [
+            polars.col(one.name).cast(polars.String).cast(polars.Enum(list(one.categories or ())))
+            for one in self.inputs
+            if one.kind == CATEGORICAL
+        ]
+        return polars.from_arrow(self.arrow()).with_columns(enums)
+
+
+def pandas_column(column: pa.ChunkedArray, one: Input) -> Any:
+    """One input as a column of a pandas DataFrame: a Categorical, whole numbers or booleans as they are, or doubles."""
+    if one.kind == CATEGORICAL:
+        codes = np.nan_to_num(encode(column, one), nan=-1).astype(np.int32)
+        return _library("pandas").Categorical.from_codes(codes, categories=list(one.categories or ()))
+    whole = pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)
+    return column.to_numpy() if whole and not column.null_count else encode(column, one)
+
+
+def _library(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise RunError(
+            "missing-package", f"The package {package} is not installed.", hint=f"pip install {package}."
+        ) from error
 
 
 def doubles(column: pa.ChunkedArray) -> Floats:
@@ -130,8 +233,9 @@ def _holds_numbers(type_: pa.DataType) -> bool:
     return any(test(type_) for test in tests)
 
 
-def _holds_texts(type_: pa.DataType) -> bool:
+def holds_texts(type_: pa.DataType) -> bool:
+    """Whether the values are texts, also as a dictionary."""
     if pa.types.is_dictionary(type_):
-        return _holds_texts(type_.value_type)
+        return holds_texts(type_.value_type)
     tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
     return any(test(type_) for test in tests)

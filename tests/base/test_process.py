@@ -60,6 +60,17 @@ def forks(_):
 def exits_early(_):
     sys.exit(0)
 
+def shows_its_threads(_):
+    return os.environ["OMP_NUM_THREADS"]
+
+def forges(argument):
+    with open(os.path.join(os.environ["SQLFEAT_CHILD"], "result.json"), "w") as file:
+        file.write(argument)
+    os._exit(0)
+
+def shows_the_exchange(_):
+    return os.listdir(os.environ["SQLFEAT_CHILD"])
+
 def is_gone(_):
     os._exit(0)
 
@@ -269,3 +280,36 @@ def test_a_child_may_be_started_from_a_thread(run):
     worker.join()
 
     assert results[0].value == 2
+
+
+def test_native_libraries_are_told_how_many_threads_they_may_start(run):
+    assert run("shows_its_threads", threads=3).value == "3"
+
+
+@pytest.mark.parametrize("text", ['{"ok": true, "value": 1}', '{"ok": true, "token": "0"}', '{"ok"', "[1]", ""])
+def test_a_result_that_others_wrote_is_none(run, text):
+    result = run("forges", text)
+
+    assert (result.ok, result.forged, result.value) == (False, True, None)
+    assert result.failure == "left a result that it did not return"
+
+
+def test_the_order_cannot_be_read_again(run):
+    assert run("shows_the_exchange").value == []
+
+
+def test_a_child_that_is_not_wanted_any_more_is_stopped(run):
+    stop = threading.Event()
+
+    result = run("hangs", stop=stop, on_line=lambda line: stop.set())
+
+    assert (result.ok, result.stopped, result.timed_out) == (False, True, False)
+    assert result.failure == "was stopped"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells whose child left its group")
+def test_what_left_the_group_and_its_environment_does_not_outlive_it_either(run):
+    result = run("leaves", {"start_new_session": True, "env": {}})
+
+    assert result.ok
+    assert not is_alive(result.value)

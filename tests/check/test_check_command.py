@@ -9,6 +9,8 @@ import pytest
 
 from sqlfeat.cli.main import main
 from sqlfeat.errors import RunError
+from sqlfeat.ops import check as ops_check
+from sqlfeat.ops import check_memory
 from sqlfeat.ops.sarif import sarif
 from tests.made.projects import Opened, shop
 
@@ -280,6 +282,108 @@ def test_a_source_with_other_columns_is_read_again(tmp_path):
         (model,) = project.check().models
 
     assert model.error is not None
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """The names of the models that are judged anew, check by check."""
+    names = []
+    plain = ops_check._checked
+
+    def counted(verdicts, manifest, id_):
+        names.append(id_.removeprefix("model."))
+        return plain(verdicts, manifest, id_)
+
+    monkeypatch.setattr(ops_check, "_checked", counted)
+    return names
+
+
+def test_only_what_has_changed_and_what_is_below_it_is_judged_anew(tmp_path, judged):
+    beside = SAFE.replace("amount from", "amount as paid from")
+    files = {"models/leaky.sql": LEAKY, "models/below.sql": BELOW, "models/beside.sql": beside}
+    opened = Opened(shop(tmp_path, files))
+    with opened.project() as project:
+        project.check()
+    judged.clear()
+    opened.change({"models/leaky.sql": LEAKY.replace("sum(amount)", "max(amount)")})
+    with opened.project() as project:
+        again = project.check()
+
+    assert sorted(judged) == ["below", "leaky"]
+    assert {m.name: m.verdict for m in again.models} == {"leaky": "unsafe", "below": "unsafe", "beside": "safe"}
+
+
+def test_a_verdict_hangs_on_everything_above(tmp_path, judged):
+    """On the source's declaration, two models further up."""
+    sources = """
+        sources:
+          - name: raw
+            config: {{location: "data/{{name}}.parquet"}}
+            tables: [{{name: orders, config: {{event_time: ordered_at{more}}}}}]
+    """
+    view = BELOW.replace("total", "amount").replace("leaky", "staged")
+    files = {"models/sources.yml": sources.format(more=""), "models/staged.sql": SAFE, "models/below.sql": view}
+    opened = Opened(shop(tmp_path, files))
+    with opened.project() as project:
+        project.check()
+    judged.clear()
+    opened.change({"models/sources.yml": sources.format(more=", available_after: 1 hour")})
+    with opened.project() as project:
+        project.check()
+
+    assert sorted(judged) == ["below", "staged"]
+
+
+def test_what_a_training_set_says_of_its_label_reaches_who_reads_the_label_model(tmp_path, judged):
+    """It is no parent of theirs, and says which column is the label."""
+    reads = """
+        {{ config(event_time='ordered_at') }}
+        select customer, ordered_at, is_large from {{ ref('asked') }}
+    """
+    wanted = WANTED.replace(", {{ feature('leaky.total') }}", "")
+    opened = Opened(shop(tmp_path, {"models/leaky.sql": SAFE, "models/asked.sql": ASKED, "models/reads.sql": reads}))
+    with opened.project() as project:
+        project.check()
+    judged.clear()
+    opened.change({"models/wanted.sql": wanted})
+    with opened.project() as project:
+        project.check()
+
+    assert {"reads", "wanted", "asked"} <= set(judged)
+    assert "leaky" not in judged
+
+
+def test_another_checker_has_said_nothing(tmp_path, judged, monkeypatch):
+    opened = Opened(shop(tmp_path, {"models/leaky.sql": LEAKY}))
+    with opened.project() as project:
+        project.check()
+    judged.clear()
+    monkeypatch.setattr(check_memory, "checker", lambda: "another")
+    with opened.project() as project:
+        project.check()
+
+    assert judged == ["leaky"]
+
+
+def test_a_macro_is_part_of_whoever_may_call_it(tmp_path, judged):
+    macro = "{{% macro paid() %}}{}{{% endmacro %}}"
+    files = {"models/leaky.sql": SAFE.replace("amount from", "{{ paid() }} as paid from")}
+    opened = Opened(shop(tmp_path, {**files, "macros/paid.sql": macro.format("amount")}))
+    with opened.project() as project:
+        assert project.check().model("leaky").verdict == "safe"
+    opened.change({"macros/paid.sql": macro.format("sum(amount) over (partition by customer)")})
+    with opened.project() as project:
+        assert project.check().model("leaky").verdict == "unsafe"
+
+
+def test_how_far_back_a_model_reads_is_told_with_its_sql_too(tmp_path, capsys):
+    sql = SAFE.replace("amount from", "sum(amount) over (order by ordered_at range interval 3 hours preceding) n from")
+    opened = Opened(shop(tmp_path, {"models/leaky.sql": sql}))
+
+    main(["compile", "--json", "--project-dir", str(opened.root)])
+
+    (model,) = json.loads(capsys.readouterr().out)["compiled"]
+    assert (model["lookback"], model["lookback_reason"]) == ({"months": 0, "microseconds": 3 * 3600 * 1_000_000}, None)
 
 
 def test_a_damaged_memory_is_no_memory(tmp_path):

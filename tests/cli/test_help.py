@@ -10,7 +10,8 @@ import pytest
 
 from sqlfeat.cli.main import MODULES, program
 
-COMMANDS = [*MODULES, "registry ls", "registry show"]
+REGISTRY = ("ls", "show", "history", "diff", "alias", "rollback", "archive", "gc", "audit", "reproduce")
+COMMANDS = [*MODULES, *(f"registry {name}" for name in REGISTRY)]
 
 LISTED = """\
 Usage: sqlfeat [OPTIONS] [COMMAND] [ARGS]...
@@ -44,7 +45,10 @@ Training:
   explain             Show where the values of one training row come from.
   train               Train a hook's model, measure it, keep it as a version.
   predict             Score rows with a registered model.
-  registry            Look at the registered models and their versions.
+  registry            Registered models: versions, aliases, who changed what.
+
+Serving:
+  publish  Publish the online feature views as one snapshot.
 
 """
 

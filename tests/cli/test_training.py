@@ -1,16 +1,13 @@
-"""The commands from label rows to predictions, and the registry: what they pass on, and how the answers read."""
+"""The commands from label rows to predictions: what they pass on, and how the answers read."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
-from sqlfeat.errors import StoreError
 from sqlfeat.ops.predict import Prediction
 from sqlfeat.ops.results import Event
-from sqlfeat.store.registry import ModelVersion, RegisteredModel
+from sqlfeat.store.registry import ModelVersion
 from sqlfeat.store.signature import Output, Signature
 from sqlfeat.store.training_set import OutputColumn, TrainingSet
 
@@ -176,7 +173,10 @@ def test_parameters_are_typed_as_they_look(typing, project):
                 "seed": None,
                 "metric": ["auc"],
                 "tag": "a=b",
-            }
+            },
+            "sweep": False,
+            "metric": None,
+            "jobs": None,
         },
     )
 
@@ -225,72 +225,3 @@ predictions of late_lgbm version 3
     )
     document = typing("predict", "late_lgbm", "--json").document
     assert (document["rows"], document["path"], document["version"]) == (1100, "target/predictions/late.parquet", 3)
-
-
-def test_the_registry_lists_the_latest_versions(typing, project):
-    damaged = StoreError("damaged-version", "The version old@v1 is damaged.")
-    project.answers["registered_models"] = [
-        RegisteredModel("late_lgbm", (version(2), version(3))),
-        RegisteredModel("old", (), (damaged,)),
-    ]
-
-    shown = typing("registry", "ls")
-
-    assert (
-        shown.out
-        == """\
-  name        latest   created                metrics
-  late_lgbm   v3       2013-04-01 12:30:05Z   test: auc 0.7000, log_loss null
-  old         -        -                      every version is damaged
-"""
-    )
-    assert shown.err == "[damaged-version] The version old@v1 is damaged.\n"
-    assert [model["name"] for model in typing("registry", "ls", "--json").document["models"]] == ["late_lgbm", "old"]
-
-
-def test_an_empty_registry_says_how_to_fill_it(typing, project):
-    project.answers["registered_models"] = []
-
-    assert typing("registry", "ls").err == "No model is registered yet: sqlfeat train HOOK registers one.\n"
-
-
-def test_the_registry_shows_all_that_is_known_of_a_version(typing, project):
-    project.answers["registered_model"] = version()
-
-    shown = typing("registry", "show", "late_lgbm@3")
-
-    assert (
-        shown.out
-        == f"""\
-late_lgbm version 3
-  created        2013-04-01 12:30:05.123456Z
-  hook           hooks/late_flights.py:late_lgbm
-  training set   late_flights 5f2c9a
-  path           registry/late_lgbm/v3
-  file           model.txt (lightgbm), sha256 {"0f" * 32}
-  git            abc123 with uncommitted changes
-  versions       python 3.11.7, lightgbm 4.7.0
-  log            registry/late_lgbm/v3/log.txt
-
-  metric      train     test
-  auc        0.8123   0.7000
-  log_loss   0.4000     null
-
-  parameters
-  num_leaves   31
-  objective    binary
-
-  importance (gain)
-  delay_7d   75.0 %   ██████████████████████████████
-  carrier    25.0 %   ██████████
-  idle        0.0 %
-"""
-    )
-    assert project.calls["registered_model"] == (("late_lgbm@3",), {})
-
-
-@pytest.mark.parametrize("missing", [{"git": None}, {"importances": {}}, {"params": {}}, {"metrics": {}}])
-def test_a_version_of_which_less_is_known_is_shown_too(typing, project, missing):
-    project.answers["registered_model"] = version(**missing)
-
-    assert typing("registry", "show", "late_lgbm").code == 0

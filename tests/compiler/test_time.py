@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from sqlfeat.compiler.manifest import Column, TimeFacts
+from sqlfeat.compiler.resolve import resolve
 from sqlfeat.compiler.rewriting import ref_token
 from sqlfeat.compiler.time import facts_of_model
 from sqlfeat.compiler.verdicts import Verdicts
@@ -168,6 +169,53 @@ def test_labels_look_ahead_by_purpose():
     sql = "select at, loaded, k from <a>"
 
     assert facts(sql, "at loaded k", {"a": LOADED}, event_time="at", role="label").available_at is None
+
+
+def read(sql, columns, parents, **config):
+    """The facts of a model whose SELECT can be read, as in a project."""
+    listed = [Column(name, TYPES.get(name.split("_")[0].lower(), "TIMESTAMP")) for name in columns.split()]
+    for name in parents:
+        sql = sql.replace(f"<{name}>", ref_token(name))
+    given = {f"ref.{name}": [Column(each, kind) for each, kind in TYPES.items()] for name in parents}
+    times = {f"model.{name}": time for name, time in parents.items()}
+    merged = merge_config([Layer(config)])
+    return facts_of_model("m", merged, listed, times, sql, {}, HERE, lambda: resolve(sql, given))
+
+
+@pytest.mark.parametrize(
+    ("sql", "parents"),
+    [
+        ("select at + interval 59 minutes as at from <a>", {"a": DELAYED}),
+        ("select b.at from <b> as b left join <a> as a on a.at <= b.at", {"a": DELAYED, "b": TimeFacts("at")}),
+        ("select greatest(a.at, b.at) as at from <a> as a join <b> as b using (k)", {"a": DELAYED, "b": DELAYED}),
+        ("with b as (select loaded as at from <a>) select at from b", {"a": DELAYED}),
+    ],
+)
+def test_a_delay_does_not_pass_on_with_a_name_alone(sql, parents):
+    assert read(sql, "at", parents, event_time="at").available_after is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "parents"),
+    [
+        ("with b as (select * from <a>) select at from b where k > 1", {"a": DELAYED}),
+        ("select at, sum(k) over (order by at) as k_1 from <a>", {"a": DELAYED}),
+        ("select at, max(k) as k_1 from <a> group by at", {"a": DELAYED}),
+        ("select a.at, b.k from <a> as a left join <b> as b on b.at <= a.at", {"a": DELAYED, "b": TimeFacts("at")}),
+        ("select at, k from <a> union all select at, k from <b>", {"a": DELAYED, "b": TimeFacts("at")}),
+    ],
+)
+def test_a_delay_passes_on_with_its_event_time_however_that_goes(sql, parents):
+    columns = "at k_1" if "k_1" in sql else "at k" if ", k" in sql.replace("b.k", ", k") else "at"
+
+    assert read(sql, columns, parents, event_time="at").available_after == DELAYED.available_after
+
+
+def test_the_other_parent_s_column_of_the_same_name_is_another_one():
+    sql = "with q as (select a.at, b.loaded from <a> as a join <b> as b using (k)) select * from q"
+    parents = {"a": LOADED, "b": TimeFacts(immutable=True)}
+
+    assert read(sql, "at loaded", parents, event_time="at").available_at is None
 
 
 # -- in a project ------------------------------------------------------------------------------------------------------

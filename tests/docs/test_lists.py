@@ -44,7 +44,8 @@ def commands() -> dict[str, click.Command]:
         assert command is not None
         found[name] = command
         if isinstance(command, click.Group):
-            found |= {f"{name} {inner}": each for inner, each in command.commands.items()}
+            names = command.list_commands(context)
+            found |= {f"{name} {inner}": each for inner in names if (each := command.get_command(context, inner))}
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlfeat.base.clock import FixedClock
 from sqlfeat.ops.results import Event
-from sqlfeat.spec.project import ProjectSpec
+from sqlfeat.spec.project import ProjectSpec, TargetSpec
 
 NOW = datetime(2013, 4, 1, 12, tzinfo=UTC)
 
@@ -33,6 +33,10 @@ class MadeSession:
     """What training and prediction ask of a session."""
 
     spec: ProjectSpec
+    target: TargetSpec = TargetSpec("dev", "duckdb")
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    threads: int | None = None
+    notifies: bool = True
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
     events: list[Event] = field(default_factory=list)
     definition: Mapping[str, Any] = field(

@@ -26,13 +26,16 @@ CARRIED = ["flight_id", "asked_utc", "sched_dep_utc"]
 @pytest.fixture
 def assembled(monkeypatch):
     """Let ``predict`` get these rows; what it was asked for is kept beside them."""
-    asked = {"table": flights(10)}
+    asked = {"table": flights(10), "pieces": 1}
 
-    def assemble(session, name, *, at=None, rows=None, start=None, end=None):
-        asked.update(name=name, at=at, rows=rows, start=start, end=end)
-        return asked["table"]
+    def assemble_in_pieces(session, name, request, nodes=(), transforms=None):
+        asked.update(name=name, request=request, nodes=nodes, transforms=transforms)
+        rows = -(-asked["table"].num_rows // asked["pieces"])
+        for piece in range(asked["pieces"]):
+            table = asked["table"].slice(piece * rows, rows)
+            yield pa.RecordBatchReader.from_batches(table.schema, table.to_batches(max_chunksize=4))
 
-    monkeypatch.setattr(predict_module, "assemble", assemble)
+    monkeypatch.setattr(predict_module, "assemble_in_pieces", assemble_in_pieces)
     return asked
 
 
@@ -74,19 +77,29 @@ def test_what_is_asked_for_reaches_the_assembly(session, assembled):
 
     predict(session, "late_lgbm@v1", at=instant, rows=rows, start=instant, end=instant)
 
+    request = assembled["request"]
     assert assembled["name"] == "late_flights"
-    assert (assembled["at"], assembled["start"], assembled["end"]) == (instant, instant, instant)
-    assert assembled["rows"] is rows
+    assert (request.at, request.start, request.end, request.without) == (instant, instant, instant, None)
+    assert request.rows is rows
 
 
-def test_the_same_predictions_are_the_same_file_however_many_rows_go_at_once(session, assembled, monkeypatch):
+@pytest.mark.parametrize("pieces", [1, 3, 10])
+def test_the_same_predictions_are_the_same_file_however_many_pieces_they_come_in(session, assembled, pieces):
+    register_version(session.spec.registry)
+    expected = predict(session, "late_lgbm").path
+    assembled["pieces"] = pieces
+
+    found = predict(session, "late_lgbm")
+
+    assert (found.rows, found.path) == (10, expected)
+
+
+def test_the_rows_are_the_same_however_many_are_scored_at_once(session, assembled, monkeypatch):
     register_version(session.spec.registry)
     first = predict(session, "late_lgbm")
-
-    assert predict(session, "late_lgbm").path == first.path
-
     monkeypatch.setattr(codecs, "ROWS_AT_ONCE", 3)
     in_parts = predict(session, "late_lgbm", out=session.spec.root / "parts" / "late.parquet")
+
     assert pq.read_table(in_parts.path).equals(pq.read_table(first.path))
     assembled["table"] = flights(11)
     assert predict(session, "late_lgbm").path != first.path
@@ -152,6 +165,8 @@ def test_a_damaged_version_predicts_nothing(session):
 
 
 def test_predictions_are_written_as_parquet_only(session):
+    register_version(session.spec.registry)
+
     with pytest.raises(UsageError, match=r"written as Parquet, not as 'late\.csv'"):
         predict(session, "late_lgbm", out=session.spec.root / "late.csv")
 

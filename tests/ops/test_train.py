@@ -4,10 +4,11 @@ import json
 import math
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
-from sqlfeat.errors import ProjectError, RunError, StoreError, UsageError
+from sqlfeat.errors import HookError, ProjectError, RunError, StoreError, UsageError
 from sqlfeat.ops import train as train_module
 from sqlfeat.ops.train import train
 from sqlfeat.store.registry import read_model, registered_models, resolve
@@ -64,6 +65,7 @@ def test_a_hook_becomes_a_version_with_all_that_went_into_it(trained):
     assert version.created_at == NOW
     assert version.training_set == {
         "name": "late_flights", "id": "0f3a", "definition": "d1", "splits": ["train", "validation", "test"],
+        "request": None,
     }  # fmt: skip
     assert version.features == {"carrier_delays.delay_7d": "f1"}
     assert version.compiled == {"carrier_delays": "c1", "late_flights": "c2"}
@@ -83,6 +85,7 @@ def test_a_hook_becomes_a_version_with_all_that_went_into_it(trained):
 def test_metrics_are_computed_on_every_split_and_those_of_the_hook_are_kept(trained):
     _, version, _ = trained
     computed = {"auc", "log_loss", "brier", "accuracy", "average_precision", "positive_rate"}
+    computed |= {"precision", "recall", "f1", "calibration_error"}
 
     assert list(version.metrics) == ["train", "validation", "test"]
     assert [set(metrics) - {"trees"} for metrics in version.metrics.values()] == [computed] * 3
@@ -92,8 +95,24 @@ def test_metrics_are_computed_on_every_split_and_those_of_the_hook_are_kept(trai
     assert max(version.importances["gain"], key=version.importances["gain"].get) == "delay_7d"
 
 
+def test_a_version_keeps_its_reports(trained):
+    session, version, _ = trained
+
+    assert set(version.reports) == {"calibration", "slices"}
+    assert set(version.reports["calibration"]) == {"train", "validation", "test"}
+    assert {name: list(columns) for name, columns in version.reports["slices"].items()} == {
+        "test": ["carrier"], "validation": ["carrier"],
+    }  # fmt: skip
+    assert set(version.importances) == {"gain", "split", "permutation"}
+    assert version.importances["permutation"]["delay_7d"] > 0.1
+    assert resolve(session.spec.registry, "late_lgbm@1").reports == version.reports
+
+
 def test_training_twice_gives_the_same_bytes(trained):
     _, first, second = trained
+
+    assert first.reports == second.reports
+    assert first.importances == second.importances
 
     assert (first.version, second.version) == (1, 2)
     assert first.sha256 == second.sha256
@@ -230,6 +249,41 @@ def test_parameters_that_json_cannot_keep_are_refused(session, value):
     assert caught.value.code == "bad-params"
 
 
+def test_parameters_of_a_file_win_over_the_decorators_and_given_ones_over_both(session):
+    hook = session.spec.root / "hooks" / "late_lgbm.py"
+    hook.write_text(
+        "from sqlfeat import trainer\n@trainer('late_flights', params={'a': 1, 'b': 1, 'c': 1})\n"
+        "def late_lgbm(data, params): raise ValueError(params)\n"
+    )
+    said = hook.with_suffix(".yml")
+    said.write_text("trainers: [{name: late_lgbm, params: {b: 2, c: 2}}]\n")
+    session.spec = replace(session.spec, hooks=(hook, said))
+
+    with pytest.raises(HookError) as caught:
+        train(session, "late_lgbm", {"c": 3})
+
+    assert caught.value.what == "The hook raised ValueError: {'a': 1, 'b': 2, 'c': 3}"
+
+
+def test_the_hooks_of_a_training_hear_that_it_begins_and_how_it_ends(session):
+    hook = session.spec.root / "hooks" / "late_lgbm.py"
+    hook.write_text(
+        "import json\nfrom sqlfeat import on, trainer\n"
+        "@trainer('late_flights')\ndef late_lgbm(data): raise ValueError('no')\n"
+        "@on('train_start')\ndef begin(facts): print(json.dumps(facts))\n"
+        "@on('train_failed')\ndef end(facts): print(facts['hook'], facts['error']['message'])\n"
+    )
+
+    with pytest.raises(HookError):
+        train(session, "late_lgbm", {"c": 3})
+
+    heard = [event.text for event in session.events if event.name in ("begin", "end")]
+    assert heard == [
+        '{"hook": "late_lgbm", "training_set": "late_flights", "params": {"c": 3}}',
+        "late_lgbm The hook raised ValueError: no",
+    ]
+
+
 def test_numbers_are_judged_as_numbers(tmp_path, building):
     label = OutputColumn("minutes", "DOUBLE", "label")
     table = flights(80, label="minutes")
@@ -243,7 +297,7 @@ def test_numbers_are_judged_as_numbers(tmp_path, building):
     version = train(MadeSession(project(tmp_path / "flights", late_lgbm=hook)), "late_lgbm")
 
     assert version.signature.output.as_dict() == {"kind": "value", "classes": None}
-    assert set(version.metrics["test"]) == {"rmse", "mae", "r2"}
+    assert set(version.metrics["test"]) == {"rmse", "mae", "r2", "mean_error"}
     assert 0 < version.metrics["test"]["r2"] < 1
 
 
@@ -264,6 +318,6 @@ def test_classes_of_text_keep_their_names(tmp_path, building):
     version = train(MadeSession(project(tmp_path / "flights", why=hook)), "why")
 
     assert version.signature.output.as_dict() == {"kind": "probabilities", "classes": ["none", "weather"]}
-    assert set(version.metrics["all"]) == {"log_loss", "accuracy"}
+    assert set(version.metrics["all"]) == {"log_loss", "accuracy", "f1_macro", "auc_ovr", "calibration_error"}
     assert version.metrics["all"]["accuracy"] > 0.6
     assert version.metrics["all"]["log_loss"] < math.log(2)

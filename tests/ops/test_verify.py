@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.made.payments import bank
@@ -9,6 +11,7 @@ from tests.made.projects import day
 from tests.made.verified import difference_of, model_of, verdicts, verify
 
 CUTOFF = day(3, 18)
+MICROSECOND = timedelta(microseconds=1)
 PAID = "{{ config(materialized='table', event_time='paid_at', available_at='booked_at') }}\n"
 FROM = "from {{ source('raw', 'payments') }}"
 
@@ -177,8 +180,10 @@ def test_what_is_safe_passes(safe, name):
     assert found.rows > 0
 
 
-def test_cutoffs_are_quantiles_of_the_event_times_and_those_asked_for(safe):
-    assert [cutoff.at for cutoff in safe.cutoffs] == [day(2), CUTOFF, day(4, 12), day(9)]
+def test_cutoffs_are_quantiles_of_the_event_times_just_before_more_is_known_and_those_asked_for(safe):
+    just_before = [day(2, 12) - MICROSECOND, day(5) - MICROSECOND]
+
+    assert [cutoff.at for cutoff in safe.cutoffs] == [just_before[0], CUTOFF, just_before[1], day(9)]
 
 
 def test_cutoffs_tell_how_much_they_hide(safe):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 
 from sqlfeat.engine.duckdb import comparison
@@ -173,6 +174,28 @@ def test_sql_that_asks_for_the_database_is_given_the_target_s(tmp_path):
     assert verdicts(verify(bank(tmp_path, {"named": named}), at=[day(3)], rebuild=True)) == {"named": "same"}
 
 
+def test_a_leak_of_less_than_the_distance_of_two_rows_shows_at_a_quantile(tmp_path):
+    """Rows at whole hours, each used half an hour before it is known: at no whole hour does that make a difference."""
+    hours = [day(1, hour) for hour in range(12)]
+    rows = pa.table({"hour": hours, "rain": list(range(12)), "station": ["a"] * 12})
+    files = {
+        "data/weather.parquet": rows,
+        "models/weather.yml": """
+            version: 2
+            sources:
+              - {name: sky, tables: [{name: weather, location: data/weather.parquet, event_time: hour}]}
+        """,
+    }
+    early = """
+        {{ config(materialized='table', event_time='at') }}
+        select station, hour - interval 30 minutes as at, rain from {{ source('sky', 'weather') }}
+    """
+    opened = bank(tmp_path, {"early": early}, files)
+
+    assert verdicts(verify(opened, "early", at=[hours[6]])) == {"early": "same"}
+    assert verdicts(verify(opened, "early", cutoffs=1)) == {"early": "differs"}
+
+
 # -- samples -----------------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +222,21 @@ def test_where_no_entity_is_in_the_sources_their_own_keys_are_sampled(tmp_path):
 
     assert (found.sample.entity, found.sample.keys) == (None, ("payment_id",))
     assert found.cutoffs[0].rows == 5
+
+
+def test_a_sample_however_small_has_an_entity_of_every_source(tmp_path):
+    found = verify(bank(tmp_path, {"total": TOTAL}), at=[day(9)], sample=0.000_001)
+
+    assert found.cutoffs[0].rows > 0
+
+
+def test_of_a_model_that_the_sample_leaves_nothing_of_that_is_said(tmp_path):
+    rare = TOTAL + " where customer = 'nobody'"
+    found = verify(bank(tmp_path, {"rare": rare}), at=[day(9)], sample=1)
+
+    assert model_of(found, "rare").reason == (
+        "none of its rows in the sample was usable at any cutoff: take a larger sample"
+    )
 
 
 def test_a_sample_makes_no_difference_where_there_is_none(tmp_path):

@@ -21,6 +21,22 @@ def discover(tmp_path):
     return read
 
 
+@pytest.fixture
+def described(tmp_path):
+    """The trainer of a decorator and of what a file beside it says of it."""
+
+    def read(decorator, *texts):
+        folder = tmp_path / "hooks"
+        folder.mkdir(exist_ok=True)
+        files = [folder / "late.py", *(folder / f"{number}.yml" for number in range(len(texts)))]
+        files[0].write_text(f"from sqlfeat import trainer\n{decorator}\ndef late(data): ...\n")
+        for file, text in zip(files[1:], texts, strict=True):
+            file.write_text(dedent(text).lstrip("\n"))
+        return discover_hooks(files, tmp_path)
+
+    return read
+
+
 def refused(discover, text):
     with pytest.raises(ProjectError) as caught:
         discover(text)
@@ -187,3 +203,121 @@ def test_memory_is_bytes_or_a_text_with_a_unit(discover, text, size):
     found = discover(f"from sqlfeat import trainer\n@trainer('s', memory_limit={text!r})\ndef f(d): ...")
 
     assert found.trainer("f").memory_limit == size
+
+
+def test_everything_that_may_be_said_of_a_trainer(described):
+    spec = described(
+        "@trainer('s', sweep={'a': [1, 2]}, metric='test.auc', slices=['origin'], group='query', permutation=500)"
+    ).trainer("late")
+
+    assert spec.sweep == {"a": (1, 2)}
+    assert (spec.metric, spec.slices, spec.group, spec.permutation) == ("test.auc", ("origin",), "query", 500)
+    assert spec.place_of("slices").text[spec.place_of("slices").column - 1 :].startswith("['origin']")
+    assert spec.place_of("time_limit") == spec.place
+
+
+def test_what_is_not_said_has_its_default(described):
+    spec = described("@trainer('s', slices=None, permutation=True)").trainer("late")
+
+    assert (spec.sweep, spec.metric, spec.slices, spec.group, spec.permutation) == ({}, None, None, None, 3_000)
+    assert described("@trainer('s', slices=False, permutation=False)").trainer("late").slices == ()
+
+
+def test_a_file_beside_a_hook_wins_over_its_decorator(described):
+    spec = described(
+        "@trainer('s', params={'a': 1, 'b': 1}, time_limit=60, metric='auc', sweep={'a': [1], 'b': [2]})",
+        """
+        version: 2
+        trainers:
+          - name: late
+            description: what it is for
+            params: {b: 2, rate: 1e-3, tags: [x, 1e2]}
+            time_limit: 10 minutes
+            memory_limit: 2GB
+            sweep: {b: [5, 1e-1], c: [true]}
+            slices: [origin]
+        """,
+    ).trainer("late")
+
+    assert spec.params == {"a": 1, "b": 1}
+    assert spec.given == {"b": 2, "rate": 0.001, "tags": ["x", 100.0]}
+    assert (spec.time_limit, spec.memory_limit, spec.metric) == (600.0, 2_000_000_000, "auc")
+    assert spec.sweep == {"a": (1,), "b": (5, 0.1), "c": (True,)}
+    assert (spec.place_of("slices").file, spec.place_of("slices").line) == ("hooks/0.yml", 9)
+    assert spec.place.file == "hooks/late.py"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "what", "line", "column"),
+    [
+        ("trainers:\n  - name: lat\n", "unknown-hook", "There is no hook 'lat' under @trainer in this project.", 2, 11),
+        ("trainers:\n  - params: {}\n", "missing-key", "A trainer needs 'name'.", 2, 5),
+        ("trainers:\n  - {name: late, pramas: {}}\n", "unknown-key", "A trainer has no key 'pramas'.", 2, 18),
+        ("trainers:\n  - {name: late, params: 3}\n", "bad-value", "'params' of a trainer must be a mapping", 2, 26),
+        ("trainers:\n  - {name: late, sweep: {a: 1}}\n", "bad-value", "sweep: a needs a list of values", 2, 25),
+        ("trainers:\n  - {name: late, time_limit: soon}\n", "bad-value", "time_limit: 'soon' is no span", 2, 30),
+        ("trainers:\n  - {name: late, permutation: -1}\n", "bad-value", "permutation: -1 is no number of rows", 2, 31),
+        ("trainers:\n  - {name: late}\n  - {name: late}\n", "duplicate-hook", "The hook 'late' is described", 3, 12),
+        ("models: []\n", "unknown-key", "A hooks file has no key 'models'.", 1, 1),
+        ("a: [", "yaml-syntax", "This is not valid YAML", 1, 1),
+    ],
+)
+def test_what_a_file_cannot_mean_is_refused_at_its_place(described, text, code, what, line, column):
+    with pytest.raises(ProjectError) as caught:
+        described("@trainer('s')", text)
+
+    assert caught.value.code == code
+    assert caught.value.what.startswith(what)
+    assert (caught.value.where.file, caught.value.where.line) == ("hooks/0.yml", line)
+    assert caught.value.where.column == column
+
+
+def test_a_file_that_is_no_text_is_refused(described, tmp_path):
+    described("@trainer('s')", "")
+    (tmp_path / "hooks" / "0.yml").write_bytes(b"\xff")
+
+    with pytest.raises(ProjectError, match="it is not UTF-8"):
+        discover_hooks([tmp_path / "hooks" / "0.yml"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("decorator", "what", "column"),
+    [
+        ("@trainer('s', sweep={'a': 1})", "sweep: a needs a list of values, as in {'a': [1, 2]}.", 21),
+        ("@trainer('s', sweep=[1])", "sweep: write each parameter with a list of its values", 21),
+        ("@trainer('s', metric='')", "metric: '' is no text.", 22),
+        ("@trainer('s', slices=3)", "slices: 3 is no list of columns, nor False.", 22),
+        ("@trainer('s', permutation='all')", "permutation: 'all' is no number of rows, nor False.", 27),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused_at_their_place(discover, decorator, what, column):
+    error = refused(discover, f"from sqlfeat import trainer\n{decorator}\ndef f(data): ...\n")
+
+    assert (error.code, error.where.column) == ("bad-hook", column)
+    assert error.what.startswith(what)
+
+
+def test_promotion_hooks_are_found_for_all_models_and_for_one(discover, tmp_path):
+    hooks = discover("""
+        from sqlfeat import promotion
+
+        @promotion
+        def for_all(candidate, champion): ...
+
+        @promotion("late_lgbm")
+        def for_one(facts): ...
+
+        @promotion(model="early")
+        def for_another(facts): ...
+    """)
+
+    assert [(one.function, one.model, one.place.line) for one in hooks.promotions] == [
+        ("for_all", None, 4), ("for_one", "late_lgbm", 7), ("for_another", "early", 10),
+    ]  # fmt: skip
+    assert hooks.promotions[0].path == tmp_path / "hooks" / "hook0.py"
+
+
+def test_a_promotion_hook_of_a_name_that_no_model_can_have_is_refused(discover):
+    error = refused(discover, "from sqlfeat import promotion\n@promotion('a b')\ndef f(facts): ...")
+
+    assert (error.code, error.where.column) == ("bad-name", 12)

@@ -29,6 +29,7 @@ def test_every_kind_of_file_is_found(load, tmp_path):
             "macros/money.sql": "{% macro cents(x) %}{{ x }} / 100{% endmacro %}",
             "packages/dbt_utils/macros/sql/star.sql": "{% macro star() %}{% endmacro %}",
             "hooks/train/late.py": "",
+            "hooks/train/late.yml": "",
             "seeds/carriers.csv": "code,name\n",
             "tests/none_late.sql": SELECT,
             "models/.ipynb_checkpoints/old.sql": SELECT,
@@ -44,7 +45,7 @@ def test_every_kind_of_file_is_found(load, tmp_path):
     assert project.models["stg_flights"].id == "model.stg_flights"
     assert project.seeds["carriers"].path == "seeds/carriers.csv"
     assert [test.name for test in project.singular_tests] == ["none_late"]
-    assert project.hooks == (tmp_path / "hooks/train/late.py",)
+    assert project.hooks == (tmp_path / "hooks/train/late.py", tmp_path / "hooks/train/late.yml")
     own = [macro.path for macro in project.macros if not macro.path.startswith("sqlfeat/")]
     assert own == ["packages/dbt_utils/macros/sql/star.sql", "macros/money.sql"]
 

@@ -10,6 +10,7 @@ import pytest
 from sqlfeat.base.files import canonical_json, sha256_text
 from sqlfeat.base.process import run_in_child
 from sqlfeat.errors import ProjectError, StoreError, UsageError
+from sqlfeat.store.model_state import read_history
 from sqlfeat.store.registry import (
     load_version,
     parse_reference,
@@ -35,11 +36,26 @@ def test_versions_are_numbered_from_one_and_come_back_whole(tmp_path):
     assert read_model(second).num_trees() == 3
 
 
-def test_a_number_is_never_given_twice_while_its_folder_is_there(tmp_path):
+def test_a_number_is_never_given_twice_whatever_becomes_of_its_folder(tmp_path):
     register_version(tmp_path)
     (tmp_path / "late_lgbm" / "v7").mkdir()
-
     assert register_version(tmp_path).version == 8
+
+    shutil.rmtree(tmp_path / "late_lgbm" / "v8")
+    (tmp_path / "late_lgbm" / "v7").rmdir()
+
+    assert register_version(tmp_path).version == 9
+
+
+def test_a_version_that_was_deleted_by_hand_is_missed_not_passed_over(tmp_path):
+    register_version(tmp_path)
+    shutil.rmtree(register_version(tmp_path).path)
+
+    with pytest.raises(StoreError, match=r"late_lgbm/v2 is damaged: it is missing") as caught:
+        resolve(tmp_path, "late_lgbm")
+
+    assert caught.value.hint.endswith("let it go: sqlfeat registry archive late_lgbm@2.")
+    assert [error.code for error in registered_model(tmp_path, "late_lgbm").damaged] == ["damaged-version"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +108,7 @@ def test_what_is_not_there_is_told_with_what_is(tmp_path):
 
     with pytest.raises(StoreError, match="has no alias 'champion'") as caught:
         resolve(tmp_path, "late_lgbm@champion")
-    assert caught.value.hint == "there is v1: for instance late_lgbm@v1."
+    assert caught.value.hint == "sqlfeat registry alias late_lgbm champion VERSION sets it; there is v1."
 
 
 def test_a_name_that_could_leave_the_registry_is_refused(tmp_path):
@@ -128,9 +144,42 @@ def test_a_version_from_elsewhere_is_refused(tmp_path):
     shutil.copytree(tmp_path / "late_lgbm" / "v1", tmp_path / "late_lgbm" / "v2")
     shutil.copytree(tmp_path / "late_lgbm" / "v1", tmp_path / "other" / "v1")
 
-    for reference in ("late_lgbm@2", "other"):
-        with pytest.raises(StoreError, match="it belongs to late_lgbm@v1"):
-            resolve(tmp_path, reference)
+    with pytest.raises(StoreError, match=r"late_lgbm/v2 was never registered") as caught:
+        resolve(tmp_path, "late_lgbm@2")
+    assert caught.value.code == "unregistered-version"
+    with pytest.raises(StoreError, match="it belongs to late_lgbm@v1"):
+        resolve(tmp_path, "other")
+
+
+def test_another_version_in_the_place_of_a_registered_one_is_refused_however_whole_it_is(tmp_path):
+    register_version(tmp_path / "mine")
+    version = register_version(tmp_path / "theirs", params={"seed": 8})
+    shutil.rmtree(tmp_path / "mine" / "late_lgbm" / "v1")
+    shutil.copytree(version.path, tmp_path / "mine" / "late_lgbm" / "v1")
+
+    with pytest.raises(StoreError, match="it is not the one that was registered"):
+        resolve(tmp_path / "mine", "late_lgbm")
+
+
+def test_versions_from_before_there_were_journals_count_and_are_adopted_by_the_next_change(tmp_path):
+    for _ in range(2):
+        register_version(tmp_path)
+    forget(tmp_path / "late_lgbm")
+
+    assert resolve(tmp_path, "late_lgbm").version == 2
+    assert register_version(tmp_path).version == 3
+    state, entries = read_history(tmp_path / "late_lgbm", "late_lgbm")
+    assert [entry.action for entry in entries] == ["adopted", "registered"]
+    assert sorted(state.versions) == [1, 2, 3]
+    (tmp_path / "late_lgbm" / "v1" / "version.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"v1/version\.json is damaged"):
+        resolve(tmp_path, "late_lgbm@1")
+
+
+def forget(folder):
+    """Leave of a registered model what there was before there were journals."""
+    for name in ("state.json", "journal.jsonl"):
+        (folder / name).unlink()
 
 
 def test_a_model_whose_bytes_fit_their_hash_but_are_no_model_is_refused(tmp_path):
@@ -141,6 +190,7 @@ def test_a_model_whose_bytes_fit_their_hash_but_are_no_model_is_refused(tmp_path
         manifest = {key: value for key, value in {**manifest, **changes}.items() if key != "checksum"}
         manifest["checksum"] = sha256_text(canonical_json(manifest))
         (folder / "version.json").write_text(canonical_json(manifest))
+        forget(folder.parent)  # whoever forges this much forges these, too
 
     forge(register_version(tmp_path).path)
     with pytest.raises(StoreError, match="cannot read this model") as caught:

@@ -245,7 +245,7 @@ class Resolver:
         share = limit is not None and limit.args.get("limit_options") is not None
         count = int(size.name) if size is not None and size.name.isdigit() and not share else None
         start = int(skipped.name) if skipped is not None else 0
-        return Limit(relation.span, relation.fields, relation, order, count, offset=start)
+        return Limit(relation.span, relation.fields, relation, order, count, offset=start, share=share)
 
 
 def _output_key(key: exp.Expr, relation: Relation) -> SortKey:

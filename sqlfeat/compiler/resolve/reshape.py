@@ -31,7 +31,8 @@ def pivot_clause(resolver: Resolver, row: Row, tree: exp.Pivot, outer: Scope | N
         if len(fields) != 1 or not isinstance(fields[0], exp.In):
             raise Unresolved("this UNPIVOT", row.relation.span)
         values = [name for part in tree.expressions for name in _names(part)]
-        return _Unpivot(resolver, row, outer).relation(fields[0].expressions, fields[0].this.name, values)
+        nulls = bool(tree.args.get("include_nulls"))
+        return _Unpivot(resolver, row, outer, nulls).relation(fields[0].expressions, fields[0].this.name, values)
     return _Pivot(resolver, row, outer).relation(fields, tree.expressions, tree.args.get("group"))
 
 
@@ -42,7 +43,8 @@ def pivot_statement(resolver: Resolver, row: Row, tree: exp.Pivot, outer: Scope 
         into = tree.args.get("into")
         name = into.this.name if into is not None else "name"
         values = [part.name for part in into.expressions] if into is not None else ["value"]
-        return _Unpivot(resolver, row, outer).relation(tree.expressions, name, values)
+        nulls = bool(tree.args.get("include_nulls"))
+        return _Unpivot(resolver, row, outer, nulls).relation(tree.expressions, name, values)
     return _Pivot(resolver, row, outer).relation(tree.expressions, tree.args.get("using") or [], tree.args.get("group"))
 
 
@@ -134,9 +136,10 @@ class _Pivot:
 
 
 class _Unpivot:
-    def __init__(self, resolver: Resolver, row: Row, outer: Scope | None) -> None:
+    def __init__(self, resolver: Resolver, row: Row, outer: Scope | None, nulls: bool) -> None:
         self.resolver = resolver
         self.row = row
+        self.nulls = nulls
         self.scope = Scope.of(row, outer)
 
     def relation(self, columns: Sequence[exp.Expr], name: str, values: Sequence[str]) -> Relation:
@@ -154,7 +157,8 @@ class _Unpivot:
             members = tuple(group[position] for group in groups)
             fields.append(Field(value_name, types.common([type_of(member) for member in members])))
             sources.append(members)
-        return Reshaped(span, tuple(fields), self.row.relation, tuple(sources), (), False)
+        made = () if self.nulls else tuple(range(len(fields) - len(values), len(fields)))
+        return Reshaped(span, tuple(fields), self.row.relation, tuple(sources), (), False, made)
 
     def _groups(self, tree: exp.Expr) -> list[tuple[Expression, ...]]:
         """The columns that an item of the list names, taken together where it is a tuple."""

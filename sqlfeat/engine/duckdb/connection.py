@@ -41,6 +41,7 @@ class Connection:
         temporary: Path | None = None,
     ) -> None:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="duckdb")
+        self._tables: dict[str, pa.Table | pa.RecordBatchReader] = {}
         try:
             self._connection = duckdb.connect(str(path) if path else ":memory:")
         except duckdb.Error as error:
@@ -119,23 +120,31 @@ class Connection:
         """The rows as a stream of Arrow batches; read it to its end before the next statement."""
         return self._run(lambda: self._connection.sql(sql).to_arrow_reader(rows), sql)
 
-    def function(self, name: str, call: Callable[[Any], Any], takes: str, gives: str) -> None:
+    def function(self, name: str, call: Callable[..., Any], takes: str | Sequence[str], gives: str) -> None:
         """Make a function over Arrow arrays known to SQL."""
+        types: list[Any] = [takes] if isinstance(takes, str) else list(takes)
         self._run(
-            lambda: self._connection.create_function(name, call, [takes], gives, type=_ARROW, side_effects=False), name
+            lambda: self._connection.create_function(name, call, types, gives, type=_ARROW, side_effects=False), name
         )
 
-    def register(self, name: str, table: pa.Table) -> None:
-        """Make an Arrow table known under a name."""
+    def register(self, name: str, table: pa.Table | pa.RecordBatchReader) -> None:
+        """Make an Arrow table known under a name, or a stream, which can be read once."""
         self._run(lambda: self._connection.register(name, table), name)
+        self._tables[name] = table
 
     def unregister(self, name: str) -> None:
         """Let go of the Arrow table of a name, if there is one."""
         self._run(lambda: self._connection.unregister(name), name)
+        self._tables.pop(name, None)
+
+    def table(self, name: str) -> pa.Table | None:
+        """The Arrow table that a name was given to, if there is one."""
+        found = self._tables.get(name)
+        return found if isinstance(found, pa.Table) else None
 
     @contextmanager
-    def registered(self, name: str, table: pa.Table) -> Iterator[None]:
-        """An Arrow table under a name, for as long as the block runs."""
+    def registered(self, name: str, table: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
+        """An Arrow table or stream under a name, for as long as the block runs."""
         self.register(name, table)
         try:
             yield

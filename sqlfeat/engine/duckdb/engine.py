@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -18,22 +18,23 @@ from sqlfeat.compiler.catalog import SqlProblem
 from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
 from sqlfeat.compiler.rewriting import with_relations
-from sqlfeat.engine.base import Assembled, Record, RowsRequest
-from sqlfeat.engine.duckdb import explain, label_rows, sources, standing
+from sqlfeat.engine.base import Assembled, FitRows, Record, RowsRequest, Transformed
+from sqlfeat.engine.duckdb import explain, label_rows, predictions, snapshots, sources, standing
 from sqlfeat.engine.duckdb.build import Builder
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.exact import rounded_float_means, rounded_ratios, rounded_sums
 from sqlfeat.engine.duckdb.lookup import Assembly
 from sqlfeat.engine.duckdb.naming import names_of, physical, schema_of, source_name, source_schema
+from sqlfeat.engine.duckdb.plans import BATCH_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.engine.duckdb.publishing import Shown, not_shown, publish
 from sqlfeat.engine.duckdb.state import State
+from sqlfeat.engine.duckdb.transformed import Dictionaries, Transforming
 from sqlfeat.engine.duckdb.windows import FMEAN, FSUM, RATIO
 from sqlfeat.engine.explanation import Explained, ExplainRequest, LabelRows
 from sqlfeat.errors import EngineError, ProjectError, RunError, SqlfeatError
 from sqlfeat.spec.project import SeedFile, SourceTable, TargetSpec
 
-BATCH_ROWS = 122_880
 Result = TypeVar("Result")
 
 
@@ -63,6 +64,7 @@ class DuckDBEngine:
             self._connection.function(FSUM, rounded_sums, "DOUBLE[]", "DOUBLE")
             self._connection.function(FMEAN, rounded_float_means, "DOUBLE[]", "DOUBLE")
             self._connection.function(RATIO, rounded_ratios, "VARCHAR[]", "DOUBLE")
+            self._dictionaries = Dictionaries(self._connection)
             self._hashes = sources.Hashes(self._state.file_facts())
         except BaseException:
             self._connection.close()
@@ -77,6 +79,10 @@ class DuckDBEngine:
 
     def source_version(self, table: SourceTable) -> str:
         return sources.version_of(table, self._root, self._hashes)
+
+    def source_files(self, table: SourceTable) -> Sequence[tuple[Path, int, str]]:
+        files = sources.files_of(table, self._root)
+        return [(file, file.stat().st_size, self._hashes.of(file)) for file in files]
 
     def seed_version(self, seed: SeedFile) -> str:
         return sources.seed_version(seed, self._root, self._hashes)
@@ -178,10 +184,34 @@ class DuckDBEngine:
 
     def assemble(self, model: CompiledModel, manifest: Manifest, request: RowsRequest) -> Assembled:
         try:
-            records = self._state.records()
-            return Assembly(
-                self._connection, self._layouts, records, self._names, manifest, model, request, self._threads
-            ).run()
+            return self._assembly(model, manifest, request).run()
+        except SqlProblem as problem:
+            raise _failed(problem, model) from problem
+
+    def assemble_in_pieces(self, model: CompiledModel, manifest: Manifest, request: RowsRequest) -> Iterator[Assembled]:
+        try:
+            yield from self._assembly(model, manifest, request).pieces()
+        except SqlProblem as problem:
+            raise _failed(problem, model) from problem
+
+    def _assembly(self, model: CompiledModel, manifest: Manifest, request: RowsRequest) -> Assembly:
+        records = self._state.records()
+        if model.training_set is not None:
+            self._dictionaries.know(model.training_set.dictionaries)
+        return Assembly(self._connection, self._layouts, records, self._names, manifest, model, request, self._threads)
+
+    def transform(
+        self,
+        assembled: Assembled,
+        model: CompiledModel,
+        manifest: Manifest,
+        rows: FitRows,
+        wanted: Collection[str],
+        folds: Mapping[str, FitRows],
+    ) -> Transformed:
+        work = Transforming(self._connection, self._dictionaries, manifest, model, assembled, self._threads)
+        try:
+            return work.run(rows, wanted, folds)
         except SqlProblem as problem:
             raise _failed(problem, model) from problem
 
@@ -210,6 +240,26 @@ class DuckDBEngine:
 
     def state_at(self, model: CompiledModel, at: datetime, limit: int | None) -> pa.Table:
         return self._guarded(lambda: standing.state_at(self._connection, model, at, limit))
+
+    def states_from(self, model: CompiledModel, at: datetime) -> pa.Table:
+        def states() -> pa.Table:
+            record = self.records().get(model.id)
+            prepared = self._layouts.open(model, record.facts) if record else None
+            return snapshots.states(self._connection, model, prepared, at, self._threads)
+
+        return self._guarded(states)
+
+    def window_types(self, model: CompiledModel) -> tuple[Mapping[str, str], pa.Schema]:
+        return self._guarded(lambda: snapshots.window_types(self._connection, model))
+
+    def events_from(self, model: CompiledModel, at: datetime) -> pa.Table:
+        return self._guarded(lambda: snapshots.events(self._connection, model, at))
+
+    def predictions(self, name: str) -> str | None:
+        return self._guarded(lambda: predictions.find(self._connection, self._schema, name))
+
+    def write_predictions(self, name: str, rows: pa.RecordBatchReader, *, append: bool) -> None:
+        self._guarded(lambda: predictions.write(self._connection, self._schema, name, rows, append=append))
 
     def interrupt(self) -> None:
         self._connection.interrupt()

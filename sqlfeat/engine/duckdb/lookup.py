@@ -6,11 +6,13 @@ author's SELECT runs over the whole as it was written, and its rows are kept in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
+
+import pyarrow as pa
 
 from sqlfeat.base.names import literal, quote
 from sqlfeat.compiler.manifest import CompiledModel, Lookup, Manifest, TrainingSetPlan
@@ -25,11 +27,13 @@ from sqlfeat.engine.duckdb.outputs import (
     Division,
     KeptRows,
     divided,
+    drop_kept,
     forget_kept,
     gives_outputs_alone,
+    rows_within,
     undivided,
 )
-from sqlfeat.engine.duckdb.plans import CHUNK_ROWS, WINDOW_CHUNK_ROWS
+from sqlfeat.engine.duckdb.plans import CHUNK_ROWS, PIECE_BYTES, WINDOW_CHUNK_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.errors import RunError
 
@@ -38,6 +42,7 @@ CHUNK = "__sqlfeat_chunk"
 NUMBER = "__sqlfeat_n"
 INSTANT = "__sqlfeat_t"
 GIVEN = "__sqlfeat_given_rows"
+WITHOUT = "__sqlfeat_without"
 
 
 @dataclass(frozen=True)
@@ -81,23 +86,45 @@ class Assembly:
 
     def run(self) -> Assembled:
         """The assembled rows; raises :class:`RunError` if they are not one for each label row."""
-        self._drop_leftovers()
-        if self._request.rows is not None:
-            with self._connection.registered(GIVEN, self._request.rows):
-                rows = self._label_rows(self._given_rows())
-        else:
-            rows = self._label_rows(self._stored_rows())
+        total = self._in_order()
         with ThreadPoolExecutor(self._threads, thread_name_prefix="lookup") as workers:
             lookups = [self._feature_lookup(lookup, workers) for lookup in self._plan.lookups]
-            kept = KeptRows(
-                self._connection, self._model.columns if gives_outputs_alone(self._plan) else None, rows
-            )  # fmt: skip
-            division = self._divided(lookups) if kept.in_memory else undivided(self._plan)
-            most = WINDOW_CHUNK_ROWS if any(one.has_windows for one in lookups) else CHUNK_ROWS
-            for first in range(0, max(rows, 1), most):
-                chunk = _Chunk(first, min(rows - first, most), whole=rows <= most)
-                self._assemble_chunk(lookups, chunk, division, kept)
-            found = kept.finish()
+            return self._piece(lookups, 0, total, total)
+
+    def pieces(self) -> Iterator[Assembled]:
+        """The same rows piece by piece in their order, none kept but the one that was given last; at least one.
+
+        What reports say is of all pieces so far.
+        """
+        total = self._in_order()
+        most = rows_within(self._model.columns, PIECE_BYTES)
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="lookup") as workers:
+            lookups = [self._feature_lookup(lookup, workers) for lookup in self._plan.lookups]
+            for first in range(0, max(total, 1), most):
+                drop_kept(self._connection)
+                yield self._piece(lookups, first, min(total - first, most), total)
+
+    def _in_order(self) -> int:
+        """Number the label rows in their order, under a name of their own; how many they are."""
+        self._drop_leftovers()
+        given, without = self._request.rows, self._request.without
+        with ExitStack() as registered:
+            if given is not None and not isinstance(given, str):
+                registered.enter_context(self._connection.registered(GIVEN, given))
+            if without is not None and not isinstance(without, str):
+                registered.enter_context(self._connection.registered(WITHOUT, without))
+            return self._label_rows(self._stored_rows() if given is None else self._given_rows(given))
+
+    def _piece(self, lookups: Sequence[FeatureLookup], begin: int, rows: int, total: int) -> Assembled:
+        columns = self._model.columns if gives_outputs_alone(self._plan) else None
+        kept = KeptRows(self._connection, columns, rows)
+        division = self._divided(lookups) if kept.in_memory else undivided(self._plan)
+        most = WINDOW_CHUNK_ROWS if any(one.has_windows for one in lookups) else CHUNK_ROWS
+        end = begin + rows
+        for first in range(begin, max(end, begin + 1), most):
+            chunk = _Chunk(first, min(end - first, most), whole=total <= min(rows, most))
+            self._assemble_chunk(lookups, chunk, division, kept)
+        found = kept.finish()
         if found != rows:
             raise self._rows_lost(found, rows)
         reports = tuple(one.tally.report(one.lookup, self._ties(one.lookup)) for one in lookups)
@@ -119,11 +146,7 @@ class Assembly:
 
     def _stored_rows(self) -> str:
         request, as_of = self._request, quote(self._plan.as_of)
-        conditions = []
-        if request.start:
-            conditions.append(f"{asked_instant(self._plan.as_of)} >= {_timestamp(request.start)}")
-        if request.end:
-            conditions.append(f"{asked_instant(self._plan.as_of)} < {_timestamp(request.end)}")
+        conditions = self._between()
         if request.where:
             conditions.append(f"({request.where})")
         where = f" where {' and '.join(conditions)}" if conditions else ""
@@ -132,33 +155,83 @@ class Assembly:
             kind = next(c.type for c in self._plan.label_columns if c.name == self._plan.as_of)
             replaced = f" replace (cast({_timestamp(request.at)} as {kind}) as {as_of})"
         source = f"select *{replaced} from {self._name_of(self._plan.labels)}{where}"
+        return f"select * from ({source}){self._left_out()} order by {self._order()}"
+
+    def _between(self) -> list[str]:
+        request, instant = self._request, asked_instant(self._plan.as_of)
+        bounds = [(request.start, ">="), (request.end, "<")]
+        return [f"{instant} {sign} {_timestamp(value)}" for value, sign in bounds if value]
+
+    def _order(self) -> str:
+        """As-of time, keys, and all remaining columns."""
         own = {column.name for column in self._plan.label_columns}
         keys = [name for name in self._model.config.keys if name in own and name != self._plan.as_of]
         rest = [c.name for c in self._plan.label_columns if c.name not in (self._plan.as_of, *keys)]
-        order = ", ".join(f"{quote(name)} asc nulls first" for name in (self._plan.as_of, *keys, *rest))
-        return f"select * from ({source}) order by {order}"
+        return ", ".join(f"{quote(name)} asc nulls first" for name in (self._plan.as_of, *keys, *rest))
 
-    def _given_rows(self) -> str:
-        """Request rows in the order given: what only outputs use that are no model input may be missing."""
-        assert self._request.rows is not None
-        given = {name.casefold(): name for name in self._request.rows.column_names}
-        items = []
-        for column in self._plan.label_columns:
-            name = given.get(column.name.casefold())
-            if column.name == self._plan.as_of and self._request.at is not None:
-                value = _timestamp(self._request.at)
-            elif name is not None:
-                value = quote(name)
-            elif column.name in self._plan.needed or column.name == self._plan.as_of:
-                raise RunError(
-                    "missing-request-column",
-                    f"The rows have no column {column.name!r}, which {self._model.name} needs.",
-                    hint=f"needed are: {', '.join([self._plan.as_of, *self._plan.needed])}.",
-                )
-            else:
-                value = "null"
-            items.append(f"cast({value} as {column.type}) as {quote(column.name)}")
-        return f"select {', '.join(items)} from {GIVEN}"
+    def _given_rows(self, rows: pa.Table | pa.RecordBatchReader | str) -> str:
+        """Request rows in the order given, a node's in that of label rows.
+
+        What only outputs use that are no model input may be missing.
+        """
+        source = self._name_of(rows) if isinstance(rows, str) else GIVEN
+        names = self._names_in(f"from {source}") if isinstance(rows, str) else rows.schema.names
+        given = {name.casefold(): quote(name) for name in names}
+        if self._request.at is not None:
+            given[self._plan.as_of.casefold()] = _timestamp(self._request.at)
+        needed = list(dict.fromkeys([self._plan.as_of, *self._plan.needed, *self._names_without()]))
+        missing = [name for name in needed if name.casefold() not in given]
+        if missing:
+            raise self._missing(missing, needed)
+        items = [
+            f"cast({given.get(column.name.casefold(), 'null')} as {column.type}) as {quote(column.name)}"
+            for column in self._plan.label_columns
+        ]
+        text = f"select {', '.join(items)} from {source}"
+        conditions = self._between()
+        where = f" where {' and '.join(conditions)}" if conditions else ""
+        if isinstance(rows, str):
+            return f"select * from ({text}){self._left_out()}{where} order by {self._order()}"
+        if not where and self._request.without is None:
+            return text
+        numbered = f"select *, row_number() over () as {NUMBER} from ({text})"
+        return f"select * exclude ({NUMBER}) from ({numbered}){self._left_out()}{where} order by {NUMBER}"
+
+    def _missing(self, missing: Sequence[str], needed: Sequence[str]) -> RunError:
+        named = ", ".join(repr(name) for name in missing)
+        columns = "column" if len(missing) == 1 else "columns"
+        one_time = " --at TIME is one as-of time for all." if self._plan.as_of in missing else ""
+        return RunError(
+            "missing-request-column",
+            f"The rows have no {columns} {named}, which {self._model.name} needs.",
+            hint=f"needed are: {', '.join(needed)}.{one_time}",
+        )
+
+    def _left_out(self) -> str:
+        """The join that leaves out the rows that are not asked for."""
+        without = self._request.without
+        if without is None:
+            return ""
+        types = {column.name.casefold(): column.type for column in self._plan.label_columns}
+        items, equal = [], []
+        for place, name in enumerate(self._names_without()):
+            is_time = name.casefold() == self._plan.as_of.casefold()
+            type_ = "timestamptz" if is_time else types[name.casefold()]
+            own = asked_instant(self._plan.as_of) if is_time else quote(name)
+            items.append(f"cast({quote(name)} as {type_}) as __sqlfeat_w{place}")
+            equal.append(f"__sqlfeat_w{place} is not distinct from {own}")
+        source = f"({without})" if isinstance(without, str) else WITHOUT
+        return f" anti join (select {', '.join(items)} from {source}) on {' and '.join(equal)}"
+
+    def _names_without(self) -> list[str]:
+        """The columns that tell which rows are left out."""
+        without = self._request.without
+        if without is None:
+            return []
+        return self._names_in(without) if isinstance(without, str) else list(without.schema.names)
+
+    def _names_in(self, query: str) -> list[str]:
+        return [name for name, _ in self._connection.described(query)]
 
     def _label_rows(self, source: str) -> int:
         time = asked_instant(self._plan.as_of)

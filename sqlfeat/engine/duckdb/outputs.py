@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from sqlfeat.base.names import quote
+from sqlfeat.base.names import literal, quote
 from sqlfeat.compiler.manifest import Column, TrainingSetPlan
 from sqlfeat.compiler.parse import UnreadableSql, last_select
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.layout import zoned
-from sqlfeat.engine.duckdb.plans import KEPT_SHARE
+from sqlfeat.engine.duckdb.plans import BATCH_ROWS, KEPT_SHARE
 
 OUTPUT = "__sqlfeat_output"
 _KEPT = "__sqlfeat_kept"
@@ -29,6 +29,7 @@ _PLAIN = {
     "DATE": 4, "TIMESTAMP": 8, "TIMESTAMP WITH TIME ZONE": 8, "VARCHAR": 32,
 }  # fmt: skip
 """Types that Arrow gives back as they were, and how many bytes a value takes; a guess for text."""
+_ANY_WIDTH = 64
 _AS_TEXT = ("UUID", "ENUM")
 _UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
 
@@ -53,9 +54,11 @@ def divided(plan: TrainingSetPlan, outputs: Sequence[str], gathered: Mapping[str
     Whether an expression reads an output or a feature is judged by its text holding the name: rather once too often.
     """
     fields = {f"{one.name}.{quote(column)}": (one.name, column) for one in plan.lookups for column in one.columns}
-    items = last_select(plan.select.text).items
+    select = last_select(plan.select.text)
     found, texts = {}, [sql for one in plan.lookups for _, sql in one.keys]
-    for item, output in zip(items, outputs, strict=True):
+    if "(" in plan.select.text[select.end :]:
+        texts.append(plan.select.text[select.end :])  # arguments of transforms are computed below the list
+    for item, output in zip(select.items, outputs, strict=True):
         lookup, column = fields.get(item.expression, ("", ""))
         if output != plan.as_of and column in gathered.get(lookup, ()):
             found[output] = (lookup, column)
@@ -92,10 +95,7 @@ class KeptRows:
         self._columns = columns or ()
         self._chunks: list[pa.Table] = []
         self._written = 0
-        widths = [_width(column.type) for column in self._columns]
-        limit = str(connection.value("select current_setting('memory_limit')"))
-        fits = rows * sum(width or 0 for width in widths) <= _bytes_of(limit) * KEPT_SHARE
-        self.in_memory = bool(widths) and all(widths) and fits
+        self.in_memory = _fit(connection, self._columns, rows)
         """Whether rows are added as Arrow columns; otherwise as a query."""
 
     def select(self, division: Division, text: str) -> str:
@@ -123,15 +123,62 @@ class KeptRows:
             return int(self._connection.value(f"select count(*) from temp.{OUTPUT}"))
         kept = pa.concat_tables(self._chunks)
         self._chunks = []
-        self._connection.register(_KEPT, kept)
-        items = ", ".join(f"cast({quote(c.name)} as {c.type}) as {quote(c.name)}" for c in self._columns)
-        self._connection.execute(f"create temp view {OUTPUT} as select {items} from {_KEPT}")
+        _show(self._connection, self._columns, kept)
         return int(kept.num_rows)
+
+
+def keep_instead(connection: Connection, columns: Sequence[Column], computed: Sequence[str], text: str) -> bool:
+    """Have rows with these columns instead, of which ``computed`` are given by a query over those that are kept.
+
+    Does nothing, and says so, where they cannot be in memory.
+    """
+    kept = connection.table(_KEPT)
+    if kept is None or not _fit(connection, columns, kept.num_rows):
+        return False
+    types = {column.name: column.type for column in columns}
+    items = ", ".join(f"{_given(quote(name), types[name])} as {quote(name)}" for name in computed)
+    made = connection.arrow(f"select {items} from (\n{text}\n)") if computed else kept.select([])
+    arrays = [made[column.name] if column.name in computed else kept[column.name] for column in columns]
+    drop_kept(connection)
+    _show(connection, columns, pa.table(arrays, names=[column.name for column in columns]))
+    return True
+
+
+def _show(connection: Connection, columns: Sequence[Column], kept: pa.Table) -> None:
+    """Give rows their name and their types."""
+    connection.register(_KEPT, kept)
+    items = ", ".join(f"cast({quote(c.name)} as {c.type}) as {quote(c.name)}" for c in columns)
+    connection.execute(f"create temp view {OUTPUT} as select {items} from {_KEPT}")
+
+
+def _fit(connection: Connection, columns: Sequence[Column], rows: int) -> bool:
+    """Whether so many rows can be kept as Arrow columns."""
+    widths = [_width(column.type) for column in columns]
+    limit = str(connection.value("select current_setting('memory_limit')"))
+    fits = rows * sum(width or 0 for width in widths) <= _bytes_of(limit) * KEPT_SHARE
+    return bool(widths) and all(widths) and fits
 
 
 def forget_kept(connection: Connection) -> None:
     """Let go of the rows of an earlier assembly."""
     connection.unregister(_KEPT)
+
+
+def drop_kept(connection: Connection) -> None:
+    """The same where their name is to be given again: it is that of a view, a table or nothing."""
+    kinds = connection.execute(
+        f"select 'table' from duckdb_tables() where temporary and table_name = {literal(OUTPUT)} "
+        f"union all select 'view' from duckdb_views() where temporary and view_name = {literal(OUTPUT)}"
+    )
+    for (kind,) in kinds:
+        connection.execute(f"drop {kind} temp.{OUTPUT}")
+    forget_kept(connection)
+
+
+def rows_within(columns: Sequence[Column], most: int) -> int:
+    """About how many rows fit into so many bytes: batches of the engine, one at least."""
+    width = sum(_width(column.type) or _ANY_WIDTH for column in columns)
+    return max(1, most // max(width, 1) // BATCH_ROWS) * BATCH_ROWS
 
 
 def given_as(kind: pa.DataType, declared: str) -> bool:

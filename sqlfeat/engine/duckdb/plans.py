@@ -50,6 +50,12 @@ WINDOW_CHUNK_ROWS = 524_288
 by so many 3.9 s and 490 MB (as the range join), by a quarter of a million 4.4 s and 378 MB.
 """
 
+BATCH_ROWS = 122_880
+"""Rows of a batch that the database gives."""
+
+PIECE_BYTES = 2**26
+"""About how many bytes of assembled rows are held at a time where they are read piece by piece."""
+
 KEPT_SHARE = 0.25
 """The share of the database's memory that assembled rows may take as Arrow columns; more are kept in a table."""
 

@@ -82,12 +82,17 @@ class ScratchEngine(DuckDBEngine):
         self._connection.execute(f"create or replace table {physical(seed.name, fingerprint)} as {text}")
 
     def cutoffs(self, nodes: Iterable[str], count: int) -> list[datetime]:
-        """So many quantiles of the event times of these sources and seeds, earliest first, each once."""
-        parts = []
+        """So many quantiles of the event times of these sources and seeds, earliest first, each once.
+
+        Each is put off until just before something more becomes known: what is used too early is usable by then.
+        """
+        parts, known = [], []
         for node in nodes:
             time = self._times[node]
-            if known_time(time) is not None and time.event_time:
+            known_at = known_time(time)
+            if known_at is not None and time.event_time:
                 parts.append(f"select {instant(time.event_time)} as t from {self._rows_of(node)}")
+                known.append(f"select {known_at} as k from {self._rows_of(node)}")
         if not parts or not count:
             return []
         shares = ", ".join(str((i + 1) / (count + 1)) for i in range(count))
@@ -96,7 +101,14 @@ class ScratchEngine(DuckDBEngine):
                 f"select quantile_disc(epoch_us(t), [{shares}]) from ({' union all '.join(parts)}) where isfinite(t)"
             )
         )
-        return [_EPOCH + timedelta(microseconds=value) for value in sorted(set(found or ()))]
+        return sorted({self._before_more(_EPOCH + timedelta(microseconds=value), known) for value in found or ()})
+
+    def _before_more(self, at: datetime, known: Sequence[str]) -> datetime:
+        """The last microsecond from an instant on in which no more is known than at it."""
+        rows = f"({' union all '.join(known)})"
+        sql = f"select epoch_us(min(k)) from {rows} where k > {timestamp(at)} and isfinite(k)"
+        next_ = self._guarded(lambda: self._connection.value(sql))
+        return at if next_ is None else _EPOCH + timedelta(microseconds=next_ - 1)
 
     def seen_at(self, nodes: Iterable[str], at: datetime) -> list[SourceView]:
         """How many rows of these timed sources and seeds there are, and how many are hidden at an instant."""
@@ -111,11 +123,18 @@ class ScratchEngine(DuckDBEngine):
         return views
 
     def threshold(self, nodes: Sequence[str], keys: Sequence[str], share: float | None, count: int | None) -> int:
-        """Up to which hash keys belong to a sample: of a share of all entities, or of so many of them."""
+        """Up to which hash keys belong to a sample: of a share of all entities, or of so many of them.
+
+        It is raised where a source would have none of them.
+        """
+        hashes = [f"select {key_hash(keys)} as h from {self._rows_of(node)}" for node in nodes]
+        least = " union all ".join(f"select min(h) as h from ({each})" for each in hashes)
+        least_of_all = self._number(f"select coalesce(max(h), 0) from ({least})")
         if share is not None:
-            return int(share * (2**64 - 1))
-        parts = " union all ".join(f"select {key_hash(keys)} as h from {self._rows_of(node)}" for node in nodes)
-        return self._number(f"select max(h) from (select distinct h from ({parts}) order by h limit {count})")
+            return max(least_of_all, int(share * (2**64 - 1)))
+        every = " union all ".join(hashes)
+        most = self._number(f"select max(h) from (select distinct h from ({every}) order by h limit {count})")
+        return max(least_of_all, most)
 
     def rows(self, node: str) -> int:
         """How many rows of a source are seen."""

@@ -312,7 +312,7 @@ def _range_join(windows: WindowsAt, aggregates: Sequence[WindowAggregate]) -> st
     columns = []
     for aggregate in aggregates:
         inside = f"v.{ROW} is not null" + (f" and v.{aggregate.filter}" if aggregate.filter else "")
-        columns.append(f"{_call(windows, aggregate, inside)} as {quote(aggregate.call.token)}")
+        columns.append(f"{aggregate_call(windows.types, aggregate, inside)} as {quote(aggregate.call.token)}")
     return (
         f"    select q.n, {', '.join(columns)}\n    from {asked} as q\n"
         f"    left join {events} as v on {' and '.join(conditions)}\n    group by q.n"
@@ -323,10 +323,10 @@ def _bucket(instant: str, width: int) -> str:
     return f"cast(floor(epoch_us({instant}) / {width}) as bigint)"
 
 
-def _call(windows: WindowsAt, aggregate: WindowAggregate, inside: str) -> str:
-    """The aggregate's call; in the events' order where the order matters, and with exact sums of floats."""
+def aggregate_call(types: Mapping[str, str], aggregate: WindowAggregate, inside: str) -> str:
+    """The aggregate's call over rows ``v``; in their order where the order matters, and with exact sums of floats."""
     arguments = [f"v.{a}" if a.startswith("__sqlfeat_arg_") else a for a in aggregate.arguments]
-    kind = windows.types.get(aggregate.arguments[0], "") if aggregate.arguments else ""
+    kind = types.get(aggregate.arguments[0], "") if aggregate.arguments else ""
     distinct = "distinct " if aggregate.distinct else ""
     where = f"filter (where {inside})"
     if aggregate.function in ("sum", "avg", "mean") and kind in _FLOATS:

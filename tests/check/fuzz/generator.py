@@ -29,6 +29,7 @@ from tests.check.fuzz.relations import (
     table,
 )
 from tests.check.fuzz.skeletons_joins import JOINS
+from tests.check.fuzz.skeletons_lookups import LOOKUPS
 from tests.check.fuzz.skeletons_rows import ROWS, some_conditions
 from tests.check.fuzz.sources import SOURCES
 from tests.check.fuzz.tree import Cte, Feature, Item, Model, Op, Program, Query, Select, Table, Window, put, walk
@@ -82,7 +83,7 @@ def _made(random: Random, kind: str, known: Sequence[Relation]) -> Made:
         if random.random() < 0.45:
             made = random.choice(ROWS)(random, first)
         else:
-            made = random.choice(JOINS)(random, first, second)
+            made = random.choice((*JOINS, *LOOKUPS))(random, first, second)
         if made is not None:
             query = _distinct_names(made.query)
             if isinstance(query, Select) and random.random() < 0.12:

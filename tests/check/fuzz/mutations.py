@@ -52,6 +52,8 @@ _KINDS = {
     "anti join": ("semi join", "left join"),
     "asof join": ("asof left join", "join"),
     "asof left join": ("asof join", "left join"),
+    "natural join": ("natural left join", "natural full join"),
+    "join lateral": ("left join lateral",),
 }
 _READ = ("events", "ticks", "late", "late", "delayed", "delayed", "terms", "days", "closed", "untimed")
 _AGGREGATES = ("sum({0})", "count(*)", "max({0})", "min({0})", "count({0})")
@@ -117,6 +119,8 @@ def _of_operator(random: Random, node: Op) -> list[Callable[[], Node]]:
             lambda: replace(node, text=_SPAN.sub(f"interval '{random.choice(_SPANS)}'", node.text, count=1))
         ] * 2
         changes.append(lambda: replace(node, text=node.text.translate(str.maketrans("+-", "-+"))))
+    if node.text.startswith("sum(case") and "else" not in node.text:
+        changes.append(lambda: replace(node, text=node.text.replace(" end)", " else 0 end)")))
     if node.aggregate and node.args and node.type == "int":
         changes.append(lambda: replace(node, text=random.choice(_AGGREGATES)))
     if node.args and node.args[0].type == node.type and not node.aggregate:
@@ -175,6 +179,9 @@ def _of_window(random: Random, node: Over) -> list[Callable[[], Node]]:
     if not node.function.aggregate and not node.frame:
         changes.append(lambda: replace(node, function=replace(node.function, text=random.choice(
             ["percent_rank()", "cume_dist()", "ntile(2)", "row_number()", "rank()", "count(*)"]))))  # fmt: skip
+    if node.function.text.startswith(("first_value", "last_value")):
+        inside = node.function.text.replace(")", " order by {0} desc)")
+        changes.append(lambda: replace(node, function=replace(node.function, text=inside)))
     return changes
 
 

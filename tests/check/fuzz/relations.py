@@ -203,8 +203,10 @@ def some_value(random: Random, alias: str, relation: Relation) -> Expr:
     kind = random.random()
     if kind < 0.1:
         return Op("coalesce({0}, 0)", (value,))
-    if kind < 0.2:
+    if kind < 0.17:
         return Op("case when {0} > 1 then {0} else 7 end", (value,))
+    if kind < 0.2:
+        return Op("(cast({0} as double) / 4)", (value,))
     return Op("({0} + 1)", (value,)) if kind < 0.25 else value
 
 

@@ -42,7 +42,7 @@ def range_joined(random: Random, rows: Relation, other: Relation) -> Made | None
     if rows.time is None or other.time is None or not rows.unique:
         return None
     names = [name for name in rows.columns if name in ("id", "k", "g", rows.time, rows.known, *rows.unique)]
-    conditions = _matched(random, rows, other)
+    conditions = matched(random, rows, other)
     kind = random.choice(["left join", "left join", "join"])
     made = (*items("r", rows, names), Item(some_aggregate(random, "s", other), "f1"))
     if random.random() < 0.4:
@@ -54,7 +54,7 @@ def range_joined(random: Random, rows: Relation, other: Relation) -> Made | None
     return passed(rows, Select(made, source, some_conditions(random, "r", rows), group), rows.unique)
 
 
-def _matched(random: Random, rows: Relation, other: Relation) -> list[Expr]:
+def matched(random: Random, rows: Relation, other: Relation) -> list[Expr]:
     """Conditions under which a row of the other is known when the row is."""
     at = moment(random, "r", rows)
     conditions = [*same_key(random, "r", "s", rows, other), *seen(random, "s", other, at)]
@@ -84,7 +84,9 @@ def filtered(random: Random, rows: Relation, other: Relation) -> Made | None:
     value = some_value(random, "s", other)
     text = random.choice([
         "sum({0}) filter (where {1})", "count({0}) filter (where {1})", "count(*) filter (where {1})",
-        "sum(case when {1} then {0} end)", "max(case when {1} then {0} end)", "count(case when {1} then 1 end)",
+        "sum(case when {1} then {0} end)",
+        "sum(case when {1} then coalesce({0}, 0) else 0 end)",
+        "max(case when {1} then {0} end)", "count(case when {1} then 1 end)",
     ])  # fmt: skip
     names = [name for name in rows.columns if name in ("id", "k", "g", rows.time, rows.known, *rows.unique)]
     made = (*items("r", rows, names), Item(aggregate(text, value, bound), "f1"))
@@ -98,7 +100,7 @@ def joined(random: Random, rows: Relation, other: Relation) -> Made | None:
     if rows.time is None or other.time is None:
         return None
     kind = random.choice(["join", "left join"])
-    conditions = _matched(random, rows, other)
+    conditions = matched(random, rows, other)
     made = [*items("r", rows, carried(random, rows)), Item(some_value(random, "s", other), "f1")]
     if random.random() < 0.4:
         made.append(Item(column("s", other, other.time), "since"))
@@ -143,7 +145,7 @@ def looked_up(random: Random, rows: Relation, other: Relation) -> Made | None:
     """Correlated subqueries in the list: aggregates, EXISTS, IN, or the newest row of those that were known."""
     if rows.time is None or other.time is None:
         return None
-    where = tuple(_matched(random, rows, other))
+    where = tuple(matched(random, rows, other))
     source = table(other, "s")
     kind = random.random()
     if kind < 0.4:
@@ -174,7 +176,7 @@ def lateral(random: Random, rows: Relation, other: Relation) -> Made | None:
     """A lateral join to the newest known row, or to aggregates of all known ones."""
     if rows.time is None or other.time is None:
         return None
-    where = tuple(_matched(random, rows, other))
+    where = tuple(matched(random, rows, other))
     if other.unique and random.random() < 0.6:
         inner = Select((Item(some_value(random, "s", other), "v"),), table(other, "s"), where,
                        order=_newest(other), limit=random.choice([1, 1, 2]))  # fmt: skip
@@ -190,7 +192,7 @@ def existing(random: Random, rows: Relation, other: Relation) -> Made | None:
     """Rows chosen by whether something was known: semi-join, anti-join, EXISTS, IN."""
     if rows.time is None or other.time is None:
         return None
-    conditions = tuple(_matched(random, rows, other))
+    conditions = tuple(matched(random, rows, other))
     names = carried(random, rows)
     if random.random() < 0.5:
         source = Join(table(rows, "r"), table(other, "s"), random.choice(["semi join", "anti join"]), conditions)

@@ -28,7 +28,21 @@ from tests.check.fuzz.relations import (
     table,
     usable,
 )
-from tests.check.fuzz.tree import Col, Cte, Derived, Expr, Item, Op, Over, Pivot, Select, Sort, Table
+from tests.check.fuzz.tree import (
+    Col,
+    Cte,
+    Derived,
+    Expr,
+    Item,
+    Op,
+    Over,
+    Pivot,
+    Select,
+    SetOperation,
+    Sort,
+    Table,
+    Unpivot,
+)
 
 
 def row_condition(random: Random, alias: str, relation: Relation) -> Expr:
@@ -295,6 +309,35 @@ def spread(random: Random, relation: Relation) -> Made | None:
     return Made(Select(made, table(relation, "r"), some_conditions(random, "r", relation)))
 
 
+def unpivoted(random: Random, relation: Relation) -> Made | None:
+    """A row for each of two values, without those that are null."""
+    if relation.time is None or not relation.has("k", "id"):
+        return None
+    names = [name for name in ("id", "k", relation.time, relation.known) if name]
+    values = [Item(some_value(random, "r", relation), name) for name in ("a_", "b_")]
+    inner = Select(
+        (*items("r", relation, names), *values), table(relation, "r"), some_conditions(random, "r", relation)
+    )
+    outer = [Item(Col("p", name, relation.columns[name]), name) for name in names]
+    outer += [Item(Col("p", "n", "text"), "n"), Item(Col("p", "v", "int"), "f1")]
+    return passed(relation, Select(tuple(outer), Unpivot(inner, ("a_", "b_"), "p", random.random() < 0.3)))
+
+
+def stepped(random: Random, relation: Relation) -> Made | None:
+    """A recursive CTE: each row, and the same some hours later."""
+    if relation.time != "t" or not relation.at_once:
+        return None
+    names = [name for name in ("id", "k") if relation.has(name)]
+    kinds = {**{name: relation.columns[name] for name in names}, "t": "time", "n": "int"}
+    anchor = (*items("r", relation, names), Item(column("r", relation, "t"), "t"), Item(number(1), "n"))
+    step = [Item(Col("c", name, kinds[name]), name) for name in names]
+    step += [Item(later(Col("c", "t", "time"), "1 hour"), "t"), Item(Op("({0} + 1)", (Col("c", "n", "int"),)), "n")]
+    again = Select(tuple(step), Table("steps_", "c"), (compared(Col("c", "n", "int"), "<", number(3)),))
+    both = SetOperation("union all", Select(anchor, table(relation, "r")), again)
+    outer = tuple(Item(Col("q", name, kind), name) for name, kind in kinds.items())
+    return Made(Select(outer, Table("steps_", "q"), ctes=(Cte("steps_", both, recursive=True),)))
+
+
 ROWS = (
     projected,
     trailing,
@@ -307,4 +350,6 @@ ROWS = (
     firsts,
     each_once,
     spread,
+    unpivoted,
+    stepped,
 )

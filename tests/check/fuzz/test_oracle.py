@@ -11,6 +11,7 @@ from tests.check.fuzz.generator import generate
 from tests.check.fuzz.oracle import Unusable, Worlds
 from tests.check.fuzz.relations import aggregate, column, compared, items, later, number, of_source, over, scalar, table
 from tests.check.fuzz.skeletons_joins import JOINS
+from tests.check.fuzz.skeletons_lookups import LOOKUPS
 from tests.check.fuzz.skeletons_rows import ROWS
 from tests.check.fuzz.sources import SOURCES, truncated
 from tests.check.fuzz.tree import (
@@ -200,7 +201,9 @@ def test_features_are_as_of_the_label_row_and_an_input_made_of_the_label_is_refu
     assert {("training", "hint")} == set(worlds.refuted(Program((view, labels, training))))
 
 
-@pytest.mark.parametrize("skeleton", [*dict.fromkeys(ROWS), *dict.fromkeys(JOINS)], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "skeleton", [*dict.fromkeys(ROWS), *dict.fromkeys((*JOINS, *LOOKUPS))], ids=lambda each: each.__name__
+)
 def test_a_safe_skeleton_survives_two_thousand_data_sets(skeleton, worlds):
     random = Random(skeleton.__name__)
     survived = 0

@@ -22,7 +22,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Col(Node):
-    """A column of a relation in FROM; ``type`` is ``time``, ``date``, ``int``, ``bool`` or ``text``."""
+    """A column of a relation in FROM (without an alias one that USING merged).
+
+    ``type`` is ``time``, ``date``, ``int``, ``bool`` or ``text``.
+    """
 
     alias: str
     name: str
@@ -109,16 +112,30 @@ class Pivot(Node):
 
 
 @dataclass(frozen=True)
+class Unpivot(Node):
+    """``query`` unpivoted: a row for each of ``columns`` that is not null, its name in ``n`` and its value in ``v``."""
+
+    query: Select
+    columns: tuple[str, ...]
+    alias: str
+    nulls: bool = False
+
+
+@dataclass(frozen=True)
 class Join(Node):
-    """``kind`` as SQL has it; with ``lateral`` in it the right side is a subquery that sees the left one."""
+    """``kind`` as SQL has it; with ``lateral`` in it the right side is a subquery that sees the left one.
+
+    ``using`` names columns of both; a ``natural`` join has neither that nor conditions.
+    """
 
     left: From
     right: From
     kind: str = "join"
     on: tuple[Expr, ...] = ()
+    using: tuple[str, ...] = ()
 
 
-From: TypeAlias = Table | Derived | Pivot | Join
+From: TypeAlias = Table | Derived | Pivot | Unpivot | Join
 
 
 @dataclass(frozen=True)
@@ -131,6 +148,7 @@ class Item(Node):
 class Cte(Node):
     name: str
     query: Query
+    recursive: bool = False
 
 
 @dataclass(frozen=True)

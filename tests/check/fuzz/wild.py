@@ -151,11 +151,16 @@ def _value(random: Random, sides: list[tuple[str, Relation]], other: Relation) -
         return window(random, alias, relation) if len(sides) == 1 else some_value(random, alias, relation)
     if kind < 0.63:
         return Op("cast(floor(random() * 100) as integer)")
-    inner = [*sides, ("u", other)]
+    inner, source = [*sides, ("u", other)], table(other, "u")
+    if random.random() < 0.3:
+        inner, source = [*inner, ("v", other)], Join(source, table(other, "v"), "cross join")
     where = tuple(condition(random, inner) for _ in range(random.choice([0, 1, 2])))
     if kind < 0.85:
-        return scalar(Select((Item(some_aggregate(random, "u", other), "v"),), table(other, "u"), where))
-    return Sub("exists ({q})", Select((Item(number(1), "v"),), table(other, "u"), where), type="bool")
+        return scalar(Select((Item(some_aggregate(random, "u", other), "v"),), source, where))
+    text = random.choice(["exists ({q})", "not exists ({q})", "{0} in ({q})", "{0} not in ({q})", "{0} >= all ({q})"])
+    value = some_value(random, "u", other) if "{0}" in text else number(1)
+    arguments = (some_value(random, alias, relation),) if "{0}" in text else ()
+    return Sub(text, Select((Item(value, "v"),), source, where), arguments, "bool")
 
 
 def _grouped(random: Random, sides: list[tuple[str, Relation]], source: From, where: tuple[Expr, ...]) -> Made:

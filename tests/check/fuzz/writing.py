@@ -28,6 +28,7 @@ from tests.check.fuzz.tree import (
     Sort,
     Sub,
     Table,
+    Unpivot,
     is_global,
 )  # fmt: skip
 
@@ -47,7 +48,7 @@ class Writer:
         """An expression in a SELECT whose rows are in ``world`` (an expression too)."""
         match node:
             case Col():
-                return f"{node.alias}.{node.name}"
+                return f"{node.alias}.{node.name}" if node.alias else node.name
             case Op():
                 return node.text.format(*(self.expr(argument, world) for argument in node.args))
             case Clock():
@@ -102,6 +103,10 @@ class Writer:
                 inner = self.query(node.query)
                 using = f"pivot ({inner}) on {node.on} in ({values}) using {node.using} group by {keys}"
                 return f"({using}) as {node.alias}"
+            case Unpivot():
+                nulls = "include nulls " if node.nulls else ""
+                values = f"(v for n in ({', '.join(node.columns)}))"
+                return f"(from ({self.query(node.query)}) unpivot {nulls}{values}) as {node.alias}"
             case Join():
                 return self.join(node)
 
@@ -114,6 +119,11 @@ class Writer:
         else:
             joined = self.source(node.right)
             conditions = [*([f"{left} = {right}"] if left and right else []), *conditions]
+        if kind.startswith("natural"):  # all have the world under the same name
+            return f"{self.source(node.left)} {kind} {joined}"
+        if node.using:
+            both = [*([WORLD] if left and right else []), *node.using]
+            return f"{self.source(node.left)} {kind} {joined} using ({', '.join(both)})"
         if kind == "cross join" and not conditions:
             return f"{self.source(node.left)} cross join {joined}"
         kind = "join" if kind == "cross join" else kind
@@ -150,7 +160,8 @@ class Writer:
         return " ".join(piece for piece in pieces if piece)
 
     def ctes(self, ctes: Sequence[Cte]) -> str:
-        return f"with {', '.join(f'{cte.name} as ({self.query(cte.query)})' for cte in ctes)}" if ctes else ""
+        word = "with recursive" if any(cte.recursive for cte in ctes) else "with"
+        return f"{word} {', '.join(f'{cte.name} as ({self.query(cte.query)})' for cte in ctes)}" if ctes else ""
 
     def item(self, item: Item, world: str | None) -> str:
         return f"{self.expr(item.expr, world)} as {item.name}"

@@ -1,0 +1,54 @@
+"""Tables of predictions in a target: written whole or not at all, under their own name where people look for them.
+
+A comment says that a table is one. What bears the name without it is somebody else's and is left alone.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sqlfeat.base.names import literal, quote
+from sqlfeat.engine.duckdb.connection import Connection
+from sqlfeat.errors import EngineError, RunError
+
+MARK = "predictions, written by sqlfeat predict"
+_GIVEN = "__sqlfeat_predictions"
+
+
+def find(connection: Connection, schema: str, name: str) -> str | None:
+    """The quoted name of a table of predictions, None where nothing has the name.
+
+    Raises:
+        RunError: ``relation-in-the-way`` where something else has it.
+    """
+    there = connection.execute(
+        "select comment from duckdb_tables() where database_name = current_database() and schema_name = ? "
+        "and lower(table_name) = lower(?) union all "
+        "select 'a view' from duckdb_views() where database_name = current_database() and schema_name = ? "
+        "and lower(view_name) = lower(?)",
+        [schema, name, schema, name],
+    )
+    if not there:
+        return None
+    if there[0][0] != MARK:
+        raise RunError(
+            "relation-in-the-way",
+            f"{schema}.{name} is there and was not written by predict, so predictions cannot take its name.",
+            hint="name another table, or drop that one.",
+        )
+    return f"{quote(schema)}.{quote(name)}"
+
+
+def write(connection: Connection, schema: str, name: str, rows: pa.RecordBatchReader, *, append: bool) -> None:
+    """Make or replace a table of predictions, or add rows to it, in one transaction."""
+    table = f"{quote(schema)}.{quote(name)}"
+    grows = find(connection, schema, name) is not None and append
+    before = int(connection.value(f"select count(*) from {table}")) if grows else 0
+    with connection.transaction():
+        connection.execute(f"create schema if not exists {quote(schema)}")
+        with connection.registered(_GIVEN, rows):
+            begin = f"insert into {table} by name" if grows else f"create or replace table {table} as"
+            written = connection.execute(f"{begin} select * from {_GIVEN}")[0][0]
+        connection.execute(f"comment on table {table} is {literal(MARK)}")
+    if connection.value(f"select count(*) from {table}") != before + written:
+        raise EngineError("commit-lost", f"{schema}.{name} was written, and the database has not kept it.")

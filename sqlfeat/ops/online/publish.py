@@ -1,0 +1,235 @@
+"""Publish: one consistent snapshot of all online feature views, as of one instant, all or nothing.
+
+Definitions that the project has no more, and that a version with an alias was trained on, are carried over from the
+snapshot before, as they stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sqlfeat.compiler import fingerprint
+from sqlfeat.compiler.manifest import CompiledModel
+from sqlfeat.engine.base import EVENT_AT, KEY, KNOWN_AT, UNTIL_AT, USABLE_AT
+from sqlfeat.errors import StoreError, UsageError
+from sqlfeat.ops.events import notify
+from sqlfeat.ops.features import make_views
+from sqlfeat.ops.online.published import PublishedView, PublishedWindows, table_of
+from sqlfeat.ops.results import Event
+from sqlfeat.ops.session import Session
+from sqlfeat.store.entity_records import EventColumn, first_of_each
+from sqlfeat.store.online import Image, OnlineStore, Snapshot, Written
+from sqlfeat.store.online_lmdb import LmdbStore
+from sqlfeat.store.row_codec import Column
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AT_ONCE = 500_000
+"""Entities that are encoded at a time."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A snapshot that was published: its instant, and what was written of each view."""
+
+    written: Written
+    as_of: datetime
+    views: tuple[str, ...]
+    carried: tuple[str, ...]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The publication in the shape of ``--json``."""
+        return {
+            **self.written.as_dict(),
+            "as_of": self.as_of.isoformat(),
+            "views": list(self.views),
+            "carried": list(self.carried),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def online_store(session: Session) -> OnlineStore:
+    """The project's online store.
+
+    Raises:
+        UsageError: the project names a store that this sqlfeat cannot write.
+    """
+    said = session.spec.online
+    kind = said.get("store", "lmdb")
+    if kind != "lmdb":
+        raise UsageError("no-online-store", f"The online store {kind!r} is not built into this sqlfeat.")
+    return LmdbStore(Path(said.get("path") or session.spec.root / "target" / "online"), clock=session.clock)
+
+
+def online_views(session: Session) -> list[CompiledModel]:
+    """The models that are published, by name."""
+    found = [model for model in session.manifest.models.values() if model.config.online and _can_be_read(model)]
+    return sorted(found, key=lambda model: model.name)
+
+
+def _can_be_read(model: CompiledModel) -> bool:
+    return model.materialized == "feature_view" or (model.time.immutable and bool(model.keys))
+
+
+def publish(session: Session, *, at: datetime | None = None, incremental: bool = False) -> Publication:
+    """Make what is missing of the online views, and publish them as they stand at an instant (now).
+
+    Raises:
+        UsageError: ``no-online-views`` where no feature view is online.
+        RunError: a model that is needed failed.
+        StoreError: the store cannot be written.
+    """
+    started = session.clock.monotonic()
+    views = online_views(session)
+    if not views:
+        raise UsageError(
+            "no-online-views", "No feature view is online.", hint="say config(online=true) in those that are served."
+        )
+    make_views(session, [view.id for view in views])
+    instant = (at or session.clock.now()).astimezone(UTC)
+    described = {view.name: _Described(session, view, instant) for view in views}
+    store = online_store(session)
+    carried = _carried(session, store, {table_of(view) for view in views})
+    body = {
+        "project": session.spec.name,
+        "as_of": _microseconds(instant),
+        "views": {
+            **{table_of(view): described[view.name].view.as_dict() for view in views},
+            **{view.table: {**view.as_dict(), "current": False} for view in carried.views},
+        },
+    }
+    try:
+        images = _images(described, carried)
+        written = store.publish(body, images, incremental=incremental)
+    finally:
+        carried.close()
+    seconds = session.clock.monotonic() - started
+    names = tuple(view.name for view in views)
+    done = Publication(written, instant, names, tuple(view.table for view in carried.views), seconds)
+    session.listener(Event("step", name="publish", seconds=seconds, facts={"views": len(names)}))
+    notify(session, "published", done.as_dict())
+    return done
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+# -- images ------------------------------------------------------------------------------------------------------------
+
+
+class _Described:
+    """One view with its rows: the description that goes into the manifest, and the images of its tables."""
+
+    def __init__(self, session: Session, view: CompiledModel, at: datetime) -> None:
+        self._states = session.engine.states_from(view, at)
+        self._events = session.engine.events_from(view, at) if view.window_view else None
+        keys = len(view.keys)
+        types = {column.name: column.type for column in view.columns}
+        schema = self._states.schema
+        self.view = PublishedView(
+            name=view.name,
+            table=table_of(view),
+            fingerprint=view.fingerprint,
+            as_of=_microseconds(at),
+            keys=tuple(Column(key, schema.field(place).type) for place, key in enumerate(view.keys)),
+            columns=tuple(Column(field.name, field.type) for field in list(schema)[keys + 2 :]),
+            types=types,
+            features={
+                column: fingerprint.of_feature(view, column, session.manifest.fingerprints)
+                for column in view.column_names
+                if column not in view.keys
+            },
+            event_time=view.time.event_time,
+            ttl=view.time.ttl if view.time.event_time else None,
+            windows=_windows(session, view, self._events) if self._events is not None else None,
+        )
+
+    def images(self) -> Iterator[Image]:
+        """The tables of the view."""
+        view, keys = self.view, len(self.view.keys)
+        assert self._states.column_names[keys : keys + 2] == [USABLE_AT, EVENT_AT]
+        states = view.state_codec
+        yield Image(view.table, _encoded(view, self._states, keys, states.encode))
+        if self._events is not None:
+            yield Image(view.event_table, _encoded(view, self._events, keys, view.event_codec.encode))
+
+
+def _encoded(view: PublishedView, table: pa.Table, keys: int, encode: Any) -> Iterator[tuple[pa.Array, pa.Array]]:
+    """The keys of a view's entities and their records, some entities at a time; ``table`` has the keys first."""
+    encoded = view.key_codec.encode(table)
+    starts = first_of_each(encoded)
+    columns = table.select(list(range(keys, table.num_columns)))
+    for first in range(0, max(len(starts) - 1, 0), _AT_ONCE):
+        some = starts[first : first + _AT_ONCE + 1]
+        begin, length = int(some[0]), int(some[-1] - some[0])
+        yield encoded.take(pa.array(some[:-1])), encode(columns.slice(begin, length), some - begin)
+
+
+def _windows(session: Session, view: CompiledModel, events: pa.Table) -> PublishedWindows:
+    assert view.window_view is not None
+    own = [field for field in events.schema if not field.name.startswith(KEY)]
+    times = {EVENT_AT, KNOWN_AT, UNTIL_AT}
+    read = tuple(EventColumn(field.name, field.type, field.name not in times) for field in own)
+    windows = view.window_view
+    types, made = session.engine.window_types(view)
+    return PublishedWindows(read, windows.aggregates, windows.items, types, {field.name: field.type for field in made})
+
+
+def _images(described: Mapping[str, _Described], carried: _Carried) -> Iterator[Image]:
+    for one in described.values():
+        yield from one.images()
+    yield from carried.images()
+
+
+# -- definitions that are only needed by models ------------------------------------------------------------------------
+
+
+class _Carried:
+    """Definitions of the snapshot before that stay published because models with an alias need them."""
+
+    def __init__(self, snapshot: Snapshot | None, views: tuple[PublishedView, ...]) -> None:
+        self._snapshot = snapshot
+        self.views = views
+
+    def images(self) -> Iterator[Image]:
+        for view in self.views:
+            assert self._snapshot is not None
+            tables = [view.table, *([view.event_table] if view.windows else [])]
+            for name in tables:
+                keys, values = [], []
+                for key, value in self._snapshot.items(name):
+                    keys.append(key)
+                    values.append(value)
+                yield Image(name, [(pa.array(keys, pa.binary()), pa.array(values, pa.binary()))])
+
+    def close(self) -> None:
+        if self._snapshot is not None:
+            self._snapshot.close()
+
+
+def _carried(session: Session, store: OnlineStore, current: set[str]) -> _Carried:
+    wanted = _features_of_aliases(session)
+    try:
+        snapshot = store.open()
+    except StoreError:
+        return _Carried(None, ())
+    views = [PublishedView.from_dict(table, said) for table, said in snapshot.manifest["views"].items()]
+    kept = tuple(
+        view
+        for view in views
+        if view.table not in current
+        and any(wanted.get(f"{view.name}.{column}", set()) & {mark} for column, mark in view.features.items())
+    )
+    return _Carried(snapshot, kept)
+
+
+def _features_of_aliases(session: Session) -> dict[str, set[str]]:
+    """``view.column`` -> the fingerprints on which versions with an alias were trained."""
+    return {}

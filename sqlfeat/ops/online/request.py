@@ -1,0 +1,251 @@
+"""The serving plan of a training set: its SELECT, for one request row at a time.
+
+Request columns give keys (some by way of other features), keys are fetched together, the rows that hold at the asked
+instant fill the places of ``feature()``, and the author's expressions are evaluated over both. A plan is plain data, so
+that a registered version can carry its own; :class:`BoundPlan` ties one to a snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlfeat.base.names import quote
+from sqlfeat.compiler.manifest import CompiledModel, Lookup
+from sqlfeat.compiler.parse import last_select
+from sqlfeat.engine.duckdb.rowwise import Rowwise
+from sqlfeat.errors import RunError, UsageError
+from sqlfeat.ops.online.expressions import Expressions, Key, Typed
+from sqlfeat.ops.online.published import PublishedView
+from sqlfeat.ops.online.reading import MISSING, Read, ViewReader, check_instant
+from sqlfeat.spec.duration import Duration
+from sqlfeat.store.online import Snapshot
+
+TIMES = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "DATE")
+_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class RequestPlan:
+    """A training set's SELECT as plain data.
+
+    ``relation`` is what may stand before the name of a request column. ``as_of`` is the column with the asked instant,
+    ``columns`` are those that a request must carry; both map names to DuckDB types. ``outputs`` maps model inputs to
+    (expression, DuckDB type). ``features`` maps ``view.column`` to the fingerprint of its definition.
+    """
+
+    training_set: str
+    relation: str
+    as_of: tuple[str, str]
+    columns: Mapping[str, str]
+    lookups: tuple[Lookup, ...]
+    outputs: Mapping[str, tuple[str, str]]
+    features: Mapping[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        return {
+            **asdict(self),
+            "as_of": list(self.as_of),
+            "columns": [list(column) for column in self.columns.items()],
+            "outputs": [[name, *output] for name, output in self.outputs.items()],
+            "lookups": [asdict(lookup) for lookup in self.lookups],
+            "features": dict(self.features),
+        }
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> RequestPlan:
+        """The plan that was kept."""
+        return cls(
+            training_set=said["training_set"],
+            relation=said["relation"],
+            as_of=tuple(said["as_of"]),
+            columns=dict(said["columns"]),
+            lookups=tuple(_lookup(lookup) for lookup in said["lookups"]),
+            outputs={name: (sql, kind) for name, sql, kind in said["outputs"]},
+            features=said["features"],
+        )
+
+
+def _lookup(said: Mapping[str, Any]) -> Lookup:
+    ttl = said["ttl"]
+    return Lookup(
+        said["name"],
+        said["view"],
+        tuple((key, sql) for key, sql in said["keys"]),
+        tuple(said["columns"]),
+        Duration(**ttl) if ttl else None,
+        said["strict"],
+        tuple(said["after"]),
+    )
+
+
+def plan_of(model: CompiledModel, features: Mapping[str, str]) -> RequestPlan:
+    """The serving plan of a training set; ``features`` are the fingerprints of what it looks up."""
+    plan = model.training_set
+    assert plan is not None
+    types = {column.name: column.type for column in plan.label_columns}
+    items = {item.name: item.expression for item in last_select(plan.select.text).items}
+    inputs = {output.name: (items[output.name], output.type) for output in plan.outputs if output.role == "input"}
+    return RequestPlan(
+        training_set=model.name,
+        relation=plan.alias or plan.labels.rsplit(".", 1)[1],
+        as_of=(plan.as_of, types[plan.as_of]),
+        columns={name: types[name] for name in plan.needed},
+        lookups=plan.lookups,
+        outputs=inputs,
+        features=features,
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The model inputs of one request row, plain; what became of each view's lookup, and the times of their rows."""
+
+    values: tuple[Any, ...]
+    statuses: Mapping[str, str]
+    event_times: Mapping[str, int | None]
+
+
+class BoundPlan:
+    """A serving plan over a snapshot's views, ready for requests; any thread may ask.
+
+    Raises:
+        UsageError: ``not-published`` where the snapshot lacks a view as it is defined here.
+    """
+
+    def __init__(self, plan: RequestPlan, snapshot: Snapshot, views: Sequence[PublishedView], engine: Rowwise) -> None:
+        self.plan = plan
+        self.snapshot = snapshot
+        self._readers = {lookup.name: _reader(plan, lookup, views, engine) for lookup in plan.lookups}
+        named = {plan.as_of[0]: plan.as_of[1], **plan.columns}
+        arrow = engine.arrow_types(list(named.values()))
+        self.typed = {name: Typed(kind, arrow[kind]) for name, kind in named.items()}
+        columns: dict[Key, Typed] = {**self.typed}
+        self._levels: list[list[tuple[Lookup, Expressions]]] = []
+        for lookups in _in_levels(plan.lookups):
+            self._levels.append([(one, self._key_expressions(one, dict(columns), engine)) for one in lookups])
+            for one in lookups:
+                view = self._readers[one.name].view
+                kinds = engine.arrow_types([view.types[name] for name in one.columns])
+                columns |= {(one.name, name): Typed(view.types[name], kinds[view.types[name]]) for name in one.columns}
+        made = {name: sql for name, (sql, _) in plan.outputs.items()}
+        self._outputs = Expressions(made, columns, plan.relation, engine)
+        kinds = engine.arrow_types([kind for _, kind in plan.outputs.values()])
+        self.outputs = {name: Typed(kind, kinds[kind]) for name, (_, kind) in plan.outputs.items()}
+
+    @property
+    def slow(self) -> dict[str, str]:
+        """What an in-memory DuckDB is asked for at every request, and why."""
+        slow = dict(self._outputs.slow)
+        for lookups in self._levels:
+            for lookup, keys in lookups:
+                slow |= {f"the key {key} of {lookup.view}": reason for key, reason in keys.slow.items()}
+                windows = self._readers[lookup.name].slow
+                slow |= {f"{lookup.view}.{name}": "a window that only DuckDB computes" for name in windows}
+        return slow
+
+    def answer(self, rows: Sequence[Mapping[str, Any]], instants: Sequence[int]) -> list[Answer]:
+        """The model inputs of request rows, whose columns are plain, each at its instant.
+
+        Raises:
+            UsageError: ``before-snapshot``.
+            RunError: ``expression-failed``.
+        """
+        known: list[dict[Key, Any]] = []
+        for row, t in zip(rows, instants, strict=True):
+            asked = t // _DAY if self.plan.as_of[1] == "DATE" else t
+            known.append({**row, self.plan.as_of[0]: asked})
+        for reader in self._readers.values():
+            check_instant(reader.view, min(instants, default=reader.view.as_of))
+        reads: list[dict[str, Read]] = [{} for _ in rows]
+        for lookups in self._levels:
+            self._look_up(lookups, known, instants, reads)
+        answers = []
+        for values, own in zip(known, reads, strict=True):
+            found = self._outputs.values(values)
+            statuses = {name: read.status for name, read in own.items()}
+            times = {name: read.event_time for name, read in own.items()}
+            answers.append(Answer(tuple(found[name] for name in self.plan.outputs), statuses, times))
+        return answers
+
+    def _look_up(
+        self,
+        lookups: Sequence[tuple[Lookup, Expressions]],
+        known: Sequence[dict[Key, Any]],
+        instants: Sequence[int],
+        reads: Sequence[dict[str, Read]],
+    ) -> None:
+        """Fetch what some lookups need for all rows at once, and add it to what is known of each."""
+        wanted: list[tuple[str, bytes]] = []
+        spans: list[tuple[int, int] | None] = []
+        for row in known:
+            for lookup, expressions in lookups:
+                values = expressions.values(row)
+                keys = [values[key] for key, _ in lookup.keys]
+                if any(key is None for key in keys):
+                    spans.append(None)
+                    continue
+                asked = self._readers[lookup.name].wanted(keys)
+                spans.append((len(wanted), len(wanted) + len(asked)))
+                wanted += asked
+        fetched = self.snapshot.fetch(wanted)
+        places = iter(spans)
+        for row, t, own in zip(known, instants, reads, strict=True):
+            for lookup, _ in lookups:
+                span = next(places)
+                read = self._readers[lookup.name].read(fetched[slice(*span)] if span else None, t)
+                own[lookup.name] = read
+                for name, value in zip(lookup.columns, read.values, strict=True):
+                    row[lookup.name, name] = value
+
+    def _key_expressions(self, lookup: Lookup, columns: dict[Key, Typed], engine: Rowwise) -> Expressions:
+        """The keys of a lookup as values of the view's types; null where there is no such value, which is no match."""
+        view = self._readers[lookup.name].view
+        items = {}
+        for key, sql in lookup.keys:
+            wanted = view.types[key]
+            own = next((t.sql for k, t in columns.items() if isinstance(k, str) and sql == quote(k)), None)
+            tried = f"try_cast({sql} as {wanted})"
+            items[key] = sql if own == wanted else f"case when {tried} = {sql} then {tried} end"
+        return Expressions(items, columns, self.plan.relation, engine)
+
+
+def _reader(plan: RequestPlan, lookup: Lookup, views: Sequence[PublishedView], engine: Rowwise) -> ViewReader:
+    """The reader of a lookup, in the definition that the plan was made with."""
+    for view in views:
+        wanted = {column: plan.features.get(f"{lookup.view}.{column}") for column in lookup.columns}
+        if view.name == lookup.view and all(view.features.get(column) == mark for column, mark in wanted.items()):
+            return ViewReader(view, lookup.columns, engine, ttl=lookup.ttl, strict=lookup.strict)
+    there = [view.name for view in views]
+    if lookup.view in there:
+        what = f"{plan.training_set} needs another definition of {lookup.view} than the one that is published."
+        raise UsageError("not-published", what, hint="publish again, or train the model again: sqlfeat publish.")
+    what = f"{plan.training_set} needs {lookup.view}, which is not published."
+    raise UsageError("not-published", what, hint=f"say config(online=true) in {lookup.view}, and sqlfeat publish.")
+
+
+def _in_levels(lookups: Sequence[Lookup]) -> list[list[Lookup]]:
+    """Lookups by how many others must come before them."""
+    levels: dict[str, int] = {}
+    for lookup in lookups:
+        levels[lookup.name] = max((levels[name] + 1 for name in lookup.after), default=0)
+    found: list[list[Lookup]] = [[] for _ in range(max(levels.values(), default=-1) + 1)]
+    for lookup in lookups:
+        found[levels[lookup.name]].append(lookup)
+    return found
+
+
+def refuse_missing(plan: RequestPlan, row: Mapping[str, Any]) -> None:
+    """Raise :class:`RunError` where a request row lacks a column."""
+    lacking = [name for name in plan.columns if name not in row]
+    if lacking:
+        raise RunError(
+            "missing-request-column",
+            f"The request has no {', '.join(map(repr, lacking))}, which {plan.training_set} needs.",
+            hint=f"needed are: {', '.join(plan.columns)}.",
+        )
+
+
+__all__ = ["MISSING", "Answer", "BoundPlan", "RequestPlan", "plan_of", "refuse_missing"]

@@ -1,0 +1,223 @@
+"""Publishing a project's feature views, and asking what was published."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sqlfeat.errors import SqlfeatError
+from tests.made.projects import NOW, Files, Opened, day, orders, shop
+
+VIEWS: Files = {
+    "models/spending.sql": """
+        {{ config(materialized='feature_view', entity='customer', event_time='ordered_at', online=true) }}
+        select customer, ordered_at, amount, {{ window('sum(amount)', '3 days') }} as spent_3d,
+            coalesce({{ window('count(*)', '1 day') }}, 0) + 1 as rank_1d
+        from {{ source('raw', 'orders') }}
+    """,
+    "models/sales.sql": """
+        {{ config(materialized='feature_view', entity='product', event_time='ordered_at', ttl='36h', online=true) }}
+        select product, ordered_at, amount as price, customer as buyer from {{ source('raw', 'orders') }}
+    """,
+    "models/offline_only.sql": """
+        {{ config(materialized='feature_view', entity='product', event_time='ordered_at') }}
+        select product, ordered_at, amount from {{ source('raw', 'orders') }}
+    """,
+    "models/asked.sql": """
+        {{ config(materialized='table', event_time='ordered_at') }}
+        select product, ordered_at, amount as offered, amount > 15 as large from {{ source('raw', 'orders') }}
+    """,
+    "models/deals.sql": """
+        {{ config(materialized='training_set', label='large', keys=['product']) }}
+        select a.product, a.ordered_at, {{ feature('sales.price') }} as last_price,
+            {{ feature('spending.spent_3d', on={'customer': feature('sales.buyer')}) }} as buyer_spent,
+            a.offered / {{ feature('sales.price') }} as ratio, a.large
+        from {{ ref('asked') }} as a
+    """,
+}  # fmt: skip
+LATER = day(4) + timedelta(hours=1)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opened:
+    """Ann orders on days 1 and 3, bob on days 2 and 4: 10, 20, 30, 40; tea, tea, jam, tea."""
+    return Opened(shop(tmp_path, VIEWS))
+
+
+def test_what_is_online_is_published_and_nothing_else(opened: Opened) -> None:
+    with opened.project() as project:
+        publication = project.publish(at=day(4))
+
+    assert publication.views == ("sales", "spending")
+    assert publication.as_of == day(4)
+    assert publication.written.number == 1
+    assert not any("offline_only" in name for name in publication.written.tables)
+
+
+def test_without_an_online_view_the_error_says_how_there_is_one(tmp_path: Path) -> None:
+    offline = {name: text for name, text in VIEWS.items() if name == "models/offline_only.sql"}
+    with Opened(shop(tmp_path, offline)).project() as project, pytest.raises(SqlfeatError) as caught:
+        project.publish()
+
+    assert caught.value.code == "no-online-views"
+    assert "online=true" in (caught.value.hint or "")
+
+
+def test_a_request_gets_what_its_training_row_would_have(opened: Opened) -> None:
+    with opened.project() as project:
+        project.publish(at=day(3))
+        with project.serve_session() as serving:
+            rows = [
+                {"product": "tea", "offered": 5},
+                {"product": "jam", "offered": 60},
+                {"product": "gone", "offered": 1},
+            ]
+            found = serving.features("deals", rows, at=LATER)
+
+            assert found.names == ("last_price", "buyer_spent", "ratio")
+            assert [list(row.values()) for row in found.rows] == [
+                [40, "60", 0.125],
+                [30, "30", 2.0],
+                [None, None, None],
+            ]
+            assert [next(iter(statuses.values())) for statuses in found.statuses] == ["found", "found", "missing"]
+
+
+def test_a_value_goes_when_its_ttl_has_run_out_and_a_window_moves_on(opened: Opened) -> None:
+    with opened.project() as project:
+        project.publish(at=day(4))
+        with project.serve_session() as serving:
+            asked = [{"product": "tea", "offered": 4}]
+
+            def values(at: datetime) -> list[object]:
+                return list(serving.features("deals", asked, at=at).rows[0].values())
+
+            assert values(day(4)) == [40, "60", 0.1]
+            assert values(day(4) + timedelta(hours=36)) == [40, "40", 0.1]
+            assert values(day(4) + timedelta(hours=36, microseconds=1)) == [None, None, None]
+
+
+def test_nothing_is_read_from_before_the_snapshot(opened: Opened) -> None:
+    with opened.project() as project:
+        project.publish(at=day(4))
+        with project.serve_session() as serving, pytest.raises(SqlfeatError) as caught:
+            serving.features("deals", [{"product": "tea", "offered": 5}], at=day(3))
+
+    assert caught.value.code == "before-snapshot"
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "named"),
+    [
+        ({"product": "tea"}, "missing-request-column", "offered"),
+        ({"product": 7, "offered": 5}, "bad-request-value", "product"),
+        ({"product": "tea", "offered": "much"}, "bad-request-value", "offered"),
+        ({"product": "tea", "offered": 2**70}, "bad-request-value", "offered"),
+        ({"product": "tea", "offered": True}, "bad-request-value", "offered"),
+        ({"product": "tea", "offered": 5, "ordered_at": "yesterday"}, "bad-request-value", "ordered_at"),
+    ],
+)
+def test_a_wrong_request_is_refused_by_name(opened: Opened, row: dict[str, object], code: str, named: str) -> None:
+    with opened.project() as project:
+        project.publish(at=day(4))
+        with project.serve_session() as serving, pytest.raises(SqlfeatError) as caught:
+            serving.features("deals", [row])
+
+    assert caught.value.code == code
+    assert named in caught.value.what
+
+
+def test_a_row_may_bring_its_own_time_and_what_is_more_is_ignored(opened: Opened) -> None:
+    with opened.project() as project:
+        project.publish(at=day(1))
+        with project.serve_session() as serving:
+            rows = [
+                {"product": "tea", "offered": 5, "ordered_at": at, "colour": "green"}
+                for at in (day(1), day(2).isoformat(), day(3), day(2, 1).replace(tzinfo=None))
+            ]
+            found = serving.features("deals", rows)
+
+    assert [row["last_price"] for row in found.rows] == [10, 20, 20, 20]
+
+
+def test_a_session_goes_over_to_a_newer_snapshot_when_it_is_told_to(opened: Opened) -> None:
+    asked = [{"product": "tea", "offered": 5}]
+    with opened.project() as project:
+        project.publish(at=day(4))
+        with project.serve_session() as serving:
+            assert serving.refresh() is False
+            opened.change({"data/orders.parquet": orders(1, 2, 3, 44)})
+            project.publish(at=day(4))
+            assert serving.features("deals", asked, at=LATER).rows[0]["last_price"] == 40
+            assert serving.refresh() is True
+            assert serving.features("deals", asked, at=LATER).rows[0]["last_price"] == 44
+            assert serving.snapshot == 2
+
+
+def test_incremental_publication_writes_what_changed(opened: Opened) -> None:
+    with opened.project() as project:
+        project.publish(at=day(4))
+        again = project.publish(at=day(4), incremental=True)
+
+        assert {table.written + table.removed for table in again.written.tables.values()} == {0}
+        assert project.check_published().differing == 0
+
+
+def test_what_has_expired_is_not_published(opened: Opened) -> None:
+    with opened.project() as project:
+        now = project.publish(at=day(5, 1))
+
+        sales = next(table for name, table in now.written.tables.items() if name.startswith("sales@"))
+        assert sales.rows == 1  # jam was sold on day 3
+
+
+def test_a_check_finds_what_is_not_the_same_offline(opened: Opened) -> None:
+    with opened.project() as project:
+        project.publish(at=day(4))
+        same = project.check_published()
+        opened.change({"data/orders.parquet": orders(1, 2, 3, 44)})
+        other = project.check_published()
+
+    assert (same.differing, same.cells > 0) == (0, True)
+    assert other.differing > 0
+    assert {one.view for one in other.differences} == {"sales", "spending"}
+    assert other.differences[0].offline != other.differences[0].online
+
+
+def test_a_training_set_over_what_is_not_published_is_refused_with_the_view(opened: Opened) -> None:
+    opened.change({
+        "models/other.sql": """
+            {{ config(materialized='training_set', label='large', keys=['product']) }}
+            select a.product, a.ordered_at, {{ feature('offline_only.amount') }} as amount, a.large
+            from {{ ref('asked') }} as a
+        """
+    })  # fmt: skip
+    with opened.project() as project:
+        project.publish(at=day(4))
+        with project.serve_session() as serving, pytest.raises(SqlfeatError) as caught:
+            serving.features("other", [{"product": "tea"}])
+
+    assert caught.value.code == "not-published"
+    assert "offline_only" in caught.value.what
+
+
+def test_a_view_that_is_defined_otherwise_since_is_refused_until_it_is_published(opened: Opened) -> None:
+    with opened.project() as project:
+        project.publish(at=day(4))
+    opened.change({"models/sales.sql": VIEWS["models/sales.sql"].replace("amount as price", "amount + 1 as price")})  # type: ignore[union-attr, arg-type]
+    with opened.project() as project:
+        with project.serve_session() as serving, pytest.raises(SqlfeatError) as caught:
+            serving.features("deals", [{"product": "tea", "offered": 5}])
+        assert caught.value.code == "not-published"
+        project.publish(at=day(4))
+        with project.serve_session() as serving:
+            assert serving.features("deals", [{"product": "tea", "offered": 5}], at=LATER).rows[0]["last_price"] == 41
+
+
+def test_the_clock_gives_the_instant_where_nobody_does(opened: Opened) -> None:
+    with opened.project() as project:
+        assert project.publish().as_of == NOW
+        with project.serve_session() as serving:
+            assert serving.features("deals", [{"product": "tea", "offered": 5}]).rows[0]["last_price"] is None
