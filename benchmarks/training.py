@@ -61,13 +61,13 @@ def make_training_set(rows: int, seed: int) -> Path:
         table[f"f{number}"] = pa.array(values, mask=random.random(rows) < 0.05 if number % 2 else None)
         columns.append(OutputColumn(f"f{number}", "DOUBLE", "input", "numeric"))
     for number in range(WHOLE):
-        values = random.integers(0, (24, 1_000, 1_000_000)[number % 3], rows)
-        table[f"i{number}"] = pa.array(values, mask=random.random(rows) < 0.02 if number % 4 == 0 else None)
+        counts = random.integers(0, (24, 1_000, 1_000_000)[number % 3], rows)
+        table[f"i{number}"] = pa.array(counts, mask=random.random(rows) < 0.02 if number % 4 == 0 else None)
         columns.append(OutputColumn(f"i{number}", "BIGINT", "input", "numeric"))
     for number in range(CATEGORIES):
         names = tuple(f"c{value:05d}" for value in range((3, 20, 300, 5_000)[number % 4]))
-        values = np.array(names)[random.integers(0, len(names), rows)]
-        table[f"c{number}"] = pa.array(values, pa.string(), mask=random.random(rows) < 0.01)
+        texts = np.array(names)[random.integers(0, len(names), rows)]
+        table[f"c{number}"] = pa.array(texts, pa.string(), mask=random.random(rows) < 0.01)
         columns.append(OutputColumn(f"c{number}", "VARCHAR", "input", "categorical", names))
     seen = np.nan_to_num(table["f1"].to_numpy(zero_copy_only=False))
     table["label"] = pa.array(seen + random.normal(size=rows) * 5 > 3)
@@ -111,10 +111,13 @@ class SqlfeatMatrix(Sqlfeat):
     """The same by a matrix of doubles."""
 
     def run(self) -> None:
-        from sqlfeat import training_data
-
-        training_data.takes_arrow = lambda: False
-        super().run()
+        data = TrainingData(self._set)
+        names = [one.name for one in data.inputs]
+        categories = [place for place, one in enumerate(data.inputs) if one.kind == "categorical"]
+        label = data.train.label.astype(float)
+        self._dataset = self._lightgbm.Dataset(
+            data.train.numpy(), label, feature_name=names, categorical_feature=categories, params=SETTINGS
+        ).construct()
 
 
 class Pandas(Sqlfeat):

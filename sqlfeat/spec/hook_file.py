@@ -34,6 +34,7 @@ EVENTS = (
     "alias_changed",
     "promotion_refused",
     "predictions_written",
+    "published",
 )
 """What an event hook may listen to, in the order in which a project lives through it."""
 _MODULES = ("sqlfeat", "sqlfeat.hooks")

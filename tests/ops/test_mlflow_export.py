@@ -15,7 +15,7 @@ import pytest
 from sqlfeat.errors import RunError, StoreError
 from sqlfeat.ops import mlflow_export
 from sqlfeat.ops.mlflow_export import Exported, export_registered, export_to_mlflow, mirror_aliases
-from sqlfeat.spec.mlflow import MlflowSpec, absolute_uri
+from sqlfeat.spec.mlflow import MlflowSpec
 from sqlfeat.store import codecs
 from sqlfeat.store.exported import ExportedModel
 from sqlfeat.store.registry import ModelVersion, read_model, register, resolve
@@ -252,20 +252,6 @@ def test_without_mlflow_the_extra_is_named(session, monkeypatch):
         export_to_mlflow(session, "late_source@1")
 
     assert caught.value.hint == "pip install 'sqlfeat[mlflow]'."
-
-
-@pytest.mark.parametrize(
-    ("uri", "expected"),
-    [
-        ("sqlite:///store/m.db", "sqlite:////flights/store/m.db"),
-        ("sqlite:////store/m.db", "sqlite:////store/m.db"),
-        ("mlruns", "/flights/mlruns"),
-        ("https://mlflow.example.org", "https://mlflow.example.org"),
-        ("databricks", "databricks"),
-    ],
-)
-def test_relative_places_are_the_projects(uri, expected):
-    assert absolute_uri(uri, Path("/flights")) == expected
 
 
 def test_damage_of_an_exported_model_is_told(session, exported, client, tmp_path):

@@ -21,9 +21,8 @@ from sqlfeat.store.signature import PROBABILITIES, Floats, Input, InputRows
 from tests.made.trained_models import CASES, INPUTS, Case, table
 
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.codec}-{case.name}")
-first_of_each = pytest.mark.parametrize(
-    "case", [next(case for case in CASES if case.codec == codec.name) for codec in CODECS], ids=lambda case: case.codec
-)
+FIRST = [next(case for case in CASES if case.codec == codec.name) for codec in CODECS]
+first_of_each = pytest.mark.parametrize("case", FIRST, ids=lambda case: case.codec)
 IMPORTED = {"lightgbm": "lightgbm", "xgboost": "xgboost", "catboost": "catboost", "sklearn": "sklearn", "onnx": "onnx"}
 
 
@@ -114,11 +113,13 @@ def test_importances_belong_to_the_inputs(case):
         assert any(values)
 
 
-@every_model
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if isinstance(codec_named(case.codec), Explaining)],
+    ids=lambda case: f"{case.codec}-{case.name}",
+)
 def test_what_each_input_adds_makes_the_raw_score(case):
     codec, again = codec_named(case.codec), read(case)
-    if not isinstance(codec, Explaining):
-        pytest.skip("it says nothing of single inputs")
     inputs = codec.arrange(again, INPUTS)
     found = predict(codec, again, inputs, table())
 
@@ -188,11 +189,9 @@ def mutations(data: bytes, count: int) -> list[bytes]:
     return found
 
 
-@first_of_each
+@pytest.mark.parametrize("case", [case for case in FIRST if case.codec in IMPORTED], ids=lambda case: case.codec)
 def test_a_missing_library_says_which_extra_brings_it(case, monkeypatch):
-    package = IMPORTED.get(case.codec)
-    if package is None:
-        pytest.skip("it needs no library")
+    package = IMPORTED[case.codec]
     data = kept(case)
     monkeypatch.setitem(sys.modules, package, None)
 
