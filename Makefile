@@ -66,6 +66,14 @@ lock: $(BIN)/uv ## resolve uv.lock anew after a change of dependencies in pyproj
 bench-pit: $(READY) ## measure point-in-time lookups and windows beside their peers (ARGS="--quick": a tenth of it)
 	@$(BIN)/python -m benchmarks.pit $(ARGS)
 
+.PHONY: bench-check
+bench-check: $(READY) ## measure check beside compile and ls on a project of 1,000 models (ARGS="--models 200")
+	@$(BIN)/python -m benchmarks.check $(ARGS)
+
+.PHONY: bench-training
+bench-training: $(READY) ## measure the way from a training set to a LightGBM Dataset beside that through pandas
+	@$(BIN)/python -m benchmarks.training $(ARGS)
+
 .PHONY: fuzz-check
 fuzz-check: $(READY) ## random programs: what check calls safe must not be refuted by data (ARGS="--seed 1 --programs 6000")
 	@$(BIN)/python -m tests.check.fuzz $(ARGS)
@@ -83,7 +91,7 @@ clean: ## delete all that was made here, the environment included
 
 $(READY): $(BIN)/uv uv.lock pyproject.toml
 	@echo "Installing what uv.lock names into .venv"
-	@$(UV) sync --locked --quiet
+	@$(UV) sync --locked --quiet --compile-bytecode
 	@touch $@
 
 $(BIN)/uv:

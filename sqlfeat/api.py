@@ -172,6 +172,7 @@ class Project:
         end: datetime | None = None,
         known_at: datetime | None = None,
         sample: float | None = None,
+        stratify: Sequence[str] = (),
         features: Sequence[str] = (),
         out: Path | None = None,
         run_upstream: bool = True,
@@ -180,9 +181,10 @@ class Project:
         """Build a training set and what is missing above it; the same thing twice is built once.
 
         ``start`` and ``end`` keep as-of times in ``[start, end)``; ``known_at`` builds it as it would have been built
-        then; ``sample`` is a share of the rows (0.1) or a number of them (500), by a hash of their keys; ``features``
-        are the only inputs to keep: outputs, ``view.column``, ``view.*``. An output that provably sees the future is
-        refused; with ``strict`` one that is not proved not to, as well.
+        then; ``sample`` is a share of the rows (0.1) or a number of them (500), by a hash of their keys, ``stratify``
+        are columns of whose values each keeps its share in it; ``features`` are the only inputs to keep: outputs,
+        ``view.column``, ``view.*``. An output that provably sees the future is refused; with ``strict`` one that is not
+        proved not to, as well.
         """
         return training_set.build_training_set(
             self._session,
@@ -191,6 +193,7 @@ class Project:
             end=end,
             known_at=known_at,
             sample=sample,
+            stratify=stratify,
             features=features,
             out=out,
             run_upstream=run_upstream,

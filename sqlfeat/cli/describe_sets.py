@@ -112,7 +112,8 @@ def _asked(built: TrainingSet) -> list[tuple[str, str]]:
     sample = built.manifest.get("sample")
     if sample:
         size = share(sample["share"]) if "share" in sample else count(sample["rows"], "row")
-        told.append(("sample", f"{size}, by a hash of {', '.join(built.named('key'))}"))
+        strata = f", each {', '.join(sample['stratify'])} in its share" if "stratify" in sample else ""
+        told.append(("sample", f"{size}, by a hash of {', '.join(built.named('key'))}{strata}"))
     if built.manifest.get("outputs") is not None:
         told.append(("chosen", count(len(built.inputs), "input")))
     return told

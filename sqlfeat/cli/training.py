@@ -33,6 +33,7 @@ end = click.option("--to", "end", type=instant, metavar="TIME", help="Only label
         "sqlfeat build-training-set late_flights",
         "sqlfeat build-training-set late_flights --to 2013-03-01 --out late.parquet",
         "sqlfeat build-training-set late_flights --sample 0.1 --features carrier_delays.* dep_hour",
+        "sqlfeat build-training-set late_flights --sample 5000 --stratify is_late",
         "sqlfeat build-training-set late_flights --known-at 2013-03-01",
     ),
 )
@@ -43,6 +44,12 @@ end = click.option("--to", "end", type=instant, metavar="TIME", help="Only label
     "--known-at", type=instant, metavar="TIME", help="As it would have been built at TIME: nothing known later."
 )
 @click.option("--sample", type=size, metavar="N|SHARE", help="Only so many rows (5000), or such a share (0.1, 10%).")
+@click.option(
+    "--stratify",
+    multiple=True,
+    metavar="COLUMN",
+    help="In the sample each value of COLUMN keeps its share: the label, for instance. May be repeated.",
+)
 @click.option(
     "--features",
     multiple=True,
@@ -63,6 +70,7 @@ def build_training_set_command(
     end: datetime | None,
     known_at: datetime | None,
     sample: float | None,
+    stratify: Sequence[str],
     features: Sequence[str],
     no_run: bool,
     strict: bool,
@@ -83,6 +91,7 @@ def build_training_set_command(
             end=end,
             known_at=known_at,
             sample=sample,
+            stratify=stratify,
             features=features,
             out=out,
             run_upstream=not no_run,

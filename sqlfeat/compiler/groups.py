@@ -354,7 +354,7 @@ def distinct(relation: Distinct, row: Row, state: State) -> State:
     made = Over(rank, row, state).field()
     rule = "latest-row" if relation.order else "whole-group"
     _rename(row.ledger, made.flows, rule, relation.span, row)
-    indices = [getattr(part, "index", None) for part in relation.on]
+    indices = [part.index if isinstance(part, Column) and part.level == 0 else None for part in relation.on]
     unique = (frozenset(i for i in indices if i is not None),) if None not in indices else ()
     return State(row.zone, state.rows | made.flows, state.fields, unique)
 

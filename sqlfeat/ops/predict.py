@@ -113,7 +113,8 @@ def predict(
     session.listener(Event("step", name="assemble", seconds=assembling, facts=facts))
     told = {"model": version.name, "version": f"v{version.version}", "rows": written}
     session.listener(Event("step", name="predict", seconds=seconds - assembling, facts=told))
-    prediction = Prediction(written, path, version.name, version.version, seconds, scoring.columns, table)
+    columns = scoring.columns if table is None else (*scoring.columns, PREDICTED_AT)
+    prediction = Prediction(written, path, version.name, version.version, seconds, columns, table)
     notify(session, "predictions_written", prediction.as_dict())
     return prediction
 

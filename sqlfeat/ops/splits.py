@@ -84,7 +84,7 @@ def parts_of(model: CompiledModel, horizon: Duration | None, ask: Ask, known: st
     assert plan is not None
     if split is None:
         return Parts({WHOLE: "true"})
-    embargo = split.embargo or horizon
+    embargo = tuple(span for span in (split.embargo or horizon, split.gap) if span)
     if split.folds is not None and split.folds.by == "time":
         return _rolling(split.folds, plan, embargo, ask, known)
     if split.folds is not None:
@@ -131,8 +131,13 @@ def instant_literal(value: datetime) -> str:
     return f"timestamptz {literal(value.isoformat())}"
 
 
-def _by_time(split: SplitConfig, as_of: str, embargo: Duration | None) -> dict[str, str]:
-    instant, known = as_of_instant(as_of), label_known(as_of, embargo)
+def _after(as_of: str, embargo: Sequence[Duration]) -> str:
+    """The SQL of when a row is far enough behind to be learned from."""
+    return " + ".join([as_of_instant(as_of), *(span.sql() for span in embargo)])
+
+
+def _by_time(split: SplitConfig, as_of: str, embargo: Sequence[Duration]) -> dict[str, str]:
+    instant, known = as_of_instant(as_of), _after(as_of, embargo)
     conditions = {}
     for index, (name, start) in enumerate(split.starts):
         condition = f"{instant} >= {instant_literal(start)}"
@@ -143,7 +148,7 @@ def _by_time(split: SplitConfig, as_of: str, embargo: Duration | None) -> dict[s
     return conditions
 
 
-def _rolling(folds: FoldsConfig, plan: TrainingSetPlan, embargo: Duration | None, ask: Ask, known: str) -> Parts:
+def _rolling(folds: FoldsConfig, plan: TrainingSetPlan, embargo: Sequence[Duration], ask: Ask, known: str) -> Parts:
     """Tests one after the other, the last one up to the end; each learns from what was known when it begins."""
     assert folds.test is not None
     assert folds.step is not None
@@ -157,7 +162,7 @@ def _rolling(folds: FoldsConfig, plan: TrainingSetPlan, embargo: Duration | None
         opens = before(closes, folds.test)
         begins = before(opens, folds.train) if folds.train else None
         opening = instant_literal(opens)
-        train = f"{instant} < {opening} and {label_known(plan.as_of, embargo)} <= {opening}"
+        train = f"{instant} < {opening} and {_after(plan.as_of, embargo)} <= {opening}"
         if begins is not None:
             train = f"{instant} >= {instant_literal(begins)} and {train}"
         test = f"{instant} >= {opening} and {instant} < {instant_literal(closes)}"
@@ -241,16 +246,21 @@ def _ranges(digest: str, ends: Sequence[float | None], strata: Sequence[str], as
     return conditions
 
 
+def refuse_many_strata(strata: Sequence[str], count: int) -> None:
+    """Raise :class:`RunError` where columns have more values than can be strata."""
+    if count > MOST_STRATA:
+        raise RunError(
+            "too-many-strata",
+            f"{', '.join(strata)} has {count:,} different values, and at most {MOST_STRATA:,} can be strata.",
+            hint="stratify by what has few values: the label, a country, a kind.",
+        )
+
+
 def _ranges_of_strata(digest: str, ends: Sequence[float | None], strata: Sequence[str], ask: Ask) -> list[str]:
     """The same by rank: of the units of each stratum those with the lowest digests come first."""
     stratum = f" || {literal(SEPARATOR)} || ".join(f"coalesce(cast({quote(name)} as varchar), '')" for name in strata)
     values = sorted(ask([f"list(distinct {stratum})"])[0] or ())
-    if len(values) > MOST_STRATA:
-        raise RunError(
-            "too-many-strata",
-            f"{', '.join(strata)} has {len(values):,} different values, and at most {MOST_STRATA:,} can be strata.",
-            hint="stratify by what has few values: the label, a country, a kind.",
-        )
+    refuse_many_strata(strata, len(values))
     bounded = [end for end in ends if end is not None]
     asked = []
     for value in values:

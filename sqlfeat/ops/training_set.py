@@ -58,6 +58,7 @@ def build_training_set(
     end: datetime | None = None,
     known_at: datetime | None = None,
     sample: float | None = None,
+    stratify: Sequence[str] = (),
     features: Sequence[str] = (),
     out: Path | None = None,
     run_upstream: bool = True,
@@ -66,9 +67,10 @@ def build_training_set(
     """Build a training set, or give the one that is there.
 
     ``start`` and ``end`` keep label rows with as-of times in ``[start, end)``; ``known_at`` builds it as it would have
-    been built then; ``sample`` is a share of its rows or a number of them, by a hash of the keys; ``features`` are the
-    only inputs to keep (outputs, ``view.column``, ``view.*``); ``out`` also writes all rows into one file
-    (``.parquet``, ``.arrow`` or ``.csv``). With ``strict`` an output that is not proved to be safe is refused, too.
+    been built then; ``sample`` is a share of its rows or a number of them, by a hash of the keys; ``stratify`` are
+    columns of whose values each keeps its share in it; ``features`` are the only inputs to keep (outputs,
+    ``view.column``, ``view.*``); ``out`` also writes all rows into one file (``.parquet``, ``.arrow`` or ``.csv``).
+    With ``strict`` an output that is not proved to be safe is refused, too.
 
     Raises:
         UsageError: there is no such training set, sample or feature.
@@ -79,8 +81,9 @@ def build_training_set(
     check_sample(sample)
     model = session.training_set(name)
     check_split(model)
-    check_sample_keys(model, sample)
-    asked = Narrowed(in_utc(start), in_utc(end), in_utc(known_at), sample, chosen_outputs(model, features))
+    check_sample_keys(model, sample, stratify)
+    outputs = chosen_outputs(model, features)
+    asked = Narrowed(in_utc(start), in_utc(end), in_utc(known_at), sample, outputs, tuple(stratify))
     safety = time_safety(session, model, asked.outputs, strict=strict)
     for warning in safety.warnings:
         session.log(f"warning: {warning}")
@@ -118,7 +121,7 @@ def _standing(session: Session, model: CompiledModel, asked: Narrowed) -> Iterat
 def _request(session: Session, engine: Engine, model: CompiledModel, asked: Narrowed) -> RowsRequest:
     known = known_rows(session, model, asked.known_at) if asked.known_at else None
     request = RowsRequest(start=asked.start, end=asked.end, known_at=asked.known_at, where=known)
-    return sampled(engine, model, request, asked.sample)
+    return sampled(engine, model, request, asked, horizon_of(session, model))
 
 
 def _built(session: Session) -> dict[str, Any]:

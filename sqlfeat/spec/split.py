@@ -7,6 +7,8 @@
     {'by': 'folds', 'folds': 5, 'train': '90 days', 'test': '14 days', 'end': '2013-04-01', 'embargo': '1 day'}
     {'by': 'hash', 'folds': 5, 'on': 'customer_id', 'seed': 7}
 
+An embargo is a span, or ``'horizon + 7 days'``.
+
 What the columns are that it names, and which rows are where, is known elsewhere.
 """
 
@@ -24,6 +26,7 @@ from sqlfeat.spec.duration import Duration
 _NAMED = ("train", "validation", "test")
 _SETTINGS = ("by", "on", "seed", "stratify", "embargo", "folds", "step", "end")
 UNBOUNDED = "unbounded"
+HORIZON = "horizon"
 MOST_FOLDS = 100
 
 
@@ -57,14 +60,15 @@ class SplitConfig:
     """One way to cut; ``by`` is ``time``, ``hash`` or ``folds``, and only its own fields are set.
 
     By time: ``starts`` are the parts in rising order, each with its start (aware, UTC); ``embargo`` is None where
-    none is given, which means the label model's horizon. By hash: rows with equal ``on`` columns stay together
-    (none: the training set's keys), ``fractions`` are the parts' shares in the order given; ``stratify`` are columns
-    within whose values the shares hold. ``folds`` has several cuts, by either.
+    none is given, which means the label model's horizon; ``gap`` is what comes on top of that. By hash: rows with equal
+    ``on`` columns stay together (none: the training set's keys), ``fractions`` are the parts' shares in the order
+    given; ``stratify`` are columns within whose values the shares hold. ``folds`` has several cuts, by either.
     """
 
     by: str
     starts: tuple[tuple[str, datetime], ...] = ()
     embargo: Duration | None = None
+    gap: Duration | None = None
     on: tuple[str, ...] = ()
     seed: int = 0
     fractions: tuple[tuple[str, float], ...] = ()
@@ -78,7 +82,7 @@ class SplitConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """The split as canonical JSON-able values; equal splits give equal dicts, however they were written."""
-        embargo = str(self.embargo) if self.embargo else None
+        embargo = f"{HORIZON} + {self.gap}" if self.gap else str(self.embargo) if self.embargo else None
         drawn: dict[str, Any] = {"on": list(self.on), "seed": self.seed}
         if self.stratify:
             drawn["stratify"] = list(self.stratify)
@@ -112,7 +116,8 @@ def _by_time(value: Mapping[str, Any]) -> SplitConfig:
     for (earlier, start), (later, next_start) in pairwise(starts):
         if next_start <= start:
             raise ValueError(f"the parts' starts must rise, and {later!r} does not start after {earlier!r}")
-    return SplitConfig("time", starts=starts, embargo=_span(value, "embargo"))
+    embargo, gap = _embargo(value)
+    return SplitConfig("time", starts=starts, embargo=embargo, gap=gap)
 
 
 def _by_hash(value: Mapping[str, Any]) -> SplitConfig:
@@ -161,7 +166,8 @@ def _folds(value: Mapping[str, Any], by: str) -> SplitConfig:
             raise ValueError(f"{name!r} is longer than nothing")
     end = _instant("end", value["end"]) if value.get("end") is not None else None
     folds = FoldsConfig("time", count, test=test, train=train, step=step or test, end=end)
-    return SplitConfig("folds", embargo=_span(value, "embargo"), folds=folds)
+    embargo, gap = _embargo(value)
+    return SplitConfig("folds", embargo=embargo, gap=gap, folds=folds)
 
 
 def _refuse_others(value: Mapping[str, Any], *known: str) -> None:
@@ -173,6 +179,15 @@ def _refuse_others(value: Mapping[str, Any], *known: str) -> None:
 
 def _span(value: Mapping[str, Any], name: str) -> Duration | None:
     return Duration.parse(value[name]) if value.get(name) is not None else None
+
+
+def _embargo(value: Mapping[str, Any]) -> tuple[Duration | None, Duration | None]:
+    """What is waited for instead of the horizon (``'2 days'``), and on top of it (``'horizon + 7 days'``)."""
+    given = value.get("embargo")
+    word, plus, more = str(given).partition("+")
+    if word.strip().lower() != HORIZON:
+        return _span(value, "embargo"), None
+    return None, Duration.parse(more.strip()) if plus else None
 
 
 def _parts(value: Mapping[str, Any], *settings: str) -> list[tuple[Any, Any]]:

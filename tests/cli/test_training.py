@@ -104,7 +104,8 @@ def test_a_training_set_is_built_as_the_options_say(typing, project):
 
     typing("build-training-set", "late_flights", "--from", "2013-01-01", "--to", "2013-03-01 06:30",
            "--known-at", "2013-03-02T00:00:00+01:00", "--no-run", "--out", "late.parquet",
-           "--sample", "10%", "--features", "carrier_delays.*", "dep_hour,dep_day")  # fmt: skip
+           "--sample", "10%", "--stratify", "is_late",
+           "--features", "carrier_delays.*", "dep_hour,dep_day")  # fmt: skip
 
     arguments, options = project.calls["build_training_set"]
     assert arguments == ("late_flights",)
@@ -113,6 +114,7 @@ def test_a_training_set_is_built_as_the_options_say(typing, project):
         "end": datetime(2013, 3, 1, 6, 30, tzinfo=UTC),
         "known_at": datetime(2013, 3, 1, 23, tzinfo=UTC),
         "sample": 0.1,
+        "stratify": ("is_late",),
         "features": ("carrier_delays.*", "dep_hour", "dep_day"),
         "out": Path("late.parquet"),
         "run_upstream": False,
@@ -221,7 +223,22 @@ predictions of late_lgbm version 3
             "start": None,
             "end": None,
             "out": None,
+            "table": None,
+            "incremental": False,
+            "contributions": False,
         },
     )
     document = typing("predict", "late_lgbm", "--json").document
     assert (document["rows"], document["path"], document["version"]) == (1100, "target/predictions/late.parquet", 3)
+    assert document["table"] is None
+
+
+def test_a_prediction_into_a_table_names_it(typing, project):
+    project.answers["predict"] = Prediction(7, Path("target/dev.duckdb"), "late_lgbm", 3, 0.5, ("flight_id",), "scores")
+
+    ended = typing("predict", "late_lgbm", "--table", "scores", "--incremental", "--contributions", "--rows", "asked")
+
+    assert "  path      target/dev.duckdb\n  table     scores\n" in ended.out
+    _, options = project.calls["predict"]
+    assert (options["table"], options["incremental"], options["contributions"]) == ("scores", True, True)
+    assert options["rows"] == Path("asked")

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sqlfeat.errors import RunError, UsageError
 from sqlfeat.ops.splits import before
 from sqlfeat.spec.duration import Duration
 from sqlfeat.store.training_set import TrainingSet
@@ -246,3 +248,87 @@ def test_a_greater_share_of_a_sample_holds_a_smaller_one(tmp_path):
     for smaller, greater in pairwise(keys):
         assert smaller < greater
     assert json.loads((sets[0].path / "manifest.json").read_text())["sample"] == {"rows": 5}
+
+
+@pytest.mark.parametrize("split", ["{'train': '2024-01-01', 'test': '2024-01-20', 'embargo': 'horizon + 2 days'}",
+                                   "{'train': '2024-01-01', 'test': '2024-01-20', 'embargo': '3 days'}"])  # fmt: skip
+def test_an_embargo_on_top_of_the_horizon_is_their_sum(tmp_path, split):
+    training_set = built(tmp_path, split)
+
+    assert max(row["asked_at"] for row in rows_of(training_set, "train")) == day(17)
+    assert [row["asked_id"] for row in rows_of(training_set, "unsplit")] == [49, 50, 51, 52, 53, 54, 55, 56]
+
+
+def strata_of(training_set: TrainingSet) -> Counter:
+    rows = [row for file in training_set.files for row in pq.read_table(training_set.path / file).to_pylist()]
+    return Counter(row["channel"] for row in rows)
+
+
+UNEVEN = asked(
+    *((i, "ann", day(1) + timedelta(hours=i), None if i % 50 == 3 else ("web", "shop")[i % 8 == 0], i % 4 == 0)
+      for i in range(200))
+)  # fmt: skip
+"""4 rows without a channel, 25 of shop, 171 of web."""
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (0.5, {"web": 85, "shop": 12, None: 2}),
+        (0.1, {"web": 17, "shop": 2}),
+        (100, {"web": 86, "shop": 12, None: 2}),
+        (9, {"web": 8, "shop": 1}),
+        (500, {"web": 171, "shop": 25, None: 4}),
+    ],
+)
+def test_in_a_stratified_sample_each_value_keeps_its_share(tmp_path, size, expected):
+    with project(tmp_path, "{'train': '2024-01-01'}", **{"data/asked.parquet": UNEVEN}).project() as loaded:
+        training_set = loaded.build_training_set("wanted", sample=size, stratify=["channel"])
+
+    assert strata_of(training_set) == expected
+    assert training_set.manifest["sample"]["stratify"] == ["channel"]
+
+
+def test_a_greater_stratified_sample_holds_a_smaller_one_and_has_rows_of_its_own_hash(tmp_path):
+    sizes = (1, 7, 0.1, 40, 0.5, 0.9)
+    with project(tmp_path, "{'train': '2024-01-01'}", **{"data/asked.parquet": UNEVEN}).project() as loaded:
+        sets = [loaded.build_training_set("wanted", sample=size, stratify=["channel", "bought"]) for size in sizes]
+
+    keys = [{row["asked_id"] for row in rows_of(each, "train")} for each in sets]
+    for smaller, greater in pairwise(keys):
+        assert smaller < greater
+
+
+def test_a_label_that_was_not_known_yet_draws_no_row(tmp_path):
+    opened = project(tmp_path, "{'train': '2024-01-01'}")
+    with opened.project() as loaded:
+        first = loaded.build_training_set("wanted", sample=0.4, stratify=["bought"], known_at=day(8))
+    turned = ROWS.set_column(4, "bought", pa.array([i % 5 == 0 if i < 18 else i % 5 != 0 for i in range(90)]))
+    opened.change({"data/asked.parquet": turned})
+    with opened.project() as loaded:
+        second = loaded.build_training_set("wanted", sample=0.4, stratify=["bought"], known_at=day(8))
+
+    assert rows_of(first, "train") == rows_of(second, "train")
+    assert first.manifest["open_labels"] > 0
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ({"stratify": ["channel"]}, "bad-sample"),
+        ({"sample": 0.5, "stratify": ["chanel"]}, "missing-column"),
+    ],
+)
+def test_strata_need_a_sample_and_columns_of_the_label_rows(tmp_path, how, code):
+    with project(tmp_path, "{'train': '2024-01-01'}").project() as loaded, pytest.raises(UsageError) as caught:
+        loaded.build_training_set("wanted", **how)
+
+    assert caught.value.code == code
+
+
+def test_too_many_strata_of_a_sample_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("sqlfeat.ops.splits.MOST_STRATA", 2)
+    with project(tmp_path, "{'train': '2024-01-01'}").project() as loaded, pytest.raises(RunError) as caught:
+        loaded.build_training_set("wanted", sample=0.5, stratify=["channel"])
+
+    assert caught.value.code == "too-many-strata"

@@ -22,6 +22,16 @@ def test_a_split_by_time_has_its_parts_in_order_and_its_embargo():
     assert split.parts == ("train", "test")
 
 
+def test_an_embargo_may_be_the_horizon_and_more():
+    more = SplitConfig.parse({"train": "2013-01-01", "embargo": "horizon + 7 days"})
+    same = SplitConfig.parse({"folds": 3, "test": "14 days", "embargo": "Horizon"})
+    plain = SplitConfig.parse({"folds": 3, "test": "14 days"})
+
+    assert (more.embargo, more.gap) == (None, Duration.parse("7 days"))
+    assert more.as_dict()["embargo"] == "horizon + 7 days"
+    assert same == plain
+
+
 def test_a_split_by_hash_has_its_columns_seed_and_shares():
     split = SplitConfig.parse({"by": "hash", "on": "customer_id", "seed": 7, "train": 0.8, "test": 0.2})
 
@@ -74,6 +84,8 @@ def test_equal_splits_are_equal_however_they_are_written():
         ({"train": "2013-01-01", "embago": "1 day"}, "did you mean 'embargo'?"),
         ({"train": "2013-01-01", "seed": 7}, "'seed' cannot be given here"),
         ({"train": "2013-01-01", "embargo": "soon"}, "is no span of time"),
+        ({"train": "2013-01-01", "embargo": "horizon + soon"}, "'soon' is no span of time"),
+        ({"train": "2013-01-01", "embargo": "horizons"}, "is no span of time"),
         ({"by": "hash"}, "no part is given"),
         ({"by": "hash", "train": 0.8, "test": 0.3}, "the shares add up to 1.1, which is more than 1"),
         ({"by": "hash", "train": 0}, "'train' takes a share between 0 and 1, not 0"),

@@ -193,13 +193,6 @@ def bitwise(operator: str) -> Callable[[list[Node]], Node]:
     return bind
 
 
-def _inverted(arguments: list[Node]) -> Node:
-    node = _only(arguments)
-    if node.type not in SIGNED:
-        raise NotCompiled(f"~{node.type}")
-    return call(node.type, "~{0}", node)
-
-
 def _bit_count(arguments: list[Node]) -> Node:
     node = _only(arguments)
     if node.type not in SIGNED[:4]:
@@ -421,7 +414,7 @@ FUNCTIONS: dict[str, Callable[[list[Node]], Node]] = {
     "pow": of_double(running.power, 2, quick=math.pow), "atan2": of_double(math.atan2, 2),
     "gcd": _greatest_divisor, "lcm": _least_multiple, "factorial": _factorial, "bit_count": _bit_count,
     "&": bitwise("&"), "|": bitwise("|"), "xor": bitwise("xor"), "<<": bitwise("<<"), ">>": bitwise(">>"),
-    "~x": _inverted, "isnan": _tested("{0} != {0}"),
+    "isnan": _tested("{0} != {0}"),
     "pi": lambda arguments: Constant("DOUBLE", math.pi) if not arguments else _only([]),
 }  # fmt: skip
 FUNCTIONS |= {name: of_double(code, quick=quick) for name, (code, quick) in _OF_DOUBLES.items()}

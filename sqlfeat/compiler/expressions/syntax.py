@@ -390,7 +390,7 @@ class _Parser:
 
     def prefixed(self) -> Tree:
         start = self.token.start
-        for sign in ("-", "+", "~"):
+        for sign in ("-", "+"):  # ~ binds as loosely as || does in some places; nobody needs it
             if self.takes(sign):
                 return Call(f"{sign}x", (self.prefixed(),), self.since(start))
         return self.base()

@@ -220,6 +220,8 @@ def _date_sub(arguments: list[Node]) -> Node:
     _expect(arguments, 3)
     unit = _unit(arguments[0])
     start, end = _settled(*map(_dated, arguments[1:]))
+    if start.type == TIMESTAMPTZ and unit != "microsecond":
+        start = call(TIMESTAMPTZ, running.forwards, start, end)
     months = {"month": 1, "quarter": 3, "year": 12, "decade": 120, "century": 1200, "millennium": 12000}
     if unit in months:
         return call("BIGINT", running.whole_months, start, end, _known(months[unit]), total=False)

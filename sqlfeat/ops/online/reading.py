@@ -87,6 +87,8 @@ class ViewReader:
             assert self._windows is not None
             events = given[0] if given else None
             windows = self._windows.at(self._events.decode(events) if events else None, t, strict=self.strict)
+            if not self._has_plain and events:
+                status = FOUND  # of a view whose windows alone are asked for, the events are what is there
         fresh = row if status == FOUND else None
         values = tuple(
             windows[place] if windowed else (fresh[place] if fresh is not None else None)

@@ -1,7 +1,8 @@
 """Features and predictions of single requests, from the newest snapshot and the models that aliases mean.
 
 A session looks at the store and the registry when it is told to (``refresh``), and changes over between two requests:
-whoever is being answered is answered from what was there when the request came.
+whoever is being answered is answered from what was there when the request came. What a newer snapshot cannot answer
+of that which is asked already is left where it is, with a problem to tell.
 """
 
 from __future__ import annotations
@@ -9,33 +10,31 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 
 from sqlfeat.engine.duckdb.rowwise import Rowwise
-from sqlfeat.errors import UsageError
-from sqlfeat.ops.definition import feature_fingerprints
+from sqlfeat.errors import RunError, SqlfeatError, UsageError
 from sqlfeat.ops.online.given import microseconds, plain_of
 from sqlfeat.ops.online.publish import online_store
-from sqlfeat.ops.online.reading import views_of
-from sqlfeat.ops.online.request import Answer, BoundPlan, RequestPlan, plan_of, refuse_missing
+from sqlfeat.ops.online.reading import EXPIRED, FOUND, MISSING, check_instant
+from sqlfeat.ops.online.request import Answer, refuse_missing
+from sqlfeat.ops.online.serving import Planned, ServedModel, Serving
 from sqlfeat.ops.session import Session
-from sqlfeat.ops.transforms import with_parameters
-from sqlfeat.store import codecs, registry
-from sqlfeat.store.online import Snapshot
-from sqlfeat.store.plain_values import to_arrow, to_json
-from sqlfeat.store.registry import ModelVersion
-from sqlfeat.store.signature import Floats, Input
+from sqlfeat.store import registry
+
+__all__ = ["EXPIRED", "FOUND", "MISSING", "EntityFeatures", "ServeSession", "ServedFeatures", "ServedPredictions"]
 
 Row = Mapping[str, Any]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GONE = ("no-such-version", "no-such-registered-model")
 
 
 @dataclass(frozen=True)
 class ServedFeatures:
-    """The model inputs of some request rows: by name for each row, and what became of each lookup."""
+    """The model inputs of some request rows: by name for each row, and by view what became of each lookup."""
 
     snapshot: int
     names: tuple[str, ...]
@@ -52,17 +51,18 @@ class ServedPredictions:
     version: int
     predictions: tuple[Any, ...]
     probabilities: tuple[Mapping[str, float], ...] | None
+    statuses: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
-class _Model:
-    """A version that is served: its plan, bound to the snapshot, and the model itself."""
+class EntityFeatures:
+    """A column of a view for some entities: values as JSON has them, what became of each row, and its event time."""
 
-    version: ModelVersion
-    codec: Any
-    model: Any
-    plan: BoundPlan
-    inputs: tuple[tuple[int, Input], ...]
+    view: str
+    column: str
+    values: tuple[Any, ...]
+    statuses: tuple[str, ...]
+    event_times: tuple[datetime | None, ...]
 
 
 class ServeSession:
@@ -76,28 +76,36 @@ class ServeSession:
         self._session = session
         self._store = online_store(session)
         self._engine = Rowwise()
-        self._lock = threading.Lock()
-        self._snapshot: Snapshot = self._store.open()
-        self._plans: dict[str, BoundPlan] = {}
-        self._models: dict[tuple[str, int], _Model] = {}
+        self._refreshing = threading.Lock()
+        self._passed_over: int | None = None
+        self._snapshot_problem: SqlfeatError | None = None
+        self._registry_problems: tuple[SqlfeatError, ...] = ()
+        newest = self._store.newest()
+        snapshot = self._store.open()
+        self._note_passed_over(snapshot, newest)
+        self._serving = Serving(session, snapshot, self._engine)
 
     @property
     def snapshot(self) -> int:
         """The number of the snapshot that requests are answered from."""
-        return self._snapshot.number
+        return self._serving.number
+
+    @property
+    def as_of(self) -> datetime:
+        """The instant of that snapshot."""
+        return _EPOCH + timedelta(microseconds=self._serving.snapshot.manifest["as_of"])
+
+    @property
+    def problems(self) -> tuple[SqlfeatError, ...]:
+        """What keeps the session from the newest snapshot, or from what an alias means."""
+        own = (self._snapshot_problem,) if self._snapshot_problem is not None else ()
+        return (*own, *self._registry_problems)
 
     def refresh(self) -> bool:
-        """Look for a newer snapshot and go over to it; whether there was one."""
-        newest = self._store.newest()
-        if newest is None or newest <= self._snapshot.number:
-            return False
-        fresh = self._store.open()
-        if fresh.number <= self._snapshot.number:
-            fresh.close()
-            return False
-        with self._lock:  # the old one stays mapped for those who are reading it, until nobody has it any more
-            self._snapshot, self._plans, self._models = fresh, {}, {}
-        return True
+        """Go over to a newer snapshot, and to what references to models mean now; whether anything is other."""
+        with self._refreshing:
+            moved = self._refresh_snapshot()
+            return self._refresh_models() or moved
 
     def features(self, training_set: str, rows: Sequence[Row], *, at: datetime | None = None) -> ServedFeatures:
         """The model inputs that a training set's SELECT gives for request rows, as of now, ``at``, or their own time.
@@ -109,48 +117,88 @@ class ServeSession:
             UsageError: ``unknown-training-set``, ``bad-request-value``, ``before-snapshot``, ``not-published``.
             RunError: ``missing-request-column``, ``expression-failed``.
         """
-        plan = self._plan(training_set)
-        answers = self._answers(plan, rows, at)
-        kinds = [typed.arrow for typed in plan.outputs.values()]
-        names = tuple(plan.outputs)
-        shown = tuple(
-            {name: to_json(value, kind) for name, value, kind in zip(names, one.values, kinds, strict=True)}
-            for one in answers
-        )
-        return ServedFeatures(plan.snapshot.number, names, shown, tuple(one.statuses for one in answers))
+        serving = self._serving  # held to the end, and its snapshot with it
+        planned = serving.planned(training_set)
+        answers = self._answers(planned, rows, at)
+        shown = tuple(planned.shown(answer) for answer in answers)
+        return ServedFeatures(serving.number, planned.names, shown, tuple(map(planned.statuses, answers)))
 
     def predict(self, reference: str, rows: Sequence[Row], *, at: datetime | None = None) -> ServedPredictions:
         """Predictions of a registered model (``NAME``, ``NAME@alias``, ``NAME@3``) for request rows.
 
+        What a reference means is looked up once, and again at every ``refresh``.
+
         Raises:
             StoreError: there is no such model or version, or it is damaged.
         """
-        one = self._model(reference)
-        answers = self._answers(one.plan, rows, at)
-        found = _predicted(one, answers)
+        serving = self._serving
+        one = serving.model(reference)
+        answers = self._answers(one.planned, rows, at)
+        found = one.scorer.predict([answer.values for answer in answers]) if answers else np.empty(0)
         output = one.version.signature.output
+        probabilities: tuple[Mapping[str, float], ...] | None = None
         if found.ndim == 1:
-            predictions, probabilities = tuple(float(value) for value in found), None
+            predictions: tuple[Any, ...] = tuple(found.tolist())
         else:
             classes = list(output.classes or ())
             predictions = tuple(classes[int(place)] for place in np.argmax(found, axis=1))
-            probabilities = tuple(
-                {str(name): float(value) for name, value in zip(classes, row, strict=True)} for row in found
-            )
-        number = one.plan.snapshot.number
-        return ServedPredictions(number, one.version.name, one.version.version, predictions, probabilities)
+            names = [str(name) for name in classes]
+            probabilities = tuple(dict(zip(names, row, strict=True)) for row in found.tolist())
+        return ServedPredictions(
+            serving.number,
+            one.version.name,
+            one.version.version,
+            predictions,
+            probabilities,
+            tuple(map(one.planned.statuses, answers)),
+        )
+
+    def look_up(
+        self, features: Sequence[tuple[str, str]], entities: Mapping[str, Sequence[Any]], *, at: datetime | None = None
+    ) -> list[EntityFeatures]:
+        """Columns of published views (view, column) for entities, whose keys are given column by column.
+
+        Raises:
+            UsageError: ``not-published``, ``unknown-feature``, ``bad-request-value``, ``before-snapshot``.
+            RunError: ``missing-request-column`` where a view's key is not given.
+        """
+        serving = self._serving
+        t = microseconds(at if at is not None else self._session.clock.now())
+        by_view: dict[str, list[str]] = {}
+        for view, column in features:
+            by_view.setdefault(view, []).append(column)
+        found = {view: _entities(serving, view, list(dict.fromkeys(by_view[view])), entities, t) for view in by_view}
+        return [found[view][column] for view, column in features]
 
     def request_columns(self, training_set: str) -> dict[str, str]:
         """The columns that a request for a training set's features must carry, and their DuckDB types."""
-        return dict(self._plan(training_set).plan.columns)
+        return dict(self._serving.planned(training_set).plan.columns)
+
+    def outputs(self, training_set: str) -> dict[str, str]:
+        """The model inputs that a training set gives, and their DuckDB types."""
+        planned = self._serving.planned(training_set)
+        return {name: kind for name, (_, kind) in planned.plan.outputs.items()}
+
+    def features_of(self, training_set: str) -> list[tuple[str, str]]:
+        """The columns of views that a training set looks up."""
+        lookups = self._serving.planned(training_set).plan.lookups
+        return list(dict.fromkeys((lookup.view, column) for lookup in lookups for column in lookup.columns))
+
+    def as_of_column(self, training_set: str) -> tuple[str, str]:
+        """The column in which a request row may bring its own time, and its DuckDB type."""
+        return self._serving.planned(training_set).plan.as_of
+
+    def model(self, reference: str) -> registry.ModelVersion:
+        """The version that a reference means."""
+        return self._serving.model(reference).version
 
     def slow(self, training_set: str) -> dict[str, str]:
         """What of a training set's SELECT an in-memory DuckDB is asked for at every request, and why."""
-        return self._plan(training_set).slow
+        return dict(self._serving.planned(training_set).slow)
 
     def close(self) -> None:
         """Let go of the snapshot."""
-        self._snapshot.close()
+        self._serving.let_go()
         self._engine.close()
 
     def __enter__(self) -> Self:
@@ -159,54 +207,70 @@ class ServeSession:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- plans and models ------------------------------------------------------------------------------------------
+    # -- going over ------------------------------------------------------------------------------------------------
 
-    def _plan(self, name: str) -> BoundPlan:
-        plan = self._plans.get(name)
-        if plan is None:
-            with self._lock:
-                model = self._session.training_set(name)
-                marks = feature_fingerprints(model, self._session.manifest)
-                plan = self._plans[name] = self._bound(plan_of(model, marks))
-        return plan
+    def _refresh_snapshot(self) -> bool:
+        newest = self._store.newest()
+        if newest is None or newest <= self._serving.number or newest == self._passed_over:
+            return False
+        try:
+            snapshot = self._store.open()
+        except SqlfeatError as error:  # all of them are damaged; this one is mapped already
+            self._passed_over, self._snapshot_problem = newest, error
+            return False
+        self._note_passed_over(snapshot, newest)
+        if snapshot.number <= self._serving.number:
+            snapshot.close()
+            return False
+        fresh = Serving(self._session, snapshot, self._engine)
+        try:
+            fresh.take_over(self._serving)
+        except SqlfeatError as error:
+            self._passed_over, self._snapshot_problem = newest, error
+            return False
+        self._serving = fresh
+        return True
 
-    def _bound(self, plan: RequestPlan) -> BoundPlan:
-        return BoundPlan(plan, self._snapshot, list(views_of(self._snapshot).values()), self._engine)
+    def _note_passed_over(self, snapshot: Any, newest: int | None) -> None:
+        errors: Sequence[SqlfeatError] = getattr(snapshot, "passed_over", ())
+        self._passed_over = newest if errors else None
+        self._snapshot_problem = errors[0] if errors else None
 
-    def _model(self, reference: str) -> _Model:
-        version = registry.resolve(self._session.spec.registry, reference)
-        known = self._models.get((version.name, version.version))
-        if known is not None:
-            return known
-        with self._lock:
-            plan = self._bound(self._plan_of_version(version))
-            places = {name: place for place, name in enumerate(plan.outputs)}
-            inputs = tuple((places[one.name], one) for one in version.signature.inputs)
-            codec, model = codecs.codec_named(version.codec), registry.read_model(version)
-            made = _Model(version, codec, model, plan, inputs)
-            self._models[version.name, version.version] = made
-        return made
-
-    def _plan_of_version(self, version: ModelVersion) -> RequestPlan:
-        """The project's plan, with the parameters that were fitted for the version."""
-        name = version.training_set["name"]
-        model = with_parameters(self._session.training_set(name), version.transforms)
-        return plan_of(model, version.features)
+    def _refresh_models(self) -> bool:
+        serving, folder = self._serving, self._session.spec.registry
+        moved, problems = False, []
+        for reference, known in list(serving.models.items()):
+            try:
+                number, _ = registry.number_of(folder, reference)
+                if number != known.version.version:
+                    serving.models[reference] = serving.loaded(registry.resolve(folder, reference))
+                    moved = True
+            except SqlfeatError as error:
+                if error.code in _GONE:
+                    serving.models.pop(reference, None)
+                    moved = True
+                else:
+                    problems.append(error)
+        self._registry_problems = tuple(problems)
+        return moved
 
     # -- rows ------------------------------------------------------------------------------------------------------
 
-    def _answers(self, plan: BoundPlan, rows: Sequence[Row], at: datetime | None) -> list[Answer]:
-        column, _ = plan.plan.as_of
-        now = microseconds(at) if at is not None else None
+    def _answers(self, planned: Planned, rows: Sequence[Row], at: datetime | None) -> list[Answer]:
+        plan, typed = planned.plan, planned.bound.typed
+        column, _ = plan.as_of
+        told = microseconds(at) if at is not None else None
         given, instants = [], []
         for row in rows:
-            refuse_missing(plan.plan, row)
-            given.append({name: plain_of(name, row[name], plan.typed[name]) for name in plan.plan.columns})
-            if now is None and row.get(column) is not None:
+            refuse_missing(plan, row)
+            given.append({name: plain_of(name, row[name], typed[name]) for name in plan.columns})
+            if told is not None:
+                instants.append(told)
+            elif row.get(column) is not None:
                 instants.append(_instant(column, row[column]))
             else:
-                instants.append(now if now is not None else microseconds(self._session.clock.now()))
-        return plan.answer(given, instants)
+                instants.append(microseconds(self._session.clock.now()))
+        return planned.bound.answer(given, instants)
 
 
 def _instant(column: str, value: Any) -> int:
@@ -217,10 +281,38 @@ def _instant(column: str, value: Any) -> int:
         raise UsageError("bad-request-value", what, hint="write it in ISO 8601: 2024-05-01T12:00:00Z") from None
 
 
-def _predicted(one: _Model, answers: Sequence[Answer]) -> Floats:
-    """What a model gives for the inputs of some rows."""
-    columns = {
-        known.name: to_arrow([answer.values[place] for answer in answers], one.plan.outputs[known.name].arrow)
-        for place, known in one.inputs
-    }
-    return codecs.predict(one.codec, one.model, one.version.signature.inputs, pa.table(columns))
+def _entities(
+    serving: Serving, view: str, columns: Sequence[str], entities: Mapping[str, Sequence[Any]], t: int
+) -> dict[str, EntityFeatures]:
+    """Some columns of a view for all entities, fetched together."""
+    one = serving.reader(view, columns)
+    check_instant(one.reader.view, t)
+    lacking = [name for name in one.keys if name not in entities]
+    if lacking:
+        what = f"The request has no entity {', '.join(map(repr, lacking))}, by which {view} is looked up."
+        raise RunError("missing-request-column", what, hint=f"needed are: {', '.join(one.keys)}.")
+    count = len(next(iter(entities.values()), ()))
+    keys = [[plain_of(name, value, typed) for value in entities[name]] for name, typed in one.keys.items()]
+    wanted: list[tuple[str, bytes]] = []
+    spans: list[tuple[int, int] | None] = []
+    for values in zip(*keys, strict=True) if keys else [()] * count:
+        asked = one.reader.wanted(values) if None not in values else None
+        spans.append((len(wanted), len(wanted) + len(asked)) if asked is not None else None)
+        wanted += asked or []
+    fetched = serving.snapshot.fetch(wanted)
+    reads = [one.reader.read(fetched[slice(*span)] if span else None, t) for span in spans]
+    statuses = tuple(read.status for read in reads)
+    times = tuple(None if read.event_time is None else _at(read.event_time) for read in reads)
+    made = {}
+    for place, (column, show) in enumerate(zip(columns, one.shown, strict=True)):
+        values = (read.values[place] for read in reads)
+        shown = tuple(value if show is None or value is None else show(value) for value in values)
+        made[column] = EntityFeatures(view, column, shown, statuses, times)
+    return made
+
+
+def _at(microsecond: int) -> datetime | None:
+    try:
+        return _EPOCH + timedelta(microseconds=microsecond)
+    except OverflowError:
+        return None

@@ -44,6 +44,7 @@ __all__ = [
     "let_waiting_threads_sleep",
     "lightgbm_names",
     "predict",
+    "predict_rows",
     "refuse_other_predictions",
 ]
 
@@ -149,8 +150,13 @@ def _check_shape(codec: Codec, decoded: Any, found: Floats, rows: int) -> None:
 
 
 def _said(codec: Codec, model: Any, inputs: Sequence[Input], table: pa.Table) -> Floats:
+    return predict_rows(codec, model, InputRows(table, inputs))
+
+
+def predict_rows(codec: Codec, model: Any, rows: InputRows) -> Floats:
+    """What a decoded model gives for some rows, all at once; at least one."""
     try:
-        return codec.predict(model, InputRows(table, inputs))
+        return codec.predict(model, rows)
     except SqlfeatError:
         raise
     except Exception as error:  # the edge to a library: each has errors of its own

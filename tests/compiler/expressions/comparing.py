@@ -262,4 +262,4 @@ def _raises_in_company(table: Table, expression: str, index: int, wanted: list[A
             table.values([expression], f"where rid in ({index}, {rid})")
         except duckdb.Error:
             return True
-    return not others
+    return not others or (wanted[index] is None and RAISED in wanted)

@@ -26,7 +26,7 @@ whole: <{whole} {int_op} {whole}> | <{whole} {int_op} {whole}> | <{whole} {int_o
      | case {whole} when {whole} then {whole} else {whole} end | {first}({whole}, {whole}) | nullif({whole}, {whole})
      | {extreme}({whole}, {whole}, {whole}) | {position}({text}, {text_leaf}) | len({list}) | li[{whole_leaf}]
      | {list_function}(li) | list_position(li, 3) | {since}({time}) | {pair_function}({whole}, {whole})
-     | <{date} - {date}> | if({truth}, {whole}, {whole}) | {interval_part}({interval}) | -{whole} | ~{whole}
+     | <{date} - {date}> | if({truth}, {whole}, {whole}) | {interval_part}({interval}) | -{whole}
 
 number leaf: x | y | f | x | y | 0.5e0 | 1e3 | -2.5e0 | 1e-3 | 0e0 | 100e0
 number: <{numeric} {float_op} {number}> | <{number} {float_op} {numeric}> | <{number} {float_op} {number}>

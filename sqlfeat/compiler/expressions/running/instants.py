@@ -297,6 +297,17 @@ def _cut(value: int, by: int) -> int:
     return value // by if value >= 0 else -(-value // by)
 
 
+def forwards(start: int, end: int) -> int:
+    """The start of a difference of instants with a zone, where DuckDB counts as it does without one: it counts whole
+    milliseconds, and backwards from the ends of months.
+    """
+    if _is_infinite(start) or _is_infinite(end):
+        return start
+    if start > end or start % 1000 or end % 1000:
+        raise NotCovered
+    return start
+
+
 def months_between(start: int, end: int, size: int) -> int | None:
     """How many starts of runs of so many months (1, 3) lie between two instants."""
     if _is_infinite(start) or _is_infinite(end):
@@ -553,7 +564,7 @@ def timestamp_of_seconds(seconds: float) -> int:
 def timestamp_of_parts(year: int, month: int, day: int, hour: int, minute: int, seconds: float) -> int:
     days = days_of(year, month, day)
     if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= seconds < 60):
-        if hour in (24,) or seconds == 60 or seconds != seconds:
+        if hour == 24 or seconds == 60 or seconds != seconds or -1 < seconds < 0:
             raise NotCovered
         raise ExpressionError("conversion", f"Time out of range: {hour}:{minute}:{seconds}.")
     whole = math.floor(seconds)

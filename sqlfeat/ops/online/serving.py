@@ -1,0 +1,179 @@
+"""What requests are answered from between two refreshes: a snapshot, plans bound to it, models, and their names.
+
+It is bound together under a lock and read without one. It holds its snapshot for as long as anybody is answered from
+it: the snapshot is closed when the last one has gone.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from sqlfeat.base.names import did_you_mean
+from sqlfeat.engine.duckdb.rowwise import Rowwise
+from sqlfeat.errors import UsageError
+from sqlfeat.ops.definition import feature_fingerprints
+from sqlfeat.ops.online.expressions import Typed
+from sqlfeat.ops.online.published import PublishedView
+from sqlfeat.ops.online.reading import ViewReader, views_of
+from sqlfeat.ops.online.request import Answer, BoundPlan, RequestPlan, plan_of
+from sqlfeat.ops.online.scoring import Scorer
+from sqlfeat.ops.session import Session
+from sqlfeat.ops.transforms import with_parameters
+from sqlfeat.store import registry
+from sqlfeat.store.online import Snapshot
+from sqlfeat.store.plain_values import to_json
+from sqlfeat.store.registry import ModelVersion
+
+_READERS = 1000
+"""How many ways of asking for columns of a view are kept; a stranger may ask for them in any order."""
+
+
+class Planned:
+    """A plan bound to a snapshot, with the names that answers have."""
+
+    def __init__(self, plan: BoundPlan) -> None:
+        self.bound = plan
+        self.plan: RequestPlan = plan.plan
+        self.names = tuple(plan.outputs)
+        self.slow = plan.slow
+        self._shown = [json_of(typed.arrow) for typed in plan.outputs.values()]
+        self._labels = _labels(plan.plan)
+
+    def shown(self, answer: Answer) -> dict[str, Any]:
+        """An answer's values by name, as JSON has them."""
+        made = zip(self.names, answer.values, self._shown, strict=True)
+        return {name: value if show is None or value is None else show(value) for name, value, show in made}
+
+    def statuses(self, answer: Answer) -> dict[str, str]:
+        """What became of each lookup, by the name of its view."""
+        return {self._labels[name]: status for name, status in answer.statuses.items()}
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A version that is served: its plan, bound to the snapshot, and the model itself."""
+
+    version: ModelVersion
+    planned: Planned
+    scorer: Scorer
+
+
+@dataclass(frozen=True)
+class EntityReader:
+    """Some columns of a view, read by its keys."""
+
+    reader: ViewReader
+    keys: Mapping[str, Typed]
+    shown: tuple[Callable[[Any], Any] | None, ...]
+
+
+class Serving:
+    """One snapshot, and what has been bound to it."""
+
+    def __init__(self, session: Session, snapshot: Snapshot, engine: Rowwise) -> None:
+        self.number = snapshot.number
+        self.snapshot = snapshot
+        self.views: list[PublishedView] = list(views_of(snapshot).values())
+        self.plans: dict[str, Planned] = {}
+        self.models: dict[str, ServedModel] = {}
+        self._readers: dict[tuple[str, tuple[str, ...]], EntityReader] = {}
+        self._session = session
+        self._engine = engine
+        self._lock = threading.Lock()
+        self.let_go = weakref.finalize(self, snapshot.close)
+        self.let_go.atexit = False
+
+    def planned(self, name: str) -> Planned:
+        """A training set's plan."""
+        known = self.plans.get(name)
+        if known is None:
+            with self._lock:
+                model = self._session.training_set(name)
+                marks = feature_fingerprints(model, self._session.manifest)
+                known = self.plans[name] = self.bind(plan_of(model, marks))
+        return known
+
+    def model(self, reference: str) -> ServedModel:
+        """The version that a reference meant when it was looked up first, or at the last refresh."""
+        known = self.models.get(reference)
+        if known is None:
+            version = registry.resolve(self._session.spec.registry, reference)
+            known = self.models[reference] = self.loaded(version)
+        return known
+
+    def loaded(self, version: ModelVersion) -> ServedModel:
+        """A version with its model and its plan; one that is there already is not read again."""
+        with self._lock:
+            for known in list(self.models.values()):
+                if (known.version.name, known.version.version) == (version.name, version.version):
+                    return known
+            name = version.training_set["name"]
+            model = with_parameters(self._session.training_set(name), version.transforms)
+            planned = self.bind(plan_of(model, version.features))
+            return ServedModel(version, planned, Scorer(version, planned.bound.outputs))
+
+    def take_over(self, other: Serving) -> None:
+        """Bind all that another one has; raises where this snapshot does not serve it."""
+        for name, planned in list(other.plans.items()):
+            self.plans[name] = self.bind(planned.plan)
+        moved: dict[int, ServedModel] = {}
+        for reference, model in list(other.models.items()):
+            if id(model) not in moved:
+                moved[id(model)] = ServedModel(model.version, self.bind(model.planned.plan), model.scorer)
+            self.models[reference] = moved[id(model)]
+
+    def bind(self, plan: RequestPlan) -> Planned:
+        return Planned(BoundPlan(plan, self.snapshot, self.views, self._engine))
+
+    def reader(self, view: str, columns: Sequence[str]) -> EntityReader:
+        """A reader of some columns of a view as the project defines it now."""
+        key = (view, tuple(columns))
+        known = self._readers.get(key)
+        if known is None:
+            with self._lock:
+                if len(self._readers) >= _READERS:
+                    self._readers.clear()
+                known = self._readers[key] = self._reader(view, columns)
+        return known
+
+    def _reader(self, name: str, columns: Sequence[str]) -> EntityReader:
+        current = {view.name: view for view in self.views if view.current}
+        if name not in current:
+            hint = did_you_mean(name, current) or "sqlfeat publish publishes the views that say online=true."
+            raise UsageError("not-published", f"No feature view {name!r} is published.", hint=hint)
+        view = current[name]
+        reader = ViewReader(view, columns, self._engine)
+        kinds = self._engine.arrow_types([view.types[column] for column in columns])
+        keys = {column.name: Typed(view.types[column.name], column.type) for column in view.keys}
+        return EntityReader(reader, keys, tuple(json_of(kinds[view.types[column]]) for column in columns))
+
+
+def _labels(plan: RequestPlan) -> dict[str, str]:
+    """A lookup's view; with the keys' expressions where a view is looked up more than once."""
+    views = [lookup.view for lookup in plan.lookups]
+    inside = {lookup.name: lookup.view for lookup in plan.lookups}
+    labels = {}
+    for lookup in plan.lookups:
+        label = lookup.view
+        if views.count(label) > 1:
+            keys = ", ".join(f"{key}={sql}" for key, sql in lookup.keys).replace('"', "")
+            for name, view in inside.items():
+                keys = keys.replace(name, view)
+            label = f"{label}({keys})"
+        labels[lookup.name] = label if label not in labels.values() else f"{label}#{len(labels)}"
+    return labels
+
+
+def json_of(kind: pa.DataType) -> Callable[[Any], Any] | None:
+    """What makes a plain value one of JSON's; None where it is one as it is."""
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_string(kind):
+        return None
+    if pa.types.is_floating(kind):
+        return lambda value: value if value - value == 0 else to_json(value, kind)  # neither NaN nor infinite
+    return lambda value: to_json(value, kind)
