@@ -11,6 +11,9 @@ EXTRAS = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "mlflow": "mlflow",
+    "msgspec": "serve",
+    "httptools": "serve",
+    "prometheus_client": "serve",
 }
 """A package that may be missing -> the extra of sqlfeat that brings it."""
 

@@ -33,7 +33,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "predict": "training",
     }
     | {"registry": "registry"},
-    "Serving": {"publish": "online"},
+    "Serving": {"publish": "online", "serve": "serve"},
 }
 """Command by command, section by section: the module that holds it."""
 

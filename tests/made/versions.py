@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def register_version(
             "params": {"seed": 7}, "metrics": {"test": {"auc": 0.7}, "train": {"auc": 0.8}},
             "importances": {"gain": {"delay_7d": 3.0}}, "signature": signature.as_dict(),
             "carried": ["flight_id", "asked_utc", "sched_dep_utc"], "codec": "lightgbm", "file": "model.txt",
-            "versions": {"lightgbm": "4"}, "git": None, "seconds": 0.5, **changes,
+            "versions": {"lightgbm": version("lightgbm")}, "git": None, "seconds": 0.5, **changes,
         }  # fmt: skip
 
     return register(registry, name, fill, FixedClock(NOW))

@@ -51,7 +51,8 @@ def test_equal_versions_have_no_difference(session):
 def test_everything_that_went_into_a_version_is_compared(session):
     inputs = [one.as_dict() for one in (replace(INPUTS[0], categories=("AA",)), *INPUTS[1:])]
     shape = {"inputs": inputs, "output": {"kind": "value", "classes": None}}
-    old = register_version(session.spec.registry, provenance=told(files={"a.sql": "1"}, packages={"numpy": "2"}))
+    before = told(files={"a.sql": "1"}, packages={"numpy": "2"})
+    old = register_version(session.spec.registry, versions={"lightgbm": "4"}, provenance=before)
     new = register_version(
         session.spec.registry,
         params={"seed": 8, "rounds": 3},

@@ -59,7 +59,8 @@ def common(nodes: Sequence[Node], what: str, *, compared: bool = False) -> str:
         found = node.type if found is None else _together(found, node.type, what)
     whole = [node for node in nodes if literal_integer(node)]
     narrow = found in UNSIGNED or (found in INTEGERS and _BITS[str(found)] < 32)
-    if narrow and whole and len(nodes) > 2 and not compared:
+    mixed = len({node.type for node in plain}) > 1 and found not in FLOATS
+    if (narrow or mixed) and whole and len(nodes) > 2 and not compared:
         raise NotCompiled(f"numbers and more beside {found} in {what}")
     for node in whole:
         assert isinstance(node, Constant)

@@ -242,7 +242,8 @@ class Resolver:
         for part in (size, skipped):
             if part is not None and not (isinstance(part, exp.Literal) and part.name.replace(".", "").isdigit()):
                 raise Unresolved("a LIMIT that is not a number", span_of(part))
-        share = limit is not None and limit.args.get("limit_options") is not None
+        options = limit.args.get("limit_options") if limit is not None else None
+        share = options is not None and any(options.args.get(word) for word in ("percent", "with_ties"))
         count = int(size.name) if size is not None and size.name.isdigit() and not share else None
         start = int(skipped.name) if skipped is not None else 0
         return Limit(relation.span, relation.fields, relation, order, count, offset=start, share=share)

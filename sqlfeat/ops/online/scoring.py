@@ -86,7 +86,7 @@ class _PlainRows(InputRows):
         return len(self._rows)
 
     @cached_property
-    def _table(self) -> pa.Table:  # type: ignore[override]
+    def _table(self) -> pa.Table:
         columns = {
             one.name: to_arrow([row[place] for row in self._rows], kind)
             for one, (place, kind) in zip(self.inputs, self._taken, strict=True)

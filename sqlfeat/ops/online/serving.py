@@ -151,14 +151,14 @@ class Serving:
         reader = ViewReader(view, columns, self._engine)
         kinds = self._engine.arrow_types([view.types[column] for column in columns])
         keys = {column.name: Typed(view.types[column.name], column.type) for column in view.keys}
-        return EntityReader(reader, keys, tuple(json_of(kinds[view.types[column]]) for column in columns))
+        return EntityReader(reader, keys, tuple(number_of(kinds[view.types[column]]) for column in columns))
 
 
 def _labels(plan: RequestPlan) -> dict[str, str]:
     """A lookup's view; with the keys' expressions where a view is looked up more than once."""
     views = [lookup.view for lookup in plan.lookups]
     inside = {lookup.name: lookup.view for lookup in plan.lookups}
-    labels = {}
+    labels: dict[str, str] = {}
     for lookup in plan.lookups:
         label = lookup.view
         if views.count(label) > 1:
@@ -177,3 +177,10 @@ def json_of(kind: pa.DataType) -> Callable[[Any], Any] | None:
     if pa.types.is_floating(kind):
         return lambda value: value if value - value == 0 else to_json(value, kind)  # neither NaN nor infinite
     return lambda value: to_json(value, kind)
+
+
+def number_of(kind: pa.DataType) -> Callable[[Any], Any] | None:
+    """The same, but decimals as numbers: for clients that know none, whole ones exactly and others as doubles."""
+    if pa.types.is_decimal128(kind):
+        return (lambda value: value) if not kind.scale else (lambda value: float(to_json(value, kind)))
+    return json_of(kind)

@@ -21,7 +21,7 @@ from sqlfeat.ops.online.given import microseconds, plain_of
 from sqlfeat.ops.online.publish import online_store
 from sqlfeat.ops.online.reading import EXPIRED, FOUND, MISSING, check_instant
 from sqlfeat.ops.online.request import Answer, refuse_missing
-from sqlfeat.ops.online.serving import Planned, ServedModel, Serving
+from sqlfeat.ops.online.serving import Planned, Serving
 from sqlfeat.ops.session import Session
 from sqlfeat.store import registry
 
@@ -305,8 +305,8 @@ def _entities(
     times = tuple(None if read.event_time is None else _at(read.event_time) for read in reads)
     made = {}
     for place, (column, show) in enumerate(zip(columns, one.shown, strict=True)):
-        values = (read.values[place] for read in reads)
-        shown = tuple(value if show is None or value is None else show(value) for value in values)
+        found = (read.values[place] for read in reads)
+        shown = tuple(value if show is None or value is None else show(value) for value in found)
         made[column] = EntityFeatures(view, column, shown, statuses, times)
     return made
 

@@ -7,6 +7,7 @@ and the caller asks the library as always.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -49,8 +50,7 @@ class _LightGBMRow:
     """``LGBM_BoosterPredictForMatSingleRowFast``: settings are read once, and a row is all that goes over."""
 
     def __init__(self, booster: Any) -> None:
-        from lightgbm import basic
-
+        basic: Any = importlib.import_module("lightgbm.basic")
         self._library = basic._LIB
         self._booster = booster  # its handle must live as long
         self._width = int(booster.num_feature())

@@ -26,6 +26,7 @@ from tests.check.fuzz.tree import (
     Table,
     Window,
     put,
+    recursions,
     walk,
 )  # fmt: skip
 
@@ -72,7 +73,7 @@ def mutated(random: Random, program: Program) -> Program:
             if path and path[-1] == "function" and not isinstance(new, Op):
                 continue
             changed = put(program, path, new)
-            if changed != program:
+            if changed != program and recursions(changed) <= recursions(program):
                 return changed
     return program
 

@@ -19,6 +19,7 @@ from tests.check.fuzz.tree import (
     Sub,
     Table,
     put,
+    recursions,
     walk,
 )  # fmt: skip
 
@@ -49,7 +50,7 @@ def _smaller(program: Program) -> Iterator[Program]:
             if path and path[-1] == "function" and not isinstance(new, Op):
                 continue
             changed = put(program, path, new)
-            if changed != program:
+            if changed != program and recursions(changed) <= recursions(program):
                 yield changed
 
 

@@ -270,6 +270,11 @@ def put(node: Node, path: Path, new: Any) -> Any:
     return replace(node, **{name: (*value[:index], *(() if made is None else (made,)), *value[index + 1 :])})
 
 
+def recursions(node: Node) -> frozenset[Node]:
+    """The recursive CTEs of a program: changed, one might never end."""
+    return frozenset(each for _, each in walk(node) if isinstance(each, Cte) and each.recursive)
+
+
 def has_aggregate(node: Node) -> bool:
     """Whether an expression aggregates the rows of its SELECT (a subquery's or a window's own do not count)."""
     if isinstance(node, Op):

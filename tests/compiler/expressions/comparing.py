@@ -10,7 +10,7 @@ import math
 import re
 import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlfeat.compiler.expressions import ExpressionError, NotCovered, Unsupporte
 
 FOREVER = 2**63 - 1
 _LAST_DATE = 2**31 - 1
+_AT_ONCE = 30
 
 
 class Raised:
@@ -99,35 +100,62 @@ class Table:
         return values
 
     def type_of(self, expression: str) -> str:
-        found = self.connection.execute(f"describe select {expression} as v from t").fetchone()
-        assert found is not None
-        return str(found[1])
+        return self._types([expression])[0]
+
+    def types_of(self, expressions: Sequence[str]) -> list[str | duckdb.Error]:
+        """The type of each expression, or why it has none."""
+        return _halved(expressions, self._types)
+
+    def _types(self, expressions: Sequence[str]) -> list[str]:
+        listed = ", ".join(f"{expression} as v{index}" for index, expression in enumerate(expressions))
+        return [str(row[1]) for row in self.connection.execute(f"describe select {listed} from t").fetchall()]
 
     def values(self, expressions: Sequence[str], where: str = "") -> list[list[Any]]:
         """The values of each expression, row by row, in the form that compiled expressions have."""
-        kinds = [self.type_of(expression) for expression in expressions]
-        wrapped = ", ".join(
-            f"{_plain(f'({expression})', kind)}" for expression, kind in zip(expressions, kinds, strict=True)
-        )
-        rows = self.connection.execute(f"select {wrapped} from t {where} order by rid").fetchall()
+        kinds = self._types(expressions)
+        plain = [_plain(f"({expression})", kind) for expression, kind in zip(expressions, kinds, strict=True)]
+        rows = self.connection.execute(f"select {', '.join(plain)} from t {where} order by rid").fetchall()
         return [[_canonical(row[index], kind) for row in rows] for index, kind in enumerate(kinds)]
 
+    def all_values(self, expressions: Sequence[str]) -> list[list[Any]]:
+        """The same, with an error where a row has one."""
+        found = _halved(expressions, self.values)
+        return [
+            self.careful(expression) if isinstance(values, duckdb.Error) else values
+            for expression, values in zip(expressions, found, strict=True)
+        ]
+
     def careful(self, expression: str, optimize: bool = True) -> list[Any]:
-        """The values of one expression, with errors where a row has one."""
+        """The values of one expression, row by row where not all rows have one."""
         off = "" if optimize else "expression_rewriter,statistics_propagation"
         self.connection.execute(f"set disabled_optimizers = '{off}'")
         try:
-            return self.values([expression])[0]
-        except duckdb.Error:
-            return [self._one(expression, rid) for rid in range(self.count)]
+            return self._rows(expression, list(range(self.count)))
         finally:
             self.connection.execute("set disabled_optimizers = ''")
 
-    def _one(self, expression: str, rid: int) -> Any:
+    def _rows(self, expression: str, rids: list[int]) -> list[Any]:
+        """The values of some rows; where they raise together, of each half of them."""
         try:
-            return self.values([expression], f"where rid = {rid}")[0][0]
+            return self.values([expression], f"where rid between {rids[0]} and {rids[-1]}")[0]
         except duckdb.Error:
-            return RAISED
+            if len(rids) == 1:
+                return [RAISED]
+            middle = len(rids) // 2
+            return self._rows(expression, rids[:middle]) + self._rows(expression, rids[middle:])
+
+
+def _halved(expressions: Sequence[str], ask: Callable[[Sequence[str]], list[Any]]) -> list[Any]:
+    """The answer for each expression, or its error: asked for all at once, and for halves where that fails."""
+    if not expressions:
+        return []
+    try:
+        return ask(expressions)
+    except duckdb.Error as error:
+        if len(expressions) == 1:
+            return [error]
+        middle = len(expressions) // 2
+        return _halved(expressions[:middle], ask) + _halved(expressions[middle:], ask)
 
 
 def _plain(expression: str, kind: str) -> str:
@@ -179,13 +207,17 @@ def same(one: Any, other: Any) -> bool:
 def compare(table: Table, expressions: Sequence[str]) -> Outcome:
     """Both ways, and what differs."""
     outcome = Outcome()
+    for start in range(0, len(expressions), _AT_ONCE):
+        outcome.add(_compare(table, expressions[start : start + _AT_ONCE]))
+    return outcome
+
+
+def _compare(table: Table, expressions: Sequence[str]) -> Outcome:
+    outcome = Outcome(expressions=len(expressions))
     judged: list[tuple[str, list[Any]]] = []
-    for expression in expressions:
-        outcome.expressions += 1
-        try:
-            kind = table.type_of(expression)
-        except duckdb.Error as error:
-            _without_type(outcome, table, expression, error)
+    for expression, kind in zip(expressions, table.types_of(expressions), strict=True):
+        if isinstance(kind, duckdb.Error):
+            _without_type(outcome, table, expression, kind)
             continue
         made = compile_expression(expression, table.types, plain=True)
         if isinstance(made, Unsupported):
@@ -196,7 +228,9 @@ def compare(table: Table, expressions: Sequence[str]) -> Outcome:
             outcome.differences.append(Difference(expression, {}, kind, made.type))
             continue
         judged.append((expression, [_run(made.function, row) for row in table.rows]))
-    _judge(table, judged, outcome)
+    expected = table.all_values([expression for expression, _ in judged])
+    for (expression, actual), wanted in zip(judged, expected, strict=True):
+        _judge_one(table, expression, actual, wanted, outcome)
     return outcome
 
 
@@ -220,15 +254,6 @@ def _run(function: Any, row: dict[str, Any]) -> Any:
         return RAISED
     except NotCovered:
         return LEFT
-
-
-def _judge(table: Table, judged: list[tuple[str, list[Any]]], outcome: Outcome) -> None:
-    try:
-        expected = table.values([expression for expression, _ in judged]) if judged else []
-    except duckdb.Error:
-        expected = [table.careful(expression) for expression, _ in judged]
-    for (expression, actual), wanted in zip(judged, expected, strict=True):
-        _judge_one(table, expression, actual, wanted, outcome)
 
 
 def _judge_one(table: Table, expression: str, actual: list[Any], wanted: list[Any], outcome: Outcome) -> None:

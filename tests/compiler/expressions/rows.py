@@ -105,6 +105,9 @@ _POOLS = {
     "TIMESTAMP WITH TIME ZONE": [f"'{value}'" for value in _INSTANTS],
     "TIME": ["'00:00:00'", "'12:34:56.789'", "'23:59:59.999999'", "'01:02:03'"],
     "INTERVAL": [f"'{value}'" for value in _INTERVALS],
+    "STRUCT(country VARCHAR, visits INTEGER)": [
+        "{'country': 'SE', 'visits': 3}", "{'country': null, 'visits': null}", "{'country': 'DE', 'visits': 2147483647}",
+    ],
     "INTEGER[]": ["[]", "[1, 2, 3]", "[null]", "[3, null, -1, 3]", "[2147483647, 1]"],
     "VARCHAR[]": ["[]", "['a', 'b']", "['a', null, 'Héllo']", "['']"],
     "UINTEGER": ["0", "1", "7", "4294967295"], "UBIGINT": ["0", "1", "18446744073709551615"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ _FRACTION = re.compile(rf"{_SPACE}([+-]?)\.([0-9]+){_SPACE}")
 _OTHER_INTEGER = re.compile(rf"{_SPACE}([+-]?[0-9_.]+[eE]|[+-]?0[xXbB])")
 _FLOAT = re.compile(rf"{_SPACE}([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?){_SPACE}")
 _DECIMAL = re.compile(rf"{_SPACE}([+-]?)([0-9]*)(?:\.([0-9]*))?{_SPACE}")
-_WORDS = ("inf", "nan")
+_WORDS = {"inf": math.inf, "-inf": -math.inf, "infinity": math.inf, "-infinity": -math.inf, "nan": math.nan}
 _TRUE = frozenset({"true", "t", "1", "yes", "y"})
 _FALSE = frozenset({"false", "f", "0", "no", "n"})
 
@@ -64,6 +65,8 @@ def integer_of_text(text: str, low: int, high: int, name: str) -> int:
         return _unusual_integer(text, low, high, name)
     whole = int(match[1])
     fraction = match[2]
+    if not low and match[1].startswith("-"):
+        raise NotCovered
     if fraction is not None:
         if high > 2**63 or low < -(2**63):
             raise NotCovered
@@ -86,7 +89,10 @@ def double_of_text(text: str) -> float:
     match = _FLOAT.fullmatch(text)
     if match is not None:
         return float(match[1])
-    if "_" in text or any(word in text.lower() for word in _WORDS):
+    word = _WORDS.get(text.lower())
+    if word is not None:
+        return word
+    if "_" in text or "inf" in text.lower() or "nan" in text.lower():
         raise NotCovered
     raise unconvertible(text, "DOUBLE")
 
@@ -187,14 +193,14 @@ def text_of_double(value: float) -> str:
 
 
 def text_of_single(value: float) -> str:
-    """The shortest text that is this FLOAT again."""
+    """The shortest text that is this FLOAT again; of the longest ones DuckDB chooses another at times."""
     if value - value != 0:
         return text_of_double(value)
-    for digits in range(1, 9):
+    for digits in range(1, 7):
         text = f"{value:.{digits}g}"
         if single(float(text)) == value:
             return repr(float(text))
-    return repr(float(f"{value:.9g}"))
+    raise NotCovered
 
 
 def text_of_units(units: int, scale: int, bare: bool) -> str:

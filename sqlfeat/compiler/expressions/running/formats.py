@@ -109,7 +109,7 @@ def read(text: str, shape: Shape) -> int:
     """``strptime``: exactly this form; another one with digits is DuckDB's to judge."""
     match = shape.pattern.fullmatch(text)
     if match is None:
-        if re.search("[0-9]", text):
+        if re.search("[0-9]|inf|epoch", text, re.IGNORECASE):
             raise NotCovered
         raise invalid(f"Could not parse string {text!r} according to the format specifier.")
     parts = dict.fromkeys(_ORDER, 0) | dict(zip(shape.letters, map(int, match.groups()), strict=True))

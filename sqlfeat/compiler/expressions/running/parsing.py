@@ -11,7 +11,7 @@ _SPACE = "[ \\t\\n\\v\\f\\r]*"
 _DAY = "([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
 _CLOCK = "([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\\.([0-9]{1,6}))?)?"
 _DATE = re.compile(f"{_SPACE}{_DAY}{_SPACE}")
-_INSTANT = re.compile(f"{_SPACE}{_DAY}(?:[ T]{_CLOCK}(?:Z|\\+00(?::00)?)?)?{_SPACE}")
+_INSTANT = re.compile(f"{_DAY}(?:[ T]{_CLOCK}(?:Z|\\+00(?::00)?)?)?")
 _TIME = re.compile(f"{_CLOCK}")
 _SPECIAL = re.compile(f"{_SPACE}[-+]?(?:inf|epoch)", re.IGNORECASE)
 

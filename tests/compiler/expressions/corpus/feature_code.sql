@@ -344,7 +344,7 @@ jaccard(title || 'x', 'hello')
 translate(title, 'aeiou', '*****')
 trim(title, ' .')
 ltrim(title, '0')
-chr(65 + clicks % 26)
+chr(65 + quantity % 26)
 title[1]
 hex(clicks)
 hash_bucket % 10 = 0

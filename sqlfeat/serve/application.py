@@ -1,0 +1,206 @@
+"""From a request to its answer: which route it takes, whether it may, and how an error is told in its protocol."""
+
+from __future__ import annotations
+
+import hmac
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from sqlfeat.errors import SqlfeatError, UsageError
+from sqlfeat.serve import feast, inference, mlflow, native, openapi
+from sqlfeat.serve.bodies import answer, failure, status_of
+from sqlfeat.serve.metrics import CONTENT_TYPE, Metrics
+from sqlfeat.serve.served import Served
+from sqlfeat.serve.wire import JSON, Request, Response
+
+Answer = Callable[..., tuple[Response, int]]
+OURS, OIP, MLFLOW = "sqlfeat", "oip", "mlflow"
+QUICK = 0.005
+"""What took no longer the last time is answered at once, on the event loop."""
+_LONGEST_QUICK = 16_384
+_MOST_PATHS = 1_000
+
+
+@dataclass(frozen=True)
+class Route:
+    """One thing that can be asked: how, where, who answers, and in which protocol errors are told.
+
+    ``is_open`` is asked without a token; ``is_urgent`` is answered also by a server that has too much to do.
+    """
+
+    method: str
+    template: str
+    answer: Answer
+    protocol: str = OURS
+    is_open: bool = False
+    is_urgent: bool = False
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(self.template.strip("/").split("/"))
+
+
+def live(served: Served, request: Request) -> tuple[Response, int]:
+    """``GET /health/live``."""
+    return answer({"status": "live"}), 0
+
+
+def ready(served: Served, request: Request) -> tuple[Response, int]:
+    """``GET /health/ready``: 503 without a snapshot to answer from."""
+    return answer(served.status(), 200 if served.ready else 503), 0
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/", native.metadata),
+    Route("POST", "/features/{training_set}", native.features),
+    Route("POST", "/predict/{model}", native.predict),
+    Route("GET", "/health/live", live, is_open=True, is_urgent=True),
+    Route("GET", "/health/ready", ready, is_open=True, is_urgent=True),
+    Route("GET", "/metrics", lambda *_: (Response(404), 0), is_urgent=True),
+    Route("GET", "/openapi.json", lambda *_: (Response(404), 0)),
+    Route("POST", "/get-online-features", feast.get_online_features),
+    Route("GET", "/health", live, is_open=True, is_urgent=True),
+    Route("GET", "/ping", mlflow.ping, MLFLOW, is_open=True, is_urgent=True),
+    Route("GET", "/version", mlflow.mlflow_version, MLFLOW),
+    Route("POST", "/invocations", mlflow.invocations, MLFLOW),
+    Route("GET", "/v2", inference.server, OIP),
+    Route("GET", "/v2/health/live", inference.live, OIP, is_open=True, is_urgent=True),
+    Route("GET", "/v2/health/ready", inference.ready, OIP, is_open=True, is_urgent=True),
+    Route("GET", "/v2/models/{model}", inference.model, OIP),
+    Route("GET", "/v2/models/{model}/ready", inference.model_ready, OIP),
+    Route("POST", "/v2/models/{model}/infer", inference.infer, OIP),
+    Route("GET", "/v2/models/{model}/versions/{version}", inference.model, OIP),
+    Route("GET", "/v2/models/{model}/versions/{version}/ready", inference.model_ready, OIP),
+    Route("POST", "/v2/models/{model}/versions/{version}/infer", inference.infer, OIP),
+)
+
+
+class Application:
+    """Answers requests from what is served. Any thread may ask; it knows no connection."""
+
+    def __init__(
+        self, served: Served, *, token: str | None = None, log: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.served = served
+        self.metrics = Metrics(snapshot=served.snapshot, age=served.age, ready=lambda: float(served.ready))
+        self._authorization = None if token is None else f"Bearer {token}".encode()
+        self._log = log
+        self._quick: set[str] = set()
+        self._known: dict[tuple[str, str], tuple[Route | Response, tuple[str, ...]]] = {}
+
+    def refused(self, request: Request) -> Response | None:
+        """The refusal of a request whose head alone is known."""
+        if self._authorization is None:
+            return None
+        given = request.headers.get("authorization", "").encode("latin-1", "replace")
+        if hmac.compare_digest(given, self._authorization):
+            return None
+        route, _ = self._found(request)
+        if isinstance(route, Route) and route.is_open:
+            return None
+        self.metrics.refused("unauthorized")
+        error = UsageError("unauthorized", "A token is needed here.", hint="send authorization: Bearer TOKEN.")
+        return failure(error, 401, www_authenticate="Bearer")
+
+    def is_urgent(self, request: Request) -> bool:
+        """Whether a request is answered whatever else there is to do."""
+        route, _ = self._found(request)
+        return not isinstance(route, Route) or route.is_urgent
+
+    def is_quick(self, request: Request) -> bool:
+        """Whether an answer is a matter of a millisecond or so, as it was the last time."""
+        return request.path in self._quick and len(request.body) <= _LONGEST_QUICK
+
+    def broken(self, status: int, code: str, what: str) -> Response:
+        """The answer to what is no request that can be answered."""
+        self.metrics.refused(code)
+        return failure(SqlfeatError(code, what), status)
+
+    def handle(self, request: Request) -> Response:
+        """The answer. Nothing is raised."""
+        started = perf_counter()
+        route, words = self._found(request)
+        if not isinstance(route, Route):
+            response, name = route, "none"
+        else:
+            response, name = self._answered(route, request, words), route.template
+        seconds = perf_counter() - started
+        if response.code is not None:
+            self.metrics.failed(response.code)
+        self.metrics.answered(name, response.status, seconds)
+        if response.status == 200 and seconds <= QUICK and len(self._quick) < _MOST_PATHS:
+            self._quick.add(request.path)
+        else:
+            self._quick.discard(request.path)
+        return response
+
+    def _answered(self, route: Route, request: Request, words: tuple[str, ...]) -> Response:
+        try:
+            if route.template == "/metrics":
+                return Response(200, self.metrics.text(), CONTENT_TYPE)
+            if route.template == "/openapi.json":
+                return answer(openapi.document(self.served, ROUTES, has_token=self._authorization is not None))
+            response, rows = route.answer(self.served, request, *words)
+        except SqlfeatError as error:
+            return told_in(route.protocol, error)
+        except Exception as error:  # noqa: BLE001 (the process's edge: a stranger sees no traceback)
+            self._log("".join(traceback.format_exception(error)))
+            return told_in(route.protocol, SqlfeatError("internal-error", "Something in the server went wrong."), 500)
+        if rows:
+            self.metrics.gave(route.template, rows)
+        return response
+
+    def _found(self, request: Request) -> tuple[Route | Response, tuple[str, ...]]:
+        key = (request.method, request.path)
+        known = self._known.get(key)
+        if known is None:
+            known = self._searched(request)
+            if len(self._known) < _MOST_PATHS and isinstance(known[0], Route):
+                self._known[key] = known
+        return known
+
+    def _searched(self, request: Request) -> tuple[Route | Response, tuple[str, ...]]:
+        """The route of a request and the words in it; or the refusal."""
+        method = "GET" if request.method == "HEAD" else request.method
+        path = request.segments
+        allowed = []
+        for route, parts in _PARTS:
+            if len(parts) == len(path) and all(a == b or b[:1] == "{" for a, b in zip(path, parts, strict=True)):
+                if route.method == method:
+                    return route, tuple(a for a, b in zip(path, parts, strict=True) if b[:1] == "{")
+                allowed.append(route.method)
+        if allowed:
+            error = UsageError(
+                "wrong-method", f"{request.method[:20]} is not for this path.", hint=f"it is {allowed[0]}."
+            )
+            return failure(error, allow=", ".join([*allowed, "HEAD"] if "GET" in allowed else allowed)), ()
+        error = UsageError(
+            "unknown-route", "There is nothing at this path.", hint="GET /openapi.json lists what there is."
+        )
+        return failure(error), ()
+
+
+_PARTS = [(route, route.parts) for route in ROUTES]
+
+
+def told_in(protocol: str, error: SqlfeatError, status: int | None = None) -> Response:
+    """An error as the clients of a protocol expect it."""
+    status = status or status_of(error)
+    ours = failure(error, status)
+    text = f"{error.what} {error.hint or ''}".strip()
+    body: dict[str, Any]
+    if protocol == OIP:
+        body = {"error": f"[{error.code}] {text}"}
+    elif protocol == MLFLOW:
+        body = {"error_code": _MLFLOW_CODES.get(status, "BAD_REQUEST"), "message": f"[{error.code}] {text}"}
+    else:
+        return ours
+    return Response(status, msgspec.json.encode(body), JSON, ours.headers, error.code)
+
+
+_MLFLOW_CODES = {404: "RESOURCE_DOES_NOT_EXIST", 500: "INTERNAL_ERROR", 503: "TEMPORARILY_UNAVAILABLE"}

@@ -1,0 +1,56 @@
+"""What a server tells Prometheus of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Metrics:
+    """Counters of one server; labels are routes, status codes and error codes: never what a client chose."""
+
+    def __init__(self, *, snapshot: Callable[[], float], age: Callable[[], float], ready: Callable[[], float]) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter("sqlfeat_requests", "Answers", ["route", "status"], registry=self._registry)
+        self._seconds = Histogram(
+            "sqlfeat_request_seconds", "From request to answer", ["route"], buckets=_BUCKETS, registry=self._registry
+        )
+        self._errors = Counter("sqlfeat_errors", "Errors by code", ["code"], registry=self._registry)
+        self._refused = Counter(
+            "sqlfeat_refused", "Requests that were not looked at", ["reason"], registry=self._registry
+        )
+        self._rows = Counter("sqlfeat_rows", "Rows answered", ["route"], registry=self._registry)
+        for name, told, of in (
+            ("sqlfeat_snapshot", "The snapshot that is served", snapshot),
+            ("sqlfeat_snapshot_age_seconds", "Since the instant of that snapshot", age),
+            ("sqlfeat_ready", "Whether requests can be answered", ready),
+        ):
+            Gauge(name, told, registry=self._registry).set_function(of)
+        self._answered: dict[tuple[str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        known = self._answered.get((route, status))
+        if known is None:
+            count, time = self._requests.labels(route, str(status)), self._seconds.labels(route)
+            known = self._answered[route, status] = (count.inc, time.observe)
+        known[0]()
+        known[1](seconds)
+
+    def failed(self, code: str) -> None:
+        self._errors.labels(code).inc()
+
+    def refused(self, reason: str) -> None:
+        self._refused.labels(reason).inc()
+
+    def gave(self, route: str, rows: int) -> None:
+        self._rows.labels(route).inc(rows)
+
+    def text(self) -> bytes:
+        """All of them in Prometheus' own format."""
+        text: bytes = generate_latest(self._registry)
+        return text
