@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def register_buyer(opened: Opened, *, objective: str = "binary", seed: int = 3, 
             "training_set": {"name": "buys", "id": "0f3a", "definition": definition["definition"], "splits": ["all"]},
             "params": {}, "metrics": {"all": {}}, "importances": {}, "signature": Signature(INPUTS, output).as_dict(),
             "carried": ["asked_id", "asked_at", "shop"], "codec": "lightgbm", "file": "model.txt",
-            "versions": {"lightgbm": "4"}, "git": None, "seconds": 0.5, **changes,
+            "versions": {"lightgbm": version("lightgbm")}, "git": None, "seconds": 0.5, **changes,
         }  # fmt: skip
 
     return register(registry, "buyer", fill)
