@@ -5,7 +5,7 @@ A source's declaration is trusted. Of a model counts what was derived from its S
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlfeat.compiler.algebra import Span
@@ -107,3 +107,32 @@ def placed(ledger: Ledger, state: State, span: Span, model: str) -> State:
         if flow.cause.span.start < 0:
             ledger.update(known, cause=replace(flow.cause, span=span, model=model))
     return state
+
+
+def windows_as_read(
+    ledger: Ledger, state: State, windows: frozenset[int], usable: Mapping[int, tuple[int, int]], late: Sequence[int]
+) -> tuple[State, dict[int, int]]:
+    """A view with its windows as ``ref()`` gives them, as of the instant from which a row is usable.
+
+    ``windows`` are the columns; ``usable`` the instants of which the latest is that one, with the shortest and the
+    longest delay. A window has other rows in it too. So the ``late`` flows, which are not in time, have clocks of
+    their own in it, as what bounds them in their own row says nothing of the others; given by the first ones.
+    """
+    zone = state.zone.copy()
+    final = set()
+    for end, (shortest, longest) in usable.items():
+        known, event = ledger.variable(), ledger.variable(0)
+        zone.require(known, end, longest)
+        zone.require(end, known, -shortest)
+        zone.require(event, end, longest)
+        final.add(ledger.enter(Flow(known, event, Root(""), Cause("scan", "", NOWHERE, ""))))
+    others = {}
+    for known in late:
+        made = replace(ledger.flows[known], known=ledger.variable(), event=ledger.variable(0))
+        others[known] = ledger.enter(made)
+    fields = tuple(
+        Field(own.variable, frozenset(others[f] for f in own.flows | state.rows if f in others) | final)
+        if index in windows else own
+        for index, own in enumerate(state.fields)
+    )  # fmt: skip
+    return replace(state, zone=zone, fields=fields), others

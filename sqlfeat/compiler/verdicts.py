@@ -33,7 +33,7 @@ from sqlfeat.compiler.flows import Cause, Field, Flow, Ledger, Root, State
 from sqlfeat.compiler.instants import HERE
 from sqlfeat.compiler.lookback import Lookback, lookback_of, of_windows
 from sqlfeat.compiler.manifest import Column, CompiledModel, Manifest, TimeFacts
-from sqlfeat.compiler.nodes import NOWHERE, blank, duration_range, labelled, placed, source_state
+from sqlfeat.compiler.nodes import NOWHERE, blank, duration_range, labelled, placed, source_state, windows_as_read
 from sqlfeat.compiler.passing import written_at
 from sqlfeat.compiler.resolve import Unresolved, resolve
 from sqlfeat.compiler.rewriting import Rewritten
@@ -324,8 +324,15 @@ class Verdicts:
         A flow that is in time begins anew at whoever reads it; one that is not keeps its finding. Windows are those
         as of the row's own time, so they are final then, if all that they read is in time.
         """
-        state = self._windows_at_their_row(model, state, found, target) if model.window_view is not None else state
         time = model.time
+        if model.window_view is not None:
+            names = {item.name.casefold() for item in model.window_view.items}
+            columns = frozenset(i for i, column in enumerate(model.columns) if column.name.casefold() in names)
+            late = [known for known in sorted(state.flows) if found.get(known) is not None]
+            usable = {target.event: duration_range(time.available_after)}
+            usable |= {target.available: (0, 0)} if target.available is not None else {}
+            state, others = windows_as_read(self.ledger, state, columns, usable, late)
+            found = {**found, **{made: found[known] for known, made in others.items()}}
         root = Root(f"ref.{model.name}", time.event_time, time.available_at or time.event_time)
         if time.available_after is not None:
             root = replace(root, delay=duration_range(time.available_after)[1])
@@ -341,27 +348,6 @@ class Verdicts:
                 )  # fmt: skip
                 self.ledger.update(known, cause=cause, joined=None)
         return state
-
-    def _windows_at_their_row(
-        self, model: CompiledModel, state: State, found: Mapping[int, Finding | None], target: Target
-    ) -> State:
-        assert model.window_view is not None
-        names = {item.name.casefold() for item in model.window_view.items}
-        zone = state.zone.copy()
-        usable = []
-        for end, grace in ((target.event, target.grace), (target.available, 0)):
-            if end is not None:
-                known, event = self.ledger.variable(), self.ledger.variable(0)
-                zone.equate(known, end, grace)
-                zone.require(event, end, grace)
-                usable.append(self.ledger.enter(Flow(known, event, HERE, Cause("scan", "", NOWHERE, ""))))
-        fields = []
-        for column, own in zip(model.columns, state.fields, strict=True):
-            if column.name.casefold() in names:
-                late = frozenset(known for known in own.flows | state.rows if found.get(known) is not None)
-                own = Field(own.variable, late | frozenset(usable))
-            fields.append(own)
-        return replace(state, zone=zone, fields=tuple(fields))
 
     def _seed_time(self, node: str) -> TimeFacts:
         """A seed's own declaration; it is read where nothing else needs it."""

@@ -12,7 +12,9 @@ import pytest
 from rich.console import Console
 
 from sqlfeat.cli.progress import Watcher
+from sqlfeat.compiler.lookback import Lookback
 from sqlfeat.errors import Place, RunError
+from sqlfeat.ops.check_result import CheckedModel, CheckResult
 from sqlfeat.ops.results import Event, NodeResult, RunResult
 
 
@@ -281,7 +283,13 @@ def test_compile_lists_the_files_of_many(typing, project):
 
     assert shown.out == "target/compiled/a.sql\ntarget/compiled/b.sql\n"
     assert shown.err == "2 models compiled\n"
-    assert typing("compile", "--json").document["compiled"][1]["sql"] == "select 1"
+    project.answers["check"] = CheckResult(
+        tuple(CheckedModel(file.name, str(file.path), (), Lookback(None, None, "all of it")) for file in files)
+    )
+    assert typing("compile", "--json").document["compiled"][1] == {
+        "name": "b", "path": "target/compiled/b.sql", "sql": "select 1", "lookback": None,
+        "lookback_reason": "all of it",
+    }  # fmt: skip
 
 
 def test_a_terminal_shows_what_is_under_way_and_takes_it_away():

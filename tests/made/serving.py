@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Any
 from sqlfeat.api import Project
 from sqlfeat.serve.application import Application
 from sqlfeat.serve.served import Served
-from sqlfeat.serve.wire import Request, Response
+from sqlfeat.serve.server import Server, listen, run
+from sqlfeat.serve.wire import Limits, Request, Response
 from tests.made.projects import Opened, day, shop
 from tests.made.scoring import FILES, asked, register_buyer
 
@@ -78,3 +81,72 @@ def client(project: Project, *, model: str | None = None, token: str | None = No
     finally:
         served.close()
     assert unexpected == []
+
+
+class Line:
+    """A bare connection: bytes are sent as they are, answers are read one by one."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self._file = self._socket.makefile("rb")
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def end(self) -> None:
+        """Send no more."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def answer(self) -> Told | None:
+        """The next answer; None where the connection has ended."""
+        try:
+            first = self._file.readline()
+        except ConnectionResetError:
+            return None
+        if not first:
+            return None
+        headers = {}
+        while (line := self._file.readline()) not in (b"\r\n", b""):
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        status = int(first.split()[1])
+        body = self._file.read(int(headers.get("content-length", 0)))
+        is_json = headers.get("content-type") == "application/json" and body.strip()
+        return Told(status, json.loads(body) if is_json else body.decode(), headers)
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._socket.close()
+
+
+@contextmanager
+def listening(application: Application, *, queue: int = 128, limits: Limits | None = None) -> Iterator[int]:
+    """The port of an application that is served in a thread of this process."""
+    stops: list[Callable[[], None]] = []
+    has_started = threading.Event()
+
+    def started(stop: Callable[[], None]) -> None:
+        stops.append(stop)
+        has_started.set()
+
+    place = listen("127.0.0.1", 0)
+    server = Server(application, queue=queue, limits=limits)
+    thread = threading.Thread(target=run, args=(server, place, started))
+    thread.start()
+    has_started.wait(30)
+    try:
+        yield place.getsockname()[1]
+    finally:
+        stops[0]()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def posting(path: str, body: Any, *headers: str) -> bytes:
+    """A POST as bytes."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = [f"POST {path} HTTP/1.1", "host: here", "content-type: application/json", f"content-length: {len(data)}"]
+    return "\r\n".join([*lines, *headers, "", ""]).encode("latin-1") + data

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import SqlfeatError
+from sqlfeat.ops.definition import feature_fingerprints
+from sqlfeat.ops.online.given import microseconds, plain_of
+from sqlfeat.ops.online.publish import online_store
+from sqlfeat.ops.online.reading import views_of
+from sqlfeat.ops.online.request import BoundPlan, plan_of
+from sqlfeat.ops.training_set import assemble
+from sqlfeat.ops.transforms import with_parameters
 from tests.made.projects import NOW, Files, Opened, day, orders, shop
 
 VIEWS: Files = {
@@ -221,3 +229,43 @@ def test_the_clock_gives_the_instant_where_nobody_does(opened: Opened) -> None:
         assert project.publish().as_of == NOW
         with project.serve_session() as serving:
             assert serving.features("deals", [{"product": "tea", "offered": 5}]).rows[0]["last_price"] is None
+
+
+TRANSFORMED: Files = {
+    **VIEWS,
+    "models/deals.sql": """
+        {{ config(materialized='training_set', label='large', keys=['product'], split={'train': '2020-01-01'}) }}
+        select a.product, a.ordered_at,
+            {{ standardize(impute(feature('sales.price'), 'median')) }} as price_z,
+            {{ ordinal(feature('sales.buyer')) }} as buyer_place,
+            {{ target_encode('a.product', smooth=1) }} as product_rate,
+            {{ one_hot(feature('sales.buyer')) }} as buyer,
+            {{ hash_bucket('a.product', 8) }} as bucket,
+            a.offered - {{ fitted('avg(a.offered)') }} as above,
+            a.large
+        from {{ ref('asked') }} as a
+    """,
+}
+
+
+def test_transforms_are_replayed_with_the_parameters_that_were_fitted(tmp_path: Path) -> None:
+    with Opened(shop(tmp_path, TRANSFORMED)).project() as project:
+        built = project.build_training_set("deals")
+        project.publish(at=day(1))
+        session = project._session
+        model = with_parameters(session.training_set("deals"), built.manifest["transforms"])
+        plan = plan_of(model, feature_fingerprints(model, session.manifest))
+        asked = project.table("asked").to_pylist()
+        offline = assemble(
+            session, "deals", rows=project.table("asked"), transforms=built.manifest["transforms"]
+        ).to_pylist()
+        engine = Rowwise()
+        with online_store(session).open() as snapshot:
+            bound = BoundPlan(plan, snapshot, list(views_of(snapshot).values()), engine)
+            rows = [{name: plain_of(name, row[name], bound.typed[name]) for name in plan.columns} for row in asked]
+            answers = bound.answer(rows, [microseconds(row["ordered_at"]) for row in asked])
+        engine.close()
+
+    assert set(plan.outputs) >= {"price_z", "buyer_place", "product_rate", "buyer_ann", "buyer_bob", "bucket", "above"}
+    for row, answer in zip(offline, answers, strict=True):
+        assert {name: row[name] for name in plan.outputs} == dict(zip(plan.outputs, answer.values, strict=True))

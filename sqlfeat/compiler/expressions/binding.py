@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from sqlfeat.compiler.expressions import arithmetic, lists, logic, texts, times
+from sqlfeat.compiler.expressions import arithmetic, lists, logic, texts, time_arithmetic, times
 from sqlfeat.compiler.expressions.casts import cast
 from sqlfeat.compiler.expressions.code import folded
 from sqlfeat.compiler.expressions.refusals import NotCompiled
-from sqlfeat.compiler.expressions.syntax import Case, Cast, Field, Literal, Name, Tree
+from sqlfeat.compiler.expressions.trees import Case, Cast, Field, Literal, Name, Tree
 from sqlfeat.compiler.expressions.typed import NULL, Call, Column, Constant, Key, Node
 from sqlfeat.compiler.purity import CLOCKS, DICE
 
@@ -17,6 +17,7 @@ _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 _ARITHMETIC = ("+", "-", "*", "/", "//", "%")
 FUNCTIONS: dict[str, Callable[[list[Node]], Node]] = {
     **lists.FUNCTIONS, **arithmetic.FUNCTIONS, **logic.FUNCTIONS, **times.FUNCTIONS,
+    **time_arithmetic.FUNCTIONS,
 }  # fmt: skip
 for _name, _binder in texts.FUNCTIONS.items():
     FUNCTIONS.setdefault(_name, _binder)
@@ -76,7 +77,7 @@ class Binder:
     def _cast(self, tree: Cast) -> Node:
         value = self.bind(tree.value)
         if tree.type == "INTERVAL" and isinstance(value, Constant) and value.literal == "string":
-            return times.interval(value, "")
+            return time_arithmetic.interval(value, "")
         return cast(value, tree.type, tries=tree.tries)
 
     def _case(self, tree: Case) -> Node:
@@ -94,7 +95,7 @@ class Binder:
         if name in _OPERATORS:
             return _OPERATORS[name](*arguments)
         if name in _ARITHMETIC:
-            operate = times.operate if any(map(times.is_time, arguments)) else arithmetic.operate
+            operate = time_arithmetic.operate if any(map(time_arithmetic.is_time, arguments)) else arithmetic.operate
             return operate(name, *arguments)
         if name in _COMPARISONS:
             return logic.compare(name, *arguments)
@@ -114,7 +115,7 @@ def _literal(tree: Literal) -> Node:
     if tree.kind == "string":
         return Constant("VARCHAR", tree.text, "string")
     if tree.kind == "integer":
-        return arithmetic.integer_literal(int(tree.text))
+        return arithmetic.integer_literal(int(tree.text) if len(tree.text) < 50 else 10**50)
     if tree.kind == "double":
         return Constant("DOUBLE", float(tree.text))
     whole, _, fraction = tree.text.partition(".")
@@ -136,11 +137,11 @@ def _fold(node: Node) -> Node:
 
 def _interval(amount: Node, unit: Node) -> Node:
     assert isinstance(unit, Constant)
-    return times.interval(amount, unit.value)
+    return time_arithmetic.interval(amount, unit.value)
 
 
 def _minus(node: Node) -> Node:
-    return times.negative(node) if node.type == "INTERVAL" else arithmetic.negative(node)
+    return time_arithmetic.negative(node) if node.type == "INTERVAL" else arithmetic.negative(node)
 
 
 _OPERATORS: dict[str, Callable[..., Node]] = {

@@ -10,6 +10,7 @@ from sqlfeat.compiler.expressions import syntax, values
 from sqlfeat.compiler.expressions.binding import Binder
 from sqlfeat.compiler.expressions.code import TooDeep, function_of
 from sqlfeat.compiler.expressions.refusals import NotCompiled, Unsupported
+from sqlfeat.compiler.expressions.trees import Name
 from sqlfeat.compiler.expressions.typed import Constant, Key, Node, settled
 
 
@@ -59,6 +60,8 @@ def compile_expressions(
     except NotCompiled as refusal:
         offset, length = refusal.place or (0, 1)
         return Unsupported(refusal.reason, offset, length)
+    except (TooDeep, RecursionError, MemoryError, SyntaxError):  # the last three: Python reads our code no further
+        return Unsupported("an expression that is nested too deeply")
 
 
 def compile_items(
@@ -77,7 +80,7 @@ def compile_items(
     for item in items:
         offset, length = item.place
         text = select_list[offset : offset + length]
-        name = item.name or (item.tree.parts[-1] if isinstance(item.tree, syntax.Name) else text)
+        name = item.name or (item.tree.parts[-1] if isinstance(item.tree, Name) else text)
         made = compile_expression(text, columns, relation=relation)
         if isinstance(made, Unsupported):
             made = Unsupported(made.reason, made.offset + offset, made.length)
@@ -95,8 +98,5 @@ def _bound(binder: Binder, sql: str) -> Node:
 def _compiled(nodes: Sequence[Node], columns: Mapping[Key, str], rows: str, plain: bool) -> Compiled:
     converted = nodes if plain else [values.outward(values.inward(node)) for node in nodes]
     keys = tuple(columns)
-    try:
-        function, source, inputs = function_of(converted, keys, mapping=rows == "mapping")
-    except (TooDeep, RecursionError, SyntaxError, MemoryError):
-        raise NotCompiled("an expression that is nested too deeply") from None
+    function, source, inputs = function_of(converted, keys, mapping=rows == "mapping")
     return Compiled(tuple(node.type for node in nodes), inputs, function, source)

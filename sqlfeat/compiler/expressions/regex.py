@@ -95,7 +95,7 @@ class _Reader:
 
     def repeated(self) -> _Part:
         part = self.single()
-        counted = re.compile(r"\{(\d+)(,(\d*))?\}").match(self.pattern, self.index)
+        counted = re.compile(r"\{([0-9]{1,4})(,([0-9]{0,4}))?\}").match(self.pattern, self.index)
         letter = self.peek()
         if letter not in ("*", "+", "?") and counted is None:
             if letter == "{":

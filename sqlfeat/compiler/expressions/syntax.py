@@ -8,99 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NoReturn
 
 from sqlfeat.compiler.expressions.refusals import NotCompiled
+from sqlfeat.compiler.expressions.tokens import Cursor
+from sqlfeat.compiler.expressions.trees import Call, Case, Cast, Field, Item, Literal, Name, Tree
+from sqlfeat.compiler.expressions.written_types import TYPE_NAMES, read_type
 
-Span = tuple[int, int]
-"""Offset and length in the text."""
-
-
-@dataclass(frozen=True)
-class Name:
-    """``column``, ``relation.column``, ``column.field`` …"""
-
-    parts: tuple[str, ...]
-    place: Span
-
-
-@dataclass(frozen=True)
-class Literal:
-    """A value as it is written: ``kind`` is integer, decimal, double, string, boolean or null."""
-
-    kind: str
-    text: str
-    place: Span
-
-
-@dataclass(frozen=True)
-class Call:
-    """A function or an operator, by DuckDB's name for it."""
-
-    name: str
-    arguments: tuple[Tree, ...]
-    place: Span
-
-
-@dataclass(frozen=True)
-class Cast:
-    value: Tree
-    type: str
-    tries: bool
-    place: Span
-
-
-@dataclass(frozen=True)
-class Case:
-    operand: Tree | None
-    branches: tuple[tuple[Tree, Tree], ...]
-    default: Tree | None
-    place: Span
-
-
-@dataclass(frozen=True)
-class Field:
-    value: Tree
-    name: str
-    place: Span
-
-
-Tree = Name | Literal | Call | Cast | Case | Field
-
-
-@dataclass(frozen=True)
-class Item:
-    """One of a list of expressions, with its output name where it has one."""
-
-    tree: Tree
-    name: str | None
-    place: Span
-
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    end: int
-
-
-_TOKENS = re.compile(
-    r"""
-    (?P<space>\s+ | --[^\n]*(?:\n|$) | /\*.*?\*/)
-  | (?P<string>'(?:[^']|'')*')
-  | (?P<quoted>"(?:[^"]|"")*")
-  | (?P<number>(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
-  | (?P<word>[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*)
-  | (?P<operator>!~~\*|>>=|<<=|->>|!~~|!~\*|~~\*|~~~|::|\|\||<=|>=|<>|!=|==|<<|>>|//|\*\*|->|~~|!~|~\*|\^@|&&|@>|<@
-      |[-+*/%^<>=&|~!.,()\[\]{}:;@?$\#])
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_RUN = re.compile(r"[-+*/<>=~!@#%^&|?]+")
-_SPECIAL_SIGN = re.compile(r"[~!@#%^&|?]")
-_NUMBER = re.compile(r"(?:\d+(?:_\d+)*)?(?:\.\d*)?(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"(?:[0-9]+(?:_[0-9]+)*)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 
 _RESERVED_WORDS = """
     all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default
@@ -110,45 +24,12 @@ _RESERVED_WORDS = """
     using variadic when where window with
 """
 _RESERVED = frozenset(_RESERVED_WORDS.split())
-_TYPES = {
-    "BOOLEAN": "bool boolean logical", "TINYINT": "tinyint int1", "SMALLINT": "smallint int2 short int16",
-    "INTEGER": "int integer int4 signed int32", "BIGINT": "bigint int8 long int64 oid", "HUGEINT": "hugeint int128",
-    "UTINYINT": "utinyint uint8", "USMALLINT": "usmallint uint16", "UINTEGER": "uinteger uint32",
-    "UBIGINT": "ubigint uint64", "FLOAT": "float real float4", "DOUBLE": "double float8",
-    "VARCHAR": "varchar text string char bpchar nvarchar", "DATE": "date", "TIME": "time",
-    "TIMESTAMP": "timestamp datetime timestamp_us", "TIMESTAMP WITH TIME ZONE": "timestamptz", "INTERVAL": "interval",
-    "DECIMAL": "decimal numeric dec", "BLOB": "blob bytea binary varbinary",
-}  # fmt: skip
-_TYPE_NAMES = {word: name for name, words in _TYPES.items() for word in words.split()}
 _COMPARISONS = {"=": "=", "==": "=", "!=": "<>", "<>": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 _MATCHES = {
     "~~": "like", "~~*": "ilike", "~~~": "glob", "~": "regexp_matches", "!~~": "!like", "!~~*": "!ilike",
     "!~": "!regexp_matches",
 }  # fmt: skip
-_DEEPEST = 100
-
-
-def tokens(text: str) -> list[_Token]:
-    found, position = [], 0
-    while position < len(text):
-        match = _TOKENS.match(text, position)
-        if match is None:
-            raise NotCompiled(f"{text[position]!r} is not understood", (position, 1))
-        kind = str(match.lastgroup)
-        if kind == "operator":
-            _refuse_glued(text, match)
-        if kind != "space":
-            found.append(_Token(kind, match.group(), match.start(), match.end()))
-        position = match.end()
-    return [*found, _Token("end", "", len(text), len(text))]
-
-
-def _refuse_glued(text: str, operator: re.Match[str]) -> None:
-    """Signs without a space between them are one operator to DuckDB if one of them is special: ``5 %-3`` is ``%-``."""
-    run = _RUN.match(text, operator.start())
-    signs = re.split(r"--|/\*", run.group())[0] if run else ""
-    if len(signs) > len(operator.group()) and _SPECIAL_SIGN.search(signs):
-        raise NotCompiled(f"the operator {signs}", (operator.start(), len(signs)))
+_DEEPEST = 40
 
 
 def parse(text: str) -> Tree:
@@ -169,56 +50,8 @@ def parse_items(text: str) -> list[Item]:
     return items
 
 
-class _Parser:
+class _Parser(Cursor):
     """Walks through the tokens; each method is one level of the grammar, from the loosest to the tightest."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = tokens(text)
-        self.index = 0
-        self.depth = 0
-
-    # -- tokens --------------------------------------------------------------------------------------------------------
-
-    @property
-    def token(self) -> _Token:
-        return self.tokens[self.index]
-
-    def word(self, ahead: int = 0) -> str:
-        """The keyword or bare name here, in lower case; empty for anything else."""
-        token = self.tokens[min(self.index + ahead, len(self.tokens) - 1)]
-        return token.text.lower() if token.kind == "word" else ""
-
-    def sees(self, *texts: str) -> bool:
-        """Whether these words or signs come next."""
-        for ahead, text in enumerate(texts):
-            token = self.tokens[min(self.index + ahead, len(self.tokens) - 1)]
-            if token.kind not in ("word", "operator") or token.text.lower() != text:
-                return False
-        return True
-
-    def takes(self, *texts: str) -> bool:
-        if not self.sees(*texts):
-            return False
-        self.index += len(texts)
-        return True
-
-    def expect(self, text: str) -> None:
-        if not self.takes(text):
-            self.refuse()
-
-    def refuse(self) -> NoReturn:
-        token = self.token
-        what = f"{token.text!r} here" if token.text else "an expression that ends early"
-        raise NotCompiled(what, (token.start, max(1, token.end - token.start)))
-
-    def finish(self) -> None:
-        if self.token.kind != "end":
-            self.refuse()
-
-    def since(self, start: int) -> Span:
-        """The place from an offset to the last token that was taken."""
-        return (start, max(1, self.tokens[self.index - 1].end - start))
 
     # -- lists ---------------------------------------------------------------------------------------------------------
 
@@ -230,13 +63,6 @@ class _Parser:
             return Item(tree, self.name(), place)
         named = self.token.kind == "quoted" or (self.word() and self.word() not in _RESERVED)
         return Item(tree, self.name() if named else None, place)
-
-    def name(self) -> str:
-        token = self.token
-        if token.kind not in ("word", "quoted"):
-            self.refuse()
-        self.index += 1
-        return token.text[1:-1].replace('""', '"') if token.kind == "quoted" else token.text
 
     def listed(self, closing: str) -> tuple[Tree, ...]:
         """Expressions between commas, up to a closing bracket."""
@@ -401,7 +227,7 @@ class _Parser:
         tree = self.single()
         while True:
             if self.takes("::"):
-                tree = Cast(tree, self.type(), False, self.since(start))
+                tree = Cast(tree, read_type(self), False, self.since(start))
             elif self.takes("["):
                 index = self.expression()
                 self.expect("]")
@@ -509,7 +335,7 @@ class _Parser:
     def cast(self, start: int, *, tries: bool) -> Tree:
         value = self.expression()
         self.expect("as")
-        kind = self.type()
+        kind = read_type(self)
         self.expect(")")
         return Cast(value, kind, tries, self.since(start))
 
@@ -584,10 +410,10 @@ class _Parser:
     def typed_literal(self) -> Tree | None:
         """``DATE '…'`` and its like; None where a name stands here."""
         start, before = self.token.start, self.index
-        if self.word() not in _TYPE_NAMES:
+        if self.word() not in TYPE_NAMES:
             return None
         try:
-            kind = self.type()
+            kind = read_type(self)
         except NotCompiled:
             self.index = before
             return None
@@ -595,45 +421,6 @@ class _Parser:
             self.index = before
             return None
         return Cast(self.single(), kind, False, self.since(start))
-
-    def type(self) -> str:
-        """A type as DuckDB spells it."""
-        token, word = self.token, self.word()
-        name = _TYPE_NAMES.get(word)
-        if name is None:
-            self.refuse()
-        self.index += 1
-        if word == "double":
-            self.takes("precision")
-        if word in ("timestamp", "time") and self.takes("with", "time", "zone"):
-            if word == "time":
-                raise NotCompiled("TIME WITH TIME ZONE", (token.start, 4))
-            name = "TIMESTAMP WITH TIME ZONE"
-        elif word == "timestamp":
-            self.takes("without", "time", "zone")
-        name = self.modified(name)
-        if self.takes("["):
-            self.expect("]")
-            name = f"{name}[]"
-        if self.sees("["):
-            self.refuse()
-        return name
-
-    def modified(self, name: str) -> str:
-        """A type with its numbers in brackets."""
-        numbers = []
-        if name in ("DECIMAL", "VARCHAR") and self.takes("("):
-            while self.token.kind == "number":
-                numbers.append(int(self.number().text))
-                if not self.takes(","):
-                    break
-            self.expect(")")
-        if name != "DECIMAL":
-            return name
-        width, scale = (*numbers, 0)[:2] if numbers else (18, 3)
-        if not (1 <= width <= 38 and scale <= width and len(numbers) <= 2):
-            self.refuse()
-        return f"DECIMAL({width},{scale})"
 
 
 _UNIT_WORDS = """

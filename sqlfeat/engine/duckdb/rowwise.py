@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from sqlfeat.engine.base import EVENT_AT, KNOWN_AT, UNTIL_AT
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.exact import rounded_float_means, rounded_ratios, rounded_sums
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, ROW, UNTIL
+from sqlfeat.engine.duckdb.transformed import Dictionaries
 from sqlfeat.engine.duckdb.windows import FMEAN, FSUM, RATIO, Asked, WindowsAt, tokens_sql
 
 _ROWS = "sqlfeat_rows"
@@ -31,7 +33,12 @@ class Rowwise:
         self._connection.function(FSUM, rounded_sums, "DOUBLE[]", "DOUBLE")
         self._connection.function(FMEAN, rounded_float_means, "DOUBLE[]", "DOUBLE")
         self._connection.function(RATIO, rounded_ratios, "VARCHAR[]", "DOUBLE")
+        self._dictionaries = Dictionaries(self._connection)
         self._lock = threading.Lock()
+
+    def know(self, dictionaries: Mapping[str, Sequence[str]]) -> None:
+        """Have the lists that expressions of transforms seek places in."""
+        self._dictionaries.know(dictionaries)
 
     def arrow_types(self, types: Sequence[str]) -> dict[str, pa.DataType]:
         """The Arrow types of DuckDB's."""
@@ -42,6 +49,19 @@ class Rowwise:
         with self._lock:
             schema = self._connection.arrow(f"select {listed}").schema
         return {kind: field.type for kind, field in zip(distinct, schema, strict=True)}
+
+    def types_of(self, items: Mapping[str, str], relation: str, columns: Mapping[Any, str]) -> dict[str, str]:
+        """The DuckDB types of expressions over columns of these types; a pair is a field of a struct."""
+        plain = {name: f"cast(null as {kind})" for name, kind in columns.items() if isinstance(name, str)}
+        for lookup in dict.fromkeys(key[0] for key in columns if isinstance(key, tuple)):
+            fields = [
+                f"{quote(key[1])} {kind}" for key, kind in columns.items() if key[0] == lookup and key not in plain
+            ]
+            plain[lookup] = f"cast(null as struct({', '.join(fields)}))"
+        rows = ", ".join(f"{sql} as {quote(name)}" for name, sql in plain.items()) or "1"
+        listed = ", ".join(f"{sql} as {quote(name)}" for name, sql in items.items())
+        with self._lock:
+            return dict(self._connection.described(f"select {listed} from (select {rows}) as {quote(relation)}"))
 
     def evaluate(self, items: Sequence[str], relation: str, rows: pa.Table, types: Mapping[str, str]) -> pa.Table:
         """Expressions over the columns of some rows, which ``relation`` names in them; columns are named 0, 1, ….

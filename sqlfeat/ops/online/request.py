@@ -8,12 +8,14 @@ that a registered version can carry its own; :class:`BoundPlan` ties one to a sn
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from sqlglot.tokenizer_core import TokenType
 
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.manifest import CompiledModel, Lookup
-from sqlfeat.compiler.parse import last_select
+from sqlfeat.compiler.parse import last_select, tokenize
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import RunError, UsageError
 from sqlfeat.ops.online.expressions import Expressions, Key, Typed
@@ -32,7 +34,9 @@ class RequestPlan:
 
     ``relation`` is what may stand before the name of a request column. ``as_of`` is the column with the asked instant,
     ``columns`` are those that a request must carry; both map names to DuckDB types. ``outputs`` maps model inputs to
-    (expression, DuckDB type). ``features`` maps ``view.column`` to the fingerprint of its definition.
+    (expression, DuckDB type); ``steps`` are expressions by name that come before them, each group over what is known by
+    then (those of transforms). ``features`` maps ``view.column`` to the fingerprint of its definition, ``dictionaries``
+    a mark to the list that expressions of transforms seek places in.
     """
 
     training_set: str
@@ -42,6 +46,8 @@ class RequestPlan:
     lookups: tuple[Lookup, ...]
     outputs: Mapping[str, tuple[str, str]]
     features: Mapping[str, str]
+    steps: tuple[Mapping[str, str], ...] = ()
+    dictionaries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as plain values."""
@@ -52,6 +58,8 @@ class RequestPlan:
             "outputs": [[name, *output] for name, output in self.outputs.items()],
             "lookups": [asdict(lookup) for lookup in self.lookups],
             "features": dict(self.features),
+            "steps": [[list(step) for step in steps.items()] for steps in self.steps],
+            "dictionaries": {mark: list(levels) for mark, levels in self.dictionaries.items()},
         }
 
     @classmethod
@@ -65,6 +73,8 @@ class RequestPlan:
             lookups=tuple(_lookup(lookup) for lookup in said["lookups"]),
             outputs={name: (sql, kind) for name, sql, kind in said["outputs"]},
             features=said["features"],
+            steps=tuple(dict(steps) for steps in said["steps"]),
+            dictionaries={mark: tuple(levels) for mark, levels in said["dictionaries"].items()},
         )
 
 
@@ -86,7 +96,7 @@ def plan_of(model: CompiledModel, features: Mapping[str, str]) -> RequestPlan:
     plan = model.training_set
     assert plan is not None
     types = {column.name: column.type for column in plan.label_columns}
-    items = {item.name: item.expression for item in last_select(plan.select.text).items}
+    *steps, items = _layers(plan.select.text)
     inputs = {output.name: (items[output.name], output.type) for output in plan.outputs if output.role == "input"}
     return RequestPlan(
         training_set=model.name,
@@ -96,7 +106,29 @@ def plan_of(model: CompiledModel, features: Mapping[str, str]) -> RequestPlan:
         lookups=plan.lookups,
         outputs=inputs,
         features=features,
+        steps=tuple(steps),
+        dictionaries=plan.dictionaries,
     )
+
+
+def _layers(text: str) -> list[dict[str, str]]:
+    """The expressions of a SELECT by name, after those of the SELECTs that its FROM is made of, the innermost first."""
+    tokens = tokenize(text)
+    items = {item.name: item.expression for item in last_select(text).items if item.text.strip() != "*"}
+    depth, inner = 0, None
+    for place, token in enumerate(tokens):
+        depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
+        if depth == 0 and token.token_type == TokenType.FROM:
+            inner = tokens[place + 1]
+            break
+    if inner is None or inner.token_type != TokenType.L_PAREN:
+        return [items]
+    depth, begin = 0, inner.start
+    for token in tokens[place + 1 :]:
+        depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
+        if depth == 0:
+            return [*_layers(text[begin + 1 : token.start]), items]
+    return [items]
 
 
 @dataclass(frozen=True)
@@ -118,6 +150,7 @@ class BoundPlan:
     def __init__(self, plan: RequestPlan, snapshot: Snapshot, views: Sequence[PublishedView], engine: Rowwise) -> None:
         self.plan = plan
         self.snapshot = snapshot
+        engine.know(plan.dictionaries)
         self._readers = {lookup.name: _reader(plan, lookup, views, engine) for lookup in plan.lookups}
         named = {plan.as_of[0]: plan.as_of[1], **plan.columns}
         arrow = engine.arrow_types(list(named.values()))
@@ -130,6 +163,13 @@ class BoundPlan:
                 view = self._readers[one.name].view
                 kinds = engine.arrow_types([view.types[name] for name in one.columns])
                 columns |= {(one.name, name): Typed(view.types[name], kinds[view.types[name]]) for name in one.columns}
+        self._steps: list[Expressions] = []
+        for steps in plan.steps:
+            step = Expressions(steps, dict(columns), plan.relation, engine)
+            kinds = engine.types_of(steps, plan.relation, {key: typed.sql for key, typed in columns.items()})
+            arrow = engine.arrow_types(list(kinds.values()))
+            columns |= {name: Typed(kind, arrow[kind]) for name, kind in kinds.items()}
+            self._steps.append(step)
         made = {name: sql for name, (sql, _) in plan.outputs.items()}
         self._outputs = Expressions(made, columns, plan.relation, engine)
         kinds = engine.arrow_types([kind for _, kind in plan.outputs.values()])
@@ -138,7 +178,7 @@ class BoundPlan:
     @property
     def slow(self) -> dict[str, str]:
         """What an in-memory DuckDB is asked for at every request, and why."""
-        slow = dict(self._outputs.slow)
+        slow = {name: reason for step in (*self._steps, self._outputs) for name, reason in step.slow.items()}
         for lookups in self._levels:
             for lookup, keys in lookups:
                 slow |= {f"the key {key} of {lookup.view}": reason for key, reason in keys.slow.items()}
@@ -164,6 +204,8 @@ class BoundPlan:
             self._look_up(lookups, known, instants, reads)
         answers = []
         for values, own in zip(known, reads, strict=True):
+            for step in self._steps:
+                values.update(step.values(values))
             found = self._outputs.values(values)
             statuses = {name: read.status for name, read in own.items()}
             times = {name: read.event_time for name, read in own.items()}

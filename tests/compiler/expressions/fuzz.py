@@ -1,6 +1,6 @@
 """``make fuzz-expressions``: random expressions over random rows, compiled and by DuckDB; differences must be none.
 
-    python -m tests.compiler.expressions.fuzz --seed 1 --batches 100
+python -m tests.compiler.expressions.fuzz --seed 1 --batches 100
 """
 
 from __future__ import annotations

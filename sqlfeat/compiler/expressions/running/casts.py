@@ -196,7 +196,7 @@ def text_of_single(value: float) -> str:
     """The shortest text that is this FLOAT again; of the longest ones DuckDB chooses another at times."""
     if value - value != 0:
         return text_of_double(value)
-    for digits in range(1, 7):
+    for digits in range(1, 7) if -1e6 < value < 1e6 else ():
         text = f"{value:.{digits}g}"
         if single(float(text)) == value:
             return repr(float(text))

@@ -1,0 +1,124 @@
+"""``sqlfeat serve`` as a process: it says where it listens, goes on while things change, and ends when it is told to."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.made.projects import Opened
+from tests.made.scoring import register_buyer
+from tests.made.serving import ANN, AT, Line, posting, publish, served_shop
+
+PREDICT = posting("/predict/buyer@today", {**ANN, "at": AT})
+READY = b"GET /health/ready HTTP/1.1\r\nhost: here\r\n\r\n"
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A server of a project's folder that is ready, and its port."""
+    command = [
+        sys.executable,
+        "-m",
+        "sqlfeat.cli.main",
+        "serve",
+        "--json",
+        "--port",
+        "0",
+        "--refresh",
+        "50ms",
+        *options,
+    ]
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(("SQLFEAT", "COV_"))}
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert process.stdout is not None
+        told = "".join(iter(process.stdout.readline, "}\n")) + "}"
+        port = int(json.loads(told)["address"].rpartition(":")[2])
+        with Line(port) as line:
+            until(line, READY, lambda status, _: status == 200)
+        yield process, port
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until(line: Line, asked: bytes, wanted: Any) -> Any:
+    """Ask again and again until the answer is as it shall be."""
+    while True:
+        line.send(asked)
+        found = line.answer()
+        assert found is not None
+        if wanted(found.status, found.body):
+            return found.body
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opened:
+    made = served_shop(tmp_path / "shop")
+    register_buyer(made, seed=5)
+    with made.project() as project:
+        project.set_alias("buyer", "today", "1")
+    return made
+
+
+def test_snapshots_and_aliases_change_while_requests_run_and_none_fails(opened: Opened) -> None:
+    statuses: list[int] = []
+    seen: set[tuple[int, int]] = set()
+    stop = threading.Event()
+
+    def ask(port: int) -> None:
+        with Line(port) as line:
+            while not stop.is_set():
+                line.send(PREDICT)
+                found = line.answer()
+                statuses.append(found.status if found else 0)
+                if found and found.status == 200:
+                    seen.add((found.body["snapshot"], found.body["version"]))
+
+    with serving(opened.root) as (process, port), Line(port) as line:
+        asking = [threading.Thread(target=ask, args=(port,)) for _ in range(3)]
+        for thread in asking:
+            thread.start()
+        publish(opened)
+        until(line, PREDICT, lambda _, body: body["snapshot"] == 2)
+        with opened.project() as project:
+            project.set_alias("buyer", "today", "2")
+        until(line, PREDICT, lambda _, body: body["version"] == 2)
+        newest = opened.root / "target" / "online" / f"v{publish(opened)}"
+        until(line, PREDICT, lambda _, body: body["snapshot"] == 3)
+        broken = newest.with_name("v4")
+        broken.mkdir()
+        (broken / "manifest.json").write_text("{}")
+        told = until(line, READY, lambda _, body: body["problems"])
+        stop.set()
+        for thread in asking:
+            thread.join(30)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+
+    assert set(statuses) == {200}
+    assert {(1, 1), (3, 2)} <= seen
+    assert (told["snapshot"], told["problems"][0]["code"]) == (3, "damaged-snapshot")
+
+
+def test_a_server_that_was_killed_starts_again_where_it_was(opened: Opened) -> None:
+    for _ in range(2):
+        with serving(opened.root, "--model", "buyer@today") as (process, port), Line(port) as line:
+            line.send(posting("/invocations", {"inputs": [ANN], "params": {"at": AT}}))
+            found = line.answer()
+            assert found is not None
+            assert found.status == 200
+            process.kill()
+            assert line.answer() is None
