@@ -84,6 +84,14 @@ faults-registry: $(READY) ## kill writers of a registry, at random and at every 
 	@$(BIN)/python -m tests.faults.registry --steps
 	@$(BIN)/python -m tests.faults.registry --writers 60
 
+.PHONY: fuzz-expressions
+fuzz-expressions: $(READY) ## random expressions, compiled and by DuckDB: no difference (ARGS="--seed 1 --batches 100")
+	@$(BIN)/python -m tests.compiler.expressions.fuzz $(ARGS)
+
+.PHONY: bench-expressions
+bench-expressions: $(READY) ## twelve on-demand expressions for one row, beside DuckDB and pandas
+	@$(BIN)/python -m benchmarks.expressions $(ARGS)
+
 .PHONY: clean
 clean: ## delete all that was made here, the environment included
 	rm -rf .venv .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

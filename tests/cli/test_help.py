@@ -49,6 +49,7 @@ Training:
 
 Serving:
   publish  Publish the online feature views as one snapshot.
+  serve    Serve features and predictions over HTTP.
 
 """
 

@@ -9,7 +9,7 @@ import pytest
 
 def test_beyond_this_machine_a_token_is_needed(typing, project, monkeypatch):
     monkeypatch.delenv("SQLFEAT_TOKEN", raising=False)
-    shown = typing("serve --host 0.0.0.0")
+    shown = typing("serve", "--host", "0.0.0.0")
 
     assert shown.code == 2
     assert "[needs-token]" in shown.err
@@ -18,13 +18,13 @@ def test_beyond_this_machine_a_token_is_needed(typing, project, monkeypatch):
 
 def test_a_port_that_is_taken_is_told_of(typing, project):
     with socket.create_server(("127.0.0.1", 0)) as other:
-        shown = typing(f"serve --port {other.getsockname()[1]}")
+        shown = typing("serve", "--port", str(other.getsockname()[1]))
 
     assert shown.code == 2
     assert "[cannot-listen]" in shown.err
     assert "--port 0" in shown.err
 
 
-@pytest.mark.parametrize("options", ["--port 99999", "--refresh soon", "--queue 0"])
+@pytest.mark.parametrize("options", [("--port", "99999"), ("--refresh", "soon"), ("--queue", "0")])
 def test_what_cannot_be_meant_is_refused(typing, project, options):
-    assert typing(f"serve {options}").code == 2
+    assert typing("serve", *options).code == 2

@@ -7,19 +7,19 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlfeat.serve.application import ROUTES
 from tests.made.serving import ANN, AT, Client, client, served_shop
 
 HOSTILE = (
-    "", " ", ".", "..", "../../etc/passwd", "a/b", "\\", "\0", "\n", "\u202e", "💣" * 200, "x" * 5_000, "'; drop table x; --",
-    '"', "${env:HOME}", "{{ 7 * 7 }}", "%s%n", "null", "__class__", "buyer@", "@", "buyer@v1@v1", "buyer@0", "buyer@v" + "9" * 30,
+    "", " ", ".", "..", "../../etc/passwd", "a/b", "\\", "\0", "\n", "\u202e", "💣" * 200, "x" * 5_000,
+    "'; drop table x; --", '"', "${env:HOME}", "{{ 7 * 7 }}", "%s%n", "null", "__class__", "buyer@", "@", "buyer@v1@v1",
+    "buyer@0", "buyer@v" + "9" * 30,
 )  # fmt: skip
-scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from([*HOSTILE, AT, 2**70, 1e308])
-)  # fmt: skip
+told = st.text(max_size=20) | st.sampled_from([*HOSTILE, AT])
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([2**70, 1e308]) | told
 values = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -32,11 +32,8 @@ names = st.sampled_from(
 )  # fmt: skip
 objects = st.dictionaries(names, values | st.lists(st.dictionaries(names, values, max_size=4), max_size=3), max_size=5)
 POSTS = [route.template for route in ROUTES if route.method == "POST"]
-targets = st.sampled_from(POSTS).map(
-    lambda template: (
-        template.replace("{training_set}", "buys").replace("{model}", "buyer").replace("{version}", "1") + "?model=buyer"
-    )
-)  # fmt: skip
+WORDS = {"training_set": "buys", "model": "buyer", "version": "1"}
+targets = st.sampled_from([f"{template.format(**WORDS)}?model=buyer" for template in POSTS])
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +43,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         yield made
 
 
-@given(target=targets, body=objects | values)
+@settings(max_examples=60)
+@given(target=targets, body=objects)
 def test_no_body_is_too_much(shop: Client, target: str, body: Any) -> None:
     found = shop.post(target, body)
 

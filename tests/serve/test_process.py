@@ -1,4 +1,4 @@
-"""``sqlfeat serve`` as a process: it says where it listens, goes on while things change, and ends when it is told to."""
+"""``sqlfeat serve`` as a process: it says where it listens, goes on while things change, ends when it is told to."""
 
 from __future__ import annotations
 
@@ -44,10 +44,13 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
     )
     try:
         assert process.stdout is not None
-        told = "".join(iter(process.stdout.readline, "}\n")) + "}"
+        told = ""
+        while not told.endswith("}\n") and (line := process.stdout.readline()):
+            told += line
+        assert told.endswith("}\n"), process.communicate()
         port = int(json.loads(told)["address"].rpartition(":")[2])
-        with Line(port) as line:
-            until(line, READY, lambda status, _: status == 200)
+        with Line(port) as asking:
+            until(asking, READY, lambda status, _: status == 200)
         yield process, port
     finally:
         process.kill()
@@ -91,6 +94,7 @@ def test_snapshots_and_aliases_change_while_requests_run_and_none_fails(opened: 
         asking = [threading.Thread(target=ask, args=(port,)) for _ in range(3)]
         for thread in asking:
             thread.start()
+        first = until(line, PREDICT, lambda status, _: status == 200)
         publish(opened)
         until(line, PREDICT, lambda _, body: body["snapshot"] == 2)
         with opened.project() as project:
@@ -102,6 +106,7 @@ def test_snapshots_and_aliases_change_while_requests_run_and_none_fails(opened: 
         broken.mkdir()
         (broken / "manifest.json").write_text("{}")
         told = until(line, READY, lambda _, body: body["problems"])
+        until(line, PREDICT, lambda *_: (3, 2) in seen)
         stop.set()
         for thread in asking:
             thread.join(30)
@@ -109,7 +114,8 @@ def test_snapshots_and_aliases_change_while_requests_run_and_none_fails(opened: 
         assert process.wait(30) == 130
 
     assert set(statuses) == {200}
-    assert {(1, 1), (3, 2)} <= seen
+    assert (first["snapshot"], first["version"]) == (1, 1)
+    assert (3, 2) in seen
     assert (told["snapshot"], told["problems"][0]["code"]) == (3, "damaged-snapshot")
 
 

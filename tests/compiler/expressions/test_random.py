@@ -17,7 +17,7 @@ from tests.compiler.expressions.rows import TYPES, random_rows
 
 def test_random_expressions_are_equal() -> None:
     chance, outcome = random.Random(20261122), Outcome()
-    for _ in range(8):
+    for _ in range(5):
         outcome.add(batch(chance, rows=16))
 
     assert [str(difference) for difference in outcome.differences] == []
@@ -76,7 +76,7 @@ def test_any_text_is_compiled_or_refused(text: str) -> None:
     assert isinstance(made, Compiled | Unsupported)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False), st.sampled_from(["whole", "number", "decimal", "truth", "text", "instant"]))
 def test_any_random_expression_is_equal(chance: random.Random, kind: str) -> None:
     outcome = compare(_TABLE, [Expressions(chance).write(kind, 2)])
