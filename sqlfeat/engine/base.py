@@ -214,7 +214,7 @@ class Engine(Protocol):
         """
 
     def window_types(self, model: CompiledModel) -> tuple[Mapping[str, str], pa.Schema]:
-        """The types of what a view's windows read of an event and of their tokens; those of tokens and items as Arrow."""
+        """The types of what windows read of an event and of their tokens; those of tokens and items as Arrow."""
 
     def events_from(self, model: CompiledModel, at: datetime) -> pa.Table:
         """The events that a view's windows can reach at an instant or later, by entity and in the order of aggregates.

@@ -19,9 +19,9 @@ STRUCT                                      4 bytes: the length of the tail, whi
 ==========================================  ==================================================================
 
 Rows are encoded a column at a time, without a loop over rows, and decoded one by one by a function that is made for
-their schema: to Python's values, or *plain*, as numbers that DuckDB keeps (a DECIMAL as the whole number of its smallest
-units, a DATE as days, an instant as its number, an INTERVAL as months, days and microseconds), which is what compiled
-expressions take. Which rows there are, and where they lie, is not known here.
+their schema: to Python's values, or *plain*, as numbers that DuckDB keeps (a DECIMAL as the whole number of its
+smallest units, a DATE as days, an instant as its number, an INTERVAL as months, days and microseconds), which is what
+compiled expressions take. Which rows there are, and where they lie, is not known here.
 """
 
 from __future__ import annotations
@@ -170,8 +170,8 @@ class RowCodec:
 class Slot:
     """How a column lies in a row: its place in the fixed part, and what makes numbers or a tail of an array of it.
 
-    ``value`` makes a Python value of what was unpacked, or of ``(data, start, end)`` of the tail; ``plain`` a plain one,
-    where what was unpacked is none.
+    ``value`` makes a Python value of what was unpacked, or of ``(data, start, end)`` of the tail; ``plain`` a plain
+    one, where what was unpacked is none.
     """
 
     format: str

@@ -33,7 +33,7 @@ class MadeSession:
     """What training and prediction ask of a session."""
 
     spec: ProjectSpec
-    target: TargetSpec = TargetSpec("dev", "duckdb")
+    target: TargetSpec = field(default_factory=lambda: TargetSpec("dev", "duckdb"))
     variables: Mapping[str, Any] = field(default_factory=dict)
     threads: int | None = None
     notifies: bool = True

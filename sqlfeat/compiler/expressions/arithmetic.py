@@ -216,13 +216,13 @@ def _expect(arguments: list[Node], *counts: int) -> None:
 
 
 def of_double(
-    code: Callable[..., Any], count: int = 1, *, quick: Callable[..., Any] | None = None
+    python: Callable[..., Any], count: int = 1, *, quick: Callable[..., Any] | None = None
 ) -> Callable[[list[Node]], Node]:
     """A function of DOUBLEs that gives a DOUBLE; ``quick``: Python's own, which raises where C gives NaN or inf."""
 
     def bind(arguments: list[Node]) -> Node:
         _expect(arguments, count)
-        return call("DOUBLE", code, *map(as_double, arguments), quick=quick)
+        return call("DOUBLE", python, *map(as_double, arguments), quick=quick)
 
     return bind
 

@@ -38,8 +38,8 @@ def cast(node: Node, target: str, *, tries: bool = False) -> Node:
     made = rule(node, target)
     if isinstance(made, Call):
         if tries and not made.safe:
-            assert callable(made.code)
-            made = Call(made.type, _tried(made.code), made.arguments, made.strict, total=False, safe=True)
+            assert callable(made.python)
+            made = Call(made.type, _tried(made.python), made.arguments, made.strict, total=False, safe=True)
         return folded(made)
     return made
 

@@ -121,7 +121,7 @@ class Code:
         if not node.strict:
             return self._lenient(node)
         pieces = [self._piece(argument) for argument in node.arguments]
-        code = node.quick if self.quick and node.quick is not None else node.code
+        code = node.quick if self.quick and node.quick is not None else node.python
         if callable(code):
             template = f"{self._name(code)}({', '.join(f'{{{index}}}' for index in range(len(pieces)))})"
         else:
@@ -144,10 +144,10 @@ class Code:
         """A call that is given its arguments with their nulls."""
         pieces = [self._variable(self._piece(argument)) for argument in node.arguments]
         target = self._new()
-        if callable(node.code):
-            text = f"{self._name(node.code)}({', '.join(piece.text for piece in pieces)})"
+        if callable(node.python):
+            text = f"{self._name(node.python)}({', '.join(piece.text for piece in pieces)})"
         else:
-            text = self._filled(node.code, pieces, node.held, target)
+            text = self._filled(node.python, pieces, node.held, target)
         self._line(f"{target} = {text}")
         return _Piece(target, frozenset() if node.total else frozenset({target}))
 
@@ -349,8 +349,8 @@ def folded(node: Call) -> Node:
         return node
     values = [argument.value for argument in node.arguments if isinstance(argument, Constant)]
     try:
-        if callable(node.code):
-            return Constant(node.type, node.code(*values))
+        if callable(node.python):
+            return Constant(node.type, node.python(*values))
         function, _, _ = function_of([node], (), mapping=True)
         return Constant(node.type, function({})[0])
     except ExpressionError:

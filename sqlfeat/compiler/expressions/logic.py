@@ -114,7 +114,7 @@ def _float_template(operator: str, left: Node, right: Node) -> str:
 def _never_nan(node: Node) -> bool:
     if isinstance(node, Constant):
         return bool(node.value == node.value)
-    return isinstance(node, Call) and node.code == "float({0})"
+    return isinstance(node, Call) and node.python == "float({0})"
 
 
 # -- truth -------------------------------------------------------------------------------------------------------------

@@ -20,14 +20,14 @@ _WHOLE = SIGNED[:4]
 
 
 def _function(
-    shape: str, result: str, code: str | Callable[..., Any], *, safe: bool = True, quick: str | None = None
+    shape: str, result: str, python: str | Callable[..., Any], *, safe: bool = True, quick: str | None = None
 ) -> Binder:
     """A function whose arguments are text (``t``), whole numbers up to BIGINT (``b``) or up to INTEGER (``i``)."""
 
     def bind(arguments: list[Node]) -> Node:
         if len(arguments) != len(shape):
             raise NotCompiled(f"{len(arguments)} arguments")
-        return call(result, code, *map(_taken, arguments, shape), safe=safe, held=(code,), quick=quick)
+        return call(result, python, *map(_taken, arguments, shape), safe=safe, held=(python,), quick=quick)
 
     return bind
 

@@ -46,7 +46,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Call:
-    """``code`` is a function, or a template with ``{0}`` … for the arguments, ``{t}`` for the variable that it is
+    """``python`` is a function, or a template with ``{0}`` … for the arguments, ``{t}`` for the variable that it is
     assigned to, and ``{h0}`` … for what is ``held``.
 
     ``strict``: NULL if an argument is. ``total``: NULL only then. ``safe``: never raises. ``quick`` gives the same
@@ -54,7 +54,7 @@ class Call:
     """
 
     type: str
-    code: str | Callable[..., Any]
+    python: str | Callable[..., Any]
     arguments: tuple[Node, ...]
     strict: bool = True
     total: bool = True
@@ -64,7 +64,7 @@ class Call:
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        own = hash((self.type, self.code, self.arguments, tuple(map(repr, self.held))))
+        own = hash((self.type, self.python, self.arguments, tuple(map(repr, self.held))))
         object.__setattr__(self, "_hash", own)
 
     def __hash__(self) -> int:
@@ -118,7 +118,7 @@ def settled(node: Node) -> Node:
 
 def call(
     type_name: str,
-    code: str | Callable[..., Any],
+    python: str | Callable[..., Any],
     *arguments: Node,
     total: bool = True,
     safe: bool = True,
@@ -129,4 +129,4 @@ def call(
     given = tuple(map(settled, arguments))
     if any(map(is_null, given)):
         return Constant(type_name, None)
-    return Call(type_name, code, given, True, total, safe, tuple(held), quick)
+    return Call(type_name, python, given, True, total, safe, tuple(held), quick)

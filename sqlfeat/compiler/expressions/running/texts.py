@@ -190,12 +190,12 @@ def unicode_of(text: str) -> int:
     return ord(text[0]) if text else -1
 
 
-def letter_of(code: int) -> str:
-    if not 0 <= code <= 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-        if code < 0 or code > 0x10FFFF:
-            raise invalid(f"Invalid UTF8 Codepoint {code}.")
+def letter_of(number: int) -> str:
+    if not 0 <= number <= 0x10FFFF or 0xD800 <= number <= 0xDFFF:
+        if number < 0 or number > 0x10FFFF:
+            raise invalid(f"Invalid UTF8 Codepoint {number}.")
         raise NotCovered
-    return chr(code)
+    return chr(number)
 
 
 def hexadecimal(text: str) -> str:
