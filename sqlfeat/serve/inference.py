@@ -80,6 +80,8 @@ def infer(served: Served, request: Request, name: str, wanted: str | None = None
         if not isinstance(tensor.get("name"), str) or tensor["name"] in columns:
             raise bad(f"Input {number} has no name, or one that another has.")
         columns[tensor["name"]] = _values(tensor)
+    if not columns:
+        raise bad("There are no inputs.", "give a tensor for each column that GET /v2/models/NAME names.")
     asked = _asked_outputs(body, of)
     rows = from_columns(columns, "inputs")
     at = mapping(body.get("parameters") or {}, "parameters").get("at")

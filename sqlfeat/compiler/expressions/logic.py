@@ -43,7 +43,6 @@ def compare(operator: str, left: Node, right: Node) -> Node:
         _comparable((left, right), operator)
         return Constant(BOOLEAN, None)
     kind = _comparable((left, right), operator)
-    left, right = _without_overflow(left, right), _without_overflow(right, left)
     return _compared(operator, _as(left, kind), _as(right, kind), kind)
 
 
@@ -64,14 +63,6 @@ def _as(node: Node, kind: str) -> Node:
     if node.type in INTEGERS and kind in INTEGERS:
         return settled(node)
     return settled(cast(node, kind))
-
-
-def _without_overflow(node: Node, other: Node) -> Node:
-    """``x + 1 > 5``: DuckDB moves the constant to the other side, so that the sum cannot overflow there.
-
-    It does so where the constant's new value has the type, and always where the two are asked to be equal.
-    """
-    return node
 
 
 def _compared(operator: str, left: Node, right: Node, kind: str) -> Node:

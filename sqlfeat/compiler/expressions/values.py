@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -103,6 +104,8 @@ _IN: dict[str, Callable[..., Any]] = {
     TIMESTAMP: microseconds, TIMESTAMPTZ: microseconds, DATE: days, TIME: since_midnight, INTERVAL: interval,
 }  # fmt: skip
 _OUT: dict[str, Callable[..., Any]] = {TIMESTAMP: naive, TIMESTAMPTZ: aware, DATE: day, TIME: clock}
+_HELD_OTHERWISE = re.compile(r"DATE|TIME|INTERVAL|DECIMAL")
+"""What in the name of a nested type says that its values are kept in another form than Python's."""
 _SAME = (TEXT, BOOLEAN, *INTEGERS, *FLOATS)
 
 
@@ -124,6 +127,8 @@ def _converted(node: Column) -> Node:
     function = _IN.get(node.type)
     if function is not None:
         return call(node.type, function, node)
+    if node.type.endswith(("]", ")")) and decimal(node.type) is None and _HELD_OTHERWISE.search(node.type):
+        raise NotCompiled(f"{node.type} as a column of Python's values")
     shape = decimal(node.type)
     if shape is not None:
         return call(node.type, f"{{h0}}({{0}}, {shape[1]})", node, held=(units,))

@@ -84,6 +84,12 @@ def test_an_interval_comes_as_a_timedelta() -> None:
     assert made({"v": timedelta(days=1, seconds=1)}) == 86401.0
 
 
+@pytest.mark.parametrize("kind", ["DATE[]", "STRUCT(n TIMESTAMP)", "DECIMAL(4,1)[]", "STRUCT(n STRUCT(m DATE))"])
+def test_nested_times_and_decimals_are_only_taken_as_they_are_computed_with(kind: str) -> None:
+    assert isinstance(compile_expression("v is null", {"v": kind}), Unsupported)
+    assert isinstance(compile_expression("v is null", {"v": kind}, plain=True), Compiled)
+
+
 def test_a_decimal_is_exact() -> None:
     assert _compiled("d * d + d")(_ROW) == Decimal("3.7500")
 
