@@ -261,7 +261,10 @@ def main() -> int:
             for name, cpu in turns(root, names, given.repetitions):
                 taken[name].append(cpu)
                 print(f"{name}: {cpu:.2f} s of CPU", file=sys.stderr, flush=True)
-    told = report(taken, given.models, given.seed)
+    whole = min(map(len, taken.values()))  # an interrupted turn does not count
+    if not whole:
+        return 1
+    told = report({name: cpus[:whole] for name, cpus in taken.items()}, given.models, given.seed)
     print(told)
     if given.models >= 1000:
         (RESULTS / "check.md").write_text(told, "utf-8")
