@@ -334,13 +334,16 @@ def _coalesce(row: Row, call: Call, values: list[Value]) -> Value | None:
         given.append(own)
         if own.variable in row.zone.certain:
             break
-    zones, seen = [], row.zone
+    chosen, zones, seen = [], [], row.zone
     for own in given:
+        if own.variable in seen.absent:
+            continue  # it is null where those before it are
+        chosen.append(own)
         zones.append(seen)
         if own.variable is not None:
             seen = seen.copy()
-            seen.absent.add(own.variable)
-    made = row.either(given, zones=zones)
+            seen.absent |= {own.variable, *(x for x, implied in seen.implied.items() if own.variable in implied)}
+    made = row.either(chosen, zones=zones)
     if made.variable is None:
         return row.instant(values)
     for own in given:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from sqlfeat.compiler.fingerprint import of_feature
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.definition import feature_fingerprints
+from sqlfeat.ops.online import publish as publishing
 from sqlfeat.ops.online.given import microseconds, plain_of
 from sqlfeat.ops.online.publish import online_store
 from sqlfeat.ops.online.reading import views_of
@@ -269,3 +272,26 @@ def test_transforms_are_replayed_with_the_parameters_that_were_fitted(tmp_path: 
     assert set(plan.outputs) >= {"price_z", "buyer_place", "product_rate", "buyer_ann", "buyer_bob", "bucket", "above"}
     for row, answer in zip(offline, answers, strict=True):
         assert {name: row[name] for name in plan.outputs} == dict(zip(plan.outputs, answer.values, strict=True))
+
+
+def test_what_a_model_with_an_alias_learned_from_stays_published(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened.project() as project:
+        project.publish(at=day(4))
+        model = project._session.manifest.models["sales"]
+        mark = of_feature(model, "price", project._session.manifest.fingerprints)
+    changed = str(VIEWS["models/sales.sql"]).replace("amount as price", "amount + 1 as price")
+    opened.change({"models/sales.sql": changed})
+    version = SimpleNamespace(version=3, features={"sales.price": mark})
+    for aliases, carried in (({"champion": 3}, 1), ({"champion": 2}, 0)):
+        made = SimpleNamespace(versions=(version,), aliases=aliases)
+        monkeypatch.setattr(publishing.registry, "registered_models", lambda folder, made=made: [made])
+        with opened.project() as project:
+            publication = project.publish(at=day(4))
+            assert len(publication.carried) == carried
+            with online_store(project._session).open() as snapshot:
+                views = views_of(snapshot)
+                assert sorted(view.current for view in views.values() if view.name == "sales") == [False] * carried + [
+                    True
+                ]

@@ -23,6 +23,7 @@ from sqlfeat.ops.features import make_views
 from sqlfeat.ops.online.published import PublishedView, PublishedWindows, table_of
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.session import Session
+from sqlfeat.store import registry
 from sqlfeat.store.entity_records import EventColumn, first_of_each
 from sqlfeat.store.online import Image, OnlineStore, Snapshot, Written
 from sqlfeat.store.online_lmdb import LmdbStore
@@ -232,4 +233,9 @@ def _carried(session: Session, store: OnlineStore, current: set[str]) -> _Carrie
 
 def _features_of_aliases(session: Session) -> dict[str, set[str]]:
     """``view.column`` -> the fingerprints on which versions with an alias were trained."""
-    return {}
+    wanted: dict[str, set[str]] = {}
+    for model in registry.registered_models(session.spec.registry):
+        for version in model.versions:
+            for feature, mark in version.features.items() if version.version in model.aliases.values() else ():
+                wanted.setdefault(feature, set()).add(mark)
+    return wanted
