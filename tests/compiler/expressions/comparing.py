@@ -107,13 +107,13 @@ class Table:
         return _halved(expressions, self._types)
 
     def _types(self, expressions: Sequence[str]) -> list[str]:
-        listed = ", ".join(f"{expression} as v{index}" for index, expression in enumerate(expressions))
+        listed = ", ".join(f"{expression}\n as v{index}" for index, expression in enumerate(expressions))
         return [str(row[1]) for row in self.connection.execute(f"describe select {listed} from t").fetchall()]
 
     def values(self, expressions: Sequence[str], where: str = "") -> list[list[Any]]:
         """The values of each expression, row by row, in the form that compiled expressions have."""
         kinds = self._types(expressions)
-        plain = [_plain(f"({expression})", kind) for expression, kind in zip(expressions, kinds, strict=True)]
+        plain = [_plain(f"({expression}\n)", kind) for expression, kind in zip(expressions, kinds, strict=True)]
         rows = self.connection.execute(f"select {', '.join(plain)} from t {where} order by rid").fetchall()
         return [[_canonical(row[index], kind) for row in rows] for index, kind in enumerate(kinds)]
 
