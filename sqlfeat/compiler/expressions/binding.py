@@ -10,7 +10,7 @@ from sqlfeat.compiler.expressions.casts import cast
 from sqlfeat.compiler.expressions.code import folded
 from sqlfeat.compiler.expressions.refusals import NotCompiled
 from sqlfeat.compiler.expressions.trees import Case, Cast, Field, Literal, Name, Tree
-from sqlfeat.compiler.expressions.typed import NULL, Call, Column, Constant, Key, Node
+from sqlfeat.compiler.expressions.typed import NULL, Choice, Column, Constant, Key, Node
 from sqlfeat.compiler.purity import CLOCKS, DICE
 
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
@@ -28,6 +28,7 @@ class Binder:
 
     def __init__(self, columns: Mapping[Key, str], relation: str | None) -> None:
         self.relation = relation and relation.casefold()
+        self.done: set[Node] = set()
         self.columns: dict[str, tuple[Key, str]] = {
             key.casefold(): (key, kind) for key, kind in columns.items() if isinstance(key, str)
         }
@@ -40,9 +41,21 @@ class Binder:
     def bind(self, tree: Tree) -> Node:
         """The typed expression, or :class:`NotCompiled` with the place of what is not covered."""
         try:
-            return _fold(self._bound(tree))
+            return self._folded(self._bound(tree))
         except NotCompiled as refusal:
             raise refusal.at(tree.place) from None
+
+    def _folded(self, node: Node) -> Node:
+        """Expressions of constants as what they give; what has been folded is not looked into again."""
+        if isinstance(node, Column | Constant) or node in self.done:
+            return node
+        if isinstance(node, Choice):
+            branches = tuple((self._folded(test), self._folded(value)) for test, value in node.branches)
+            made = folded(replace(node, branches=branches, default=self._folded(node.default)))
+        else:
+            made = folded(replace(node, arguments=tuple(map(self._folded, node.arguments))))
+        self.done.add(made)
+        return made
 
     def _bound(self, tree: Tree) -> Node:
         if isinstance(tree, Literal):
@@ -123,16 +136,6 @@ def _literal(tree: Literal) -> Node:
     if width > 38:
         return Constant("DOUBLE", float(tree.text))
     return Constant(f"DECIMAL({width},{len(fraction)})", int(whole + fraction))
-
-
-def _fold(node: Node) -> Node:
-    """Calls of constants as what they give."""
-    if not isinstance(node, Call):
-        return node
-    arguments = tuple(map(_fold, node.arguments))
-    if any(new is not old for new, old in zip(arguments, node.arguments, strict=True)):
-        node = replace(node, arguments=arguments)
-    return folded(node)
 
 
 def _interval(amount: Node, unit: Node) -> Node:

@@ -343,14 +343,14 @@ def _all(nodes: Iterable[Node]) -> Iterator[Node]:
             waiting += _parts(node)
 
 
-def folded(node: Call) -> Node:
-    """A call of constants as the constant that it gives; itself where it has no value."""
-    if not all(isinstance(argument, Constant) for argument in node.arguments):
+def folded(node: Node) -> Node:
+    """An expression of constants as the constant that it gives; itself where it has no value."""
+    parts = _parts(node)
+    if not parts or not all(isinstance(part, Constant) for part in parts):
         return node
-    values = [argument.value for argument in node.arguments if isinstance(argument, Constant)]
     try:
-        if callable(node.python):
-            return Constant(node.type, node.python(*values))
+        if isinstance(node, Call) and callable(node.python):
+            return Constant(node.type, node.python(*(part.value for part in parts if isinstance(part, Constant))))
         function, _, _ = function_of([node], (), mapping=True)
         return Constant(node.type, function({})[0])
     except ExpressionError:
