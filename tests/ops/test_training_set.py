@@ -326,3 +326,26 @@ def test_a_label_model_may_be_called_what_it_likes(tmp_path, name):
     training_set = built(project(tmp_path, **{f"models/{name}.sql": ASKED, "models/wanted.sql": wanted}))
 
     assert training_set.rows == 7
+
+
+@pytest.mark.parametrize("chunk", [2, 1_000])
+def test_label_rows_keep_their_order_where_a_column_is_called_rowid(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr("sqlfeat.engine.duckdb.lookup.WINDOW_CHUNK_ROWS", chunk)
+    labels = ASKED.replace("select *", "select *, 'label ' || asked_id as RowId")
+    wanted = (WANTED % "").replace("a.channel", "a.channel, a.RowId")
+    training_set = built(project(tmp_path, **{"models/asked.sql": labels, "models/wanted.sql": wanted}))
+
+    rows = [(row["asked_id"], row["RowId"], row["spent_3d"]) for row in rows_of(training_set)]
+    assert rows == [
+        (1, "label 1", 10), (2, "label 2", 40), (2, "label 2", 40), (3, "label 3", None), (6, "label 6", 60),
+        (4, "label 4", 40), (5, "label 5", None),
+    ]  # fmt: skip
+
+
+def test_labels_are_stored_by_time_and_none_of_them_is_lost(tmp_path):
+    opened = project(tmp_path, **{"models/asked.sql": ASKED + "order by asked_id desc limit 5 -- the newest\n"})
+    opened.run("asked")
+
+    assert [(row["asked_id"], row["asked_at"]) for row in opened.rows("asked")] == [
+        (2, day(3)), (3, day(4)), (6, day(4, 12)), (4, day(5)), (5, day(6)),
+    ]  # fmt: skip

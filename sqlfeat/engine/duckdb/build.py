@@ -57,6 +57,7 @@ class Builder:
                 raise RunError("sql-hook-failed", what, model.place(key)) from problem
 
     def _relations(self, model: CompiledModel) -> tuple[int | None, dict[str, Any]]:
+        """The model's own relations. Labels lie by time: a training set that orders them has half its work done."""
         name = physical(model.name, model.fingerprint)
         text = self._text(model.sql)
         if model.materialized in ("view", "ephemeral"):
@@ -67,6 +68,8 @@ class Builder:
             facts = self._window_view(model, model.window_view)
             name = physical(model.name, model.fingerprint, "events")
         else:
+            if model.config.role == "label" and model.time.event_time:
+                text = f"select * from (\n{text}\n) order by {quote(model.time.event_time)}"
             self._connection.execute(f"create or replace table {name} as\n{text}\n")
             if model.materialized == "feature_view" or (model.time.immutable and model.keys):
                 facts = self._layouts.prepare(model, name, model.column_names)

@@ -110,6 +110,11 @@ class FeatureLookup:
         """Whether columns are found by their positions, for which the ranges of entities are asked."""
         return self._plan == "gather"
 
+    @property
+    def needs_the_database(self) -> bool:
+        """Whether more is asked of it than ranges."""
+        return not self.gathers or self.reads_events()
+
     def gathered(self) -> Collection[str]:
         """The columns that are given as they are found."""
         if self._plan != "gather" or self._prepared is None:

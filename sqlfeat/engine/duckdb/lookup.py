@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -47,15 +48,11 @@ WITHOUT = "__sqlfeat_without"
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Some label rows: the number of the first, how many, and whether they are all."""
+    """Some label rows: the number of the first, how many, and the relation that has them with their numbers."""
 
     first: int
     rows: int
-    whole: bool
-
-    @property
-    def relation(self) -> str:
-        return f"temp.{ROWS}" if self.whole else f"temp.{CHUNK}"
+    relation: str
 
 
 class Assembly:
@@ -83,11 +80,13 @@ class Assembly:
         self._request = request
         self._threads = threads
         self._label_name = self._plan.labels.rsplit(".", 1)[1]
+        self._numbered = ""
+        self._beside: ThreadPoolExecutor
 
     def run(self) -> Assembled:
         """The assembled rows; raises :class:`RunError` if they are not one for each label row."""
         total = self._in_order()
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="lookup") as workers:
+        with self._pool("blocks") as workers, self._pool("lookups") as self._beside:
             lookups = [self._feature_lookup(lookup, workers) for lookup in self._plan.lookups]
             return self._piece(lookups, 0, total, total)
 
@@ -98,11 +97,14 @@ class Assembly:
         """
         total = self._in_order()
         most = rows_within(self._model.columns, PIECE_BYTES)
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="lookup") as workers:
+        with self._pool("blocks") as workers, self._pool("lookups") as self._beside:
             lookups = [self._feature_lookup(lookup, workers) for lookup in self._plan.lookups]
             for first in range(0, max(total, 1), most):
                 drop_kept(self._connection)
                 yield self._piece(lookups, first, min(total - first, most), total)
+
+    def _pool(self, name: str) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, thread_name_prefix=name)
 
     def _in_order(self) -> int:
         """Number the label rows in their order, under a name of their own; how many they are."""
@@ -122,7 +124,7 @@ class Assembly:
         most = WINDOW_CHUNK_ROWS if any(one.has_windows for one in lookups) else CHUNK_ROWS
         end = begin + rows
         for first in range(begin, max(end, begin + 1), most):
-            chunk = _Chunk(first, min(end - first, most), whole=total <= min(rows, most))
+            chunk = self._chunk(first, min(end - first, most), total)
             self._assemble_chunk(lookups, chunk, division, kept)
         found = kept.finish()
         if found != rows:
@@ -234,11 +236,16 @@ class Assembly:
         return [name for name, _ in self._connection.described(query)]
 
     def _label_rows(self, source: str) -> int:
-        time = asked_instant(self._plan.as_of)
-        self._connection.execute(
-            f"create temp table {ROWS} as\n"
-            f"select (row_number() over ()) - 1 as {NUMBER}, {time} as {INSTANT}, * from ({source})"
-        )
+        """Keep label rows in the order in which they come, and number them; how many they are.
+
+        A row's number is where the table has it, which costs nothing, unless a column has taken that name.
+        """
+        items = f"{asked_instant(self._plan.as_of)} as {INSTANT}, *"
+        self._numbered = f"(select rowid as {NUMBER}, * from temp.{ROWS})"
+        if any(column.name.casefold() == "rowid" for column in self._plan.label_columns):
+            items = f"(row_number() over ()) - 1 as {NUMBER}, {items}"
+            self._numbered = f"temp.{ROWS}"
+        self._connection.execute(f"create temp table {ROWS} as\nselect {items} from ({source})")
         return int(self._connection.value(f"select count(*) from temp.{ROWS}"))
 
     # -- chunks ----------------------------------------------------------------------------------------------------
@@ -251,25 +258,28 @@ class Assembly:
         known_at = self._request.known_at
         return FeatureLookup(self._connection, lookup, view, prepared, stored, known_at, workers)
 
+    def _chunk(self, first: int, rows: int, total: int) -> _Chunk:
+        """Some of the label rows, in a table of their own unless they are all."""
+        if rows == total:
+            return _Chunk(first, rows, self._numbered)
+        self._connection.execute(
+            f"create or replace temp table {CHUNK} as select * from {self._numbered} "
+            f"where {NUMBER} >= {first} and {NUMBER} < {first + rows} order by {NUMBER}"
+        )
+        return _Chunk(first, rows, f"temp.{CHUNK}")
+
     def _assemble_chunk(
         self, lookups: Sequence[FeatureLookup], chunk: _Chunk, division: Division, kept: KeptRows
     ) -> None:
         """Look everything up for some label rows, and keep what the author's SELECT makes of them."""
-        if not chunk.whole:
-            self._connection.execute(
-                f"create or replace temp table {CHUNK} as select * from temp.{ROWS} "
-                f"where {NUMBER} >= {chunk.first} and {NUMBER} < {chunk.first + chunk.rows} order by {NUMBER}"
-            )
         done: dict[str, tuple[Lookup, Found]] = {}
         asked: dict[tuple[str, ...], AskedRows] = {}
         with ExitStack() as registered:
-            for one in lookups:
-                earlier = [done[name] for name in one.lookup.after]
-                keys_sql = self._keys_sql(one.lookup, chunk, earlier, division)
-                found = one.run(keys_sql, chunk.first, chunk.rows, self._asked(one, lookups, asked, keys_sql, chunk))
-                for name, table in found.registered.items():
-                    registered.enter_context(self._connection.registered(name, table))
-                done[one.lookup.name] = (one.lookup, found)
+            while len(done) < len(lookups):
+                for one, found in self._ready(lookups, chunk, division, done, asked):
+                    for name, table in found.registered.items():
+                        registered.enter_context(self._connection.registered(name, table))
+                    done[one.lookup.name] = (one.lookup, found)
             labels = f"r.* exclude ({NUMBER}, {INSTANT})"
             wide = side_by_side(chunk.relation, list(done.values()), labels, division.read)
             self._connection.execute(f"create or replace temp view {quote(self._label_name)} as {wide}")
@@ -282,6 +292,25 @@ class Assembly:
             else:
                 kept.add_query(text)
             self._connection.execute(f"drop view temp.{quote(self._label_name)}")
+
+    def _ready(
+        self,
+        lookups: Sequence[FeatureLookup],
+        chunk: _Chunk,
+        division: Division,
+        done: Mapping[str, tuple[Lookup, Found]],
+        asked: dict[tuple[str, ...], AskedRows],
+    ) -> list[tuple[FeatureLookup, Found]]:
+        """What can be looked up once others are done: side by side, but for what needs the database."""
+        started: list[tuple[FeatureLookup, Callable[[], Found]]] = []
+        for one in lookups:
+            if one.lookup.name in done or not all(name in done for name in one.lookup.after):
+                continue
+            keys_sql = self._keys_sql(one.lookup, chunk, [done[name] for name in one.lookup.after], division)
+            told = self._asked(one, lookups, asked, keys_sql, chunk)
+            run = partial(one.run, keys_sql, chunk.first, chunk.rows, told)
+            started.append((one, run if one.needs_the_database else self._beside.submit(run).result))
+        return [(one, result()) for one, result in started]
 
     def _asked(
         self,
