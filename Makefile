@@ -84,6 +84,12 @@ faults-registry: $(READY) ## kill writers of a registry, at random and at every 
 	@$(BIN)/python -m tests.faults.registry --steps
 	@$(BIN)/python -m tests.faults.registry --writers 60
 
+.PHONY: faults-online
+faults-online: $(READY) ## kill publishers to a Redis server, fail the server under readers (ARGS="--kind valkey --seed 2")
+	@$(BIN)/python -m tests.faults.online --kills 40 $(ARGS)
+	@$(BIN)/python -m tests.faults.online --steps $(ARGS)
+	@$(BIN)/python -m tests.faults.online --outages 300 $(ARGS)
+
 .PHONY: fuzz-expressions
 fuzz-expressions: $(READY) ## random expressions, compiled and by DuckDB: no difference (ARGS="--seed 1 --batches 100")
 	@$(BIN)/python -m tests.compiler.expressions.fuzz $(ARGS)

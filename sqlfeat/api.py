@@ -38,11 +38,17 @@ from sqlfeat.ops.given_rows import Rows
 from sqlfeat.ops.inspect import CompiledFile, NodeInfo
 from sqlfeat.ops.lineage import LineageTree
 from sqlfeat.ops.mlflow_export import Exported, export_to_mlflow
-from sqlfeat.ops.online import agreement
+from sqlfeat.ops.monitoring import monitor as monitoring
+from sqlfeat.ops.monitoring.history import Remembered, remembered
+from sqlfeat.ops.monitoring.monitor import Question
+from sqlfeat.ops.monitoring.results import Monitoring
+from sqlfeat.ops.online import agreement, verify_log
 from sqlfeat.ops.online import publish as publishing
 from sqlfeat.ops.online.agreement import Agreement
 from sqlfeat.ops.online.publish import Publication
+from sqlfeat.ops.online.push import Pushed, Pusher
 from sqlfeat.ops.online.session import ServeSession
+from sqlfeat.ops.online.verify_log import LogVerification
 from sqlfeat.ops.predict import Prediction
 from sqlfeat.ops.registry import Archived, CollectedVersions, History, Moved, Standing
 from sqlfeat.ops.reproduction import Reproduction
@@ -58,6 +64,7 @@ from sqlfeat.spec.project import ProjectSpec, TargetSpec
 from sqlfeat.store import registry
 from sqlfeat.store.registry import ModelVersion, RegisteredModel
 from sqlfeat.store.registry_changes import CHAMPION, AliasChange
+from sqlfeat.store.serving_log import ServingLog
 from sqlfeat.store.training_set import TrainingSet
 
 
@@ -69,6 +76,7 @@ class Project:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._pusher: Pusher | None = None
 
     @classmethod
     def load(
@@ -150,6 +158,17 @@ class Project:
         from rows in another order.
         """
         return verifying.verify(self._session, select, exclude, at=at, cutoffs=cutoffs, sample=sample, rebuild=rebuild)
+
+    def verify_log(
+        self, log: Path | str | None = None, *, since: datetime | None = None, sample: float | None = None
+    ) -> LogVerification:
+        """Compute what was served and logged again offline, compare bit for bit, and explain what differs.
+
+        ``log`` is the folder of the log, the project's own by default; ``since`` is the instant from which requests
+        are taken, ``sample`` a share of them (0.1) or a number (500).
+        """
+        folder = None if log is None else Path(log)
+        return verify_log.verify_log(self._session, log=folder, since=training_set.in_utc(since), sample=sample)
 
     def show(
         self, model: str, *, limit: int | None = 10, at: datetime | None = None, out: Path | None = None
@@ -317,17 +336,58 @@ class Project:
         """
         return publishing.publish(self._session, at=training_set.in_utc(at), incremental=incremental)
 
+    def push(self, view: str, rows: Rows | Sequence[Mapping[str, Any]]) -> Pushed:
+        """Push new rows of the source that a view is made of; online views see them at once, and so will the next run.
+
+        ``view`` is an online feature view that is made of one source row by row, or that source (``raw.orders``).
+        ``rows`` have the source's columns: mappings, a data frame, a ``pyarrow.Table`` or a path. A row that was pushed
+        before is known again, and one that does not say when it became known did so now.
+        """
+        if self._pusher is None:
+            self._pusher = Pusher(self._session)
+        return self._pusher.push(view, rows)
+
     def check_published(self) -> Agreement:
         """Compare some entities of the newest snapshot with what the same features are offline."""
         return agreement.check_published(self._session)
 
-    def serve_session(self) -> ServeSession:
+    def serve_session(self, *, log: ServingLog | Path | str | None = None, log_sample: float = 1.0) -> ServeSession:
         """Features and predictions of single requests, from the newest snapshot, in this process.
+
+        With ``log``, a folder, what is asked and answered is logged there, of a share of all requests: ``log_sample``.
 
         >>> with project.serve_session() as serving:  # doctest: +SKIP
         ...     serving.predict("late_lgbm@champion", [{"flight_id": 7, "carrier": "UA"}]).predictions
         """
-        return ServeSession(self._session)
+        if isinstance(log, Path | str):
+            log = ServingLog(Path(log), sample=log_sample, clock=self._session.clock)
+        return ServeSession(self._session, log)
+
+    def monitor(
+        self,
+        reference: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        against: str = "baseline",
+        by: Sequence[str] = (),
+        window: str | None = None,
+        remember: bool = True,
+    ) -> Monitoring:
+        """Compare a registered model, a training set or a feature view with what it was.
+
+        ``since`` and ``until`` are a period (by default the last days up to the newest row), ``against`` is
+        ``baseline``, ``previous`` or a period such as ``2024-01-01..2024-02-01``; ``by`` are columns whose values are
+        looked at one by one; ``window`` is ``hour``, ``day``, ``week`` or ``month``. The result is kept in tables of
+        the target unless it is not to be remembered.
+        """
+        return monitoring.monitor(
+            self._session, reference, Question(since, until, against, tuple(by), window, remember=remember)
+        )
+
+    def monitor_history(self, name: str, limit: int | None = None) -> list[Remembered]:
+        """What :meth:`monitor` has found of something before, oldest first."""
+        return remembered(self._session, name, limit)
 
     def registered_models(self) -> list[RegisteredModel]:
         """The registered models with their versions."""
@@ -417,6 +477,9 @@ class Project:
 
     def close(self) -> None:
         """Let go of the target."""
+        if self._pusher is not None:
+            self._pusher.close()
+            self._pusher = None
         self._session.close()
 
     def __enter__(self) -> Self:

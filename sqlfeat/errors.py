@@ -17,6 +17,7 @@ mostly a :class:`Place` in a file of the user's, and a ``hint`` that says how to
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,14 +94,16 @@ class SqlfeatError(Exception):
 
 LONGEST_LINE = 160
 _BEFORE_CARET = 60
+_LOGIN = re.compile(r"(?<=://)[^\s@'\"]+(?=@)")
 
 
 def excerpt(place: Place) -> list[str]:
     """The line of a place and a caret line below it, both indented; tabs and wide letters keep their width.
 
-    Of a very long line only what stands around the place is shown.
+    Of a very long line only what stands around the place is shown; who logs in at an address is not.
     """
-    number, text, column = str(place.line), place.text, place.column - 1
+    number, column = str(place.line), place.column - 1
+    text = _LOGIN.sub(lambda found: "*" * len(found[0]), place.text)
     if len(text) > LONGEST_LINE:
         first = max(0, column - _BEFORE_CARET)
         last = first + LONGEST_LINE

@@ -49,6 +49,7 @@ def trainer(
     slices: Sequence[str] | Literal[False] | None = None,
     group: str | None = None,
     permutation: int | bool | None = None,
+    monitor: Mapping[str, Any] | None = None,
 ) -> Callable[[Function], Function]:
     """Make a function a trainer hook: ``sqlfeat train NAME`` calls it with the data and the parameters.
 
@@ -61,7 +62,7 @@ def trainer(
     ``sweep`` is the grid of ``sqlfeat train NAME --sweep``, a list of values for each parameter, and ``metric`` is what
     the best is chosen by: ``'auc'``, ``'test.auc'``, ``'min cost'``. ``slices`` are columns whose values are judged one
     by one, ``group`` is the column whose rows are ranked against each other, ``permutation`` is how many rows
-    permutation importances are measured on (False: none).
+    permutation importances are measured on (False: none). ``monitor`` are thresholds for ``sqlfeat monitor NAME``.
 
     For the same bytes at every training give LightGBM ``deterministic`` and ``force_row_wise`` beside a ``seed``.
     """

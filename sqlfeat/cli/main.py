@@ -33,7 +33,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "predict": "training",
     }
     | {"registry": "registry"},
-    "Serving": {"publish": "online", "serve": "serve"},
+    "Watching": {"monitor": "monitor"},
+    "Serving": {"publish": "online", "push": "online", "serve": "serve"},
 }
 """Command by command, section by section: the module that holds it."""
 

@@ -1,8 +1,9 @@
-"""The commands of the online side: publish what is served."""
+"""The commands of the online side: publish what is served, and push what happens in between."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import click
 
@@ -35,4 +36,37 @@ def publish_command(call: Call, at: datetime | None, incremental: bool, check: b
         data().print(published(publication, checked))
     if checked is not None and checked.differing:
         return 1
+    return 0
+
+
+@click.command(
+    "push",
+    cls=Command,
+    epilog=examples("sqlfeat push spending --rows orders.jsonl", "sqlfeat push raw.orders --rows new.parquet"),
+)
+@click.argument("view")
+@click.option(
+    "--rows",
+    "file",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Rows of the source: .parquet, .arrow, .csv or .jsonl.",
+)
+@shared
+def push_command(call: Call, view: str, file: Path) -> int:
+    """Push new rows of VIEW's source, to be seen at once.
+
+    They are rows of the source that the view is made of: every online view that is made of it row by row has them
+    within milliseconds, and the next run has them too. A row that was pushed before is known again.
+    """
+    from sqlfeat.cli.describe_online import pushed
+    from sqlfeat.cli.render import data, write_json
+
+    with call.project() as project:
+        push = project.push(view, file)
+    if call.as_json:
+        write_json(push.as_dict())
+    else:
+        data().print(pushed(push))
     return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -41,6 +42,7 @@ def size(text: str) -> float:
         "sqlfeat verify",
         "sqlfeat verify -s +carrier_delays --at 2013-02-01 --cutoffs 5",
         "sqlfeat verify --sample 10% --json",
+        "sqlfeat verify --online --since 2013-03-15",
     ),
 )
 @selection
@@ -57,6 +59,9 @@ def size(text: str) -> float:
     "--sample", type=size, metavar="N|SHARE", help="Only so many entities (500), or such a share of them (0.1, 10%)."
 )
 @click.option("--no-rebuild", is_flag=True, help="Do not compute everything once more from rows in another order.")
+@click.option("--online", is_flag=True, help="Verify what was served instead: the log of sqlfeat serve.")
+@click.option("--log", type=click.Path(path_type=Path), metavar="FOLDER", help="With --online: the log; the project's.")
+@click.option("--since", type=instant, metavar="TIME", help="With --online: requests from TIME on.")
 @shared
 def verify_command(
     call: Call,
@@ -66,15 +71,28 @@ def verify_command(
     cutoffs: int,
     sample: float | None,
     no_rebuild: bool,
+    online: bool,
+    log: Path | None,
+    since: datetime | None,
 ) -> int:
     """Prove by computing that no model looks into the future.
 
     Hides what was not known at some cutoffs, computes everything from what is left, and compares the rows that were
     usable by then. Also computes everything from source rows in another order. Nothing of the target is touched. Exit
     code 1 where something differs.
+
+    With --online every logged request is computed again offline, at its own instant, and compared bit for bit. What
+    differs is explained: late data, a snapshot that was older, another definition. Exit code 1 where something is not.
     """
     from sqlfeat.cli.render import data, write_json
+    from sqlfeat.errors import UsageError
 
+    if online:
+        if select or exclude or at or no_rebuild:
+            raise UsageError("bad-options", "--online takes --log, --since and --sample, and no others of verify.")
+        return _online(call, log, since, sample)
+    if log is not None or since is not None:
+        raise UsageError("bad-options", "--log and --since are for a log.", hint="add --online.")
     with call.project() as project:
         verification = project.verify(select, exclude, at=at, cutoffs=cutoffs, sample=sample, rebuild=not no_rebuild)
     if call.as_json:
@@ -82,6 +100,19 @@ def verify_command(
     else:
         data().print(verified(verification))
     return 1 if verification.failed else 0
+
+
+def _online(call: Call, log: Path | None, since: datetime | None, sample: float | None) -> int:
+    from sqlfeat.cli.describe_online import log_verified
+    from sqlfeat.cli.render import data, write_json
+
+    with call.project() as project:
+        found = project.verify_log(log, since=since, sample=sample)
+    if call.as_json:
+        write_json(found.as_dict())
+    else:
+        data().print(log_verified(found))
+    return 1 if found.unexplained else 0
 
 
 def verified(verification: Verification) -> Text:

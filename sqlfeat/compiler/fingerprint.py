@@ -23,7 +23,7 @@ DEFINITION_VERSION = 1
 
 def of_source(table: SourceTable, time: TimeFacts) -> str:
     """A source's definition: its name, its time and how its file is read; where it lies is no part of it."""
-    said: dict[str, Any] = {"source": table.id, "time": _plain(asdict(time)), "format": table.format}
+    said: dict[str, Any] = {"source": table.id, "time": _time(time), "format": table.format}
     types = {column.name: column.data_type for column in table.columns if column.data_type}
     if types and table.format == "csv":  # other formats say of themselves what their types are
         said["types"] = types
@@ -44,7 +44,7 @@ def of_model(model: CompiledModel, parents: Mapping[str, str], entity_keys: tupl
             "sql": model.sql.strip(),
             "config": _plain(config_identity(model.config)),
             "keys": list(entity_keys),
-            "time": _plain(asdict(model.time)),
+            "time": _time(model.time),
             "windows": [_plain(asdict(call)) for call in model.windows],
             "features": [_plain(asdict(call)) for call in model.features],
             "parents": dict(sorted(parents.items())),
@@ -68,7 +68,7 @@ def of_feature(view: CompiledModel, column: str, parents: Mapping[str, str]) -> 
             "rest": own.rest,
             "config": _plain(config_identity(view.config)),
             "keys": list(view.keys),
-            "time": _plain(asdict(view.time)),
+            "time": _time(view.time),
             "parents": {parent: parents[parent] for parent in sorted(view.parents)},
         }
     )
@@ -80,6 +80,14 @@ def of_training_set(model: CompiledModel, parents: Mapping[str, str]) -> str:
     features = [_plain(asdict(call)) for call in model.features]
     said = {"sql": model.sql.strip(), "features": features, "roles": roles, "parents": dict(parents)}
     return _hash({**said, **_transforms(model)})
+
+
+def _time(time: TimeFacts) -> dict[str, Any]:
+    """The time facts; columns that are written later, where there are any."""
+    said: dict[str, Any] = _plain(asdict(time))
+    if not time.written:
+        del said["written"]
+    return said
 
 
 def _transforms(model: CompiledModel) -> dict[str, Any]:

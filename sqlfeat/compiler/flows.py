@@ -134,8 +134,8 @@ class Ledger:
     """The instants at a distance that is not exact: calendar months."""
     ends: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Of the starts of months, quarters and years: how many months they have, and the instant at which they end."""
-    cuts: dict[int, dict[tuple[int, int], int]] = field(default_factory=dict)
-    """Of an instant: the starts that were cut from it, by length and grain."""
+    cuts: dict[int, dict[tuple[int, int, int], int]] = field(default_factory=dict)
+    """Of an instant: the starts that were cut from it, by length, grain and months."""
     latest: dict[int, dict[int, int]] = field(default_factory=dict)
     """The later one of two instants, by the lesser of their numbers and the other."""
     vague: set[int] = field(default_factory=set)

@@ -135,7 +135,7 @@ class Grouping:
     # -- aggregates ------------------------------------------------------------------------------------------------
 
     def _aggregate(self, call: AggregateCall) -> Field:
-        arguments, conditions, turning = _as_filter(call, self.row)
+        arguments, conditions, turning = _as_filter(call, self.row, self._never_empty())
         inputs = self.row.values((*call.arguments, *(key.expression for key in call.order)))
         branch = self.row
         for condition in conditions:
@@ -166,6 +166,11 @@ class Grouping:
             made.add(self.row.never("unread", call.span, f"the aggregate {call.name}"))
         timely = variable not in self.ledger.grains and self.row.of_time(inputs)
         return Field(variable, frozenset(made) | (flows & outside), timely)
+
+    def _never_empty(self) -> bool:
+        """Whether every group has a row: without keys there is one of no rows at all."""
+        sets = self.aggregate.sets or (tuple(range(len(self.keys))),)
+        return all(sets) and bool(self.keys)
 
     def _whole(self, known: int, call: AggregateCall, zone: Zone) -> int:
         """All rows of the group: complete as far as the keys say."""
@@ -298,16 +303,16 @@ def _asks_presence(condition: Expression, value: Value, row: Row) -> bool:
 
 
 _NULL_OR_NOUGHT = (
-    "Where what is added is null, the sum is null until a row of ELSE 0 comes, and nought from then on: "
+    "Where there is nothing to add yet, the sum is null until a row of ELSE 0 comes, and nought from then on: "
     "add coalesce(…, 0), or use FILTER"
 )
 
 
-def _as_filter(call: AggregateCall, row: Row) -> tuple[Sequence[Expression], list[Expression], bool]:
+def _as_filter(call: AggregateCall, row: Row, never_empty: bool) -> tuple[Sequence[Expression], list[Expression], bool]:
     """The arguments, the conditions without which a row adds nothing, and whether null may turn to nought.
 
-    ``sum(case when c then x end)`` is ``sum(x) filter (where c)``; so is ``else 0`` of a sum, as a group has a row, if
-    ``x`` is never null: else a row of ``else 0`` makes a null sum nought.
+    ``sum(case when c then x end)`` is ``sum(x) filter (where c)``; so is ``else 0`` of a sum, if the group has a row
+    and ``x`` is never null: else a row of ``else 0`` makes a null sum nought.
     """
     conditions = [call.filter] if call.filter is not None else []
     if call.name not in _IGNORES_NULLS or not call.arguments:
@@ -318,7 +323,7 @@ def _as_filter(call: AggregateCall, row: Row) -> tuple[Sequence[Expression], lis
     default = case.arguments[-1]
     otherwise = default.value if isinstance(default, Constant) else ...
     nought = call.name == "sum" and not call.distinct and otherwise in _NEUTRAL_OF_SUM
-    there = all(_is_there(value, row) for value in case.arguments[1::2])
+    there = never_empty and all(_is_there(value, row) for value in case.arguments[1::2])
     if otherwise is not None and not (nought and there):
         return call.arguments, conditions, nought
     tests = case.arguments[:-1:2]

@@ -170,22 +170,30 @@ class Row:
             self.ledger.vague.add(y)
         return Value(value.flows, y)
 
-    def cut(self, value: Value, length: int, grain: int) -> Value:
+    def cut(self, value: Value, length: int, grain: int, months: int = 0) -> Value:
         """The start of the bucket that an instant lies in; of any instant it is not later, and by less than a bucket.
 
-        An instant that is a multiple of the grain is the start itself, or a whole grain after it at least.
+        An instant that is a multiple of the grain is the start itself, or a whole grain after it at least. ``months``
+        tells buckets of the calendar from those of as many days: the same cut of one instant is the same instant.
         """
         own = self.grain(value)
         if own and grain and own % grain == 0 and length == grain:
             return value
-        known = self.ledger.cuts.get(value.variable or 0, {}).get((length, grain))
+        known = self.ledger.cuts.get(value.variable or 0, {}).get((length, grain, months))
         if known is not None and self.zone.bound(known, value.variable or 0) is not None:
             return Value(value.flows, known)
+        made = self.start(value, length, grain)
+        assert made.variable is not None
+        self.ledger.cuts.setdefault(value.variable or 0, {})[length, grain, months] = made.variable
+        return made
+
+    def start(self, value: Value, length: int, grain: int) -> Value:
+        """The start of some bucket of this length, wherever the buckets are said to begin."""
+        own = self.grain(value)
         step = own if own and grain and grain % own == 0 else (1 if own else 0)
         made = self.shifted(value, -(length - step), 0, grain)
         assert made.variable is not None
         self.ledger.buckets.add(made.variable)
-        self.ledger.cuts.setdefault(value.variable or 0, {})[length, grain] = made.variable
         return made
 
     def either(self, values: Sequence[Value], *, zones: Sequence[Zone] | None = None) -> Value:

@@ -18,7 +18,7 @@ from sqlfeat.errors import Place, ProjectError, SqlfeatError, UsageError
 from sqlfeat.spec.config import ModelConfig
 from sqlfeat.spec.duration import Duration
 from sqlfeat.spec.problems import Problems
-from sqlfeat.spec.project import SeedFile, SourceTable, TestSpec
+from sqlfeat.spec.project import SeedFile, SourceTable, TestSpec, WrittenLater
 
 FORMAT_VERSION = 1
 
@@ -45,6 +45,8 @@ class TimeFacts:
     unique_key: tuple[str, ...] = ()
     ttl: Duration | None = None
     immutable: bool = False
+    written: tuple[tuple[str, WrittenLater], ...] = ()
+    """The columns of a source that are written later than their row."""
 
 
 @dataclass(frozen=True)

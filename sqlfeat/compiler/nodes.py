@@ -44,7 +44,7 @@ def source_state(ledger: Ledger, node: str, columns: Sequence[Column], time: Tim
     fields = blank(ledger, columns)
     zone = Zone()
     if time.immutable:
-        return State(zone, NOTHING, fields)
+        return _with_updates(ledger, node, State(zone, NOTHING, fields), columns, time)
     by_name = {column.name.casefold(): (own, column) for own, column in zip(fields, columns, strict=True)}
     event = by_name.get((time.event_time or "").casefold())
     available = by_name.get((time.available_at or "").casefold())
@@ -67,7 +67,44 @@ def source_state(ledger: Ledger, node: str, columns: Sequence[Column], time: Tim
         root = replace(root, delay=longest if time.available_after is not None else None)
     cause = Cause("scan", "dropped-available-at", NOWHERE, "")
     flows = frozenset({ledger.enter(Flow(known, happened, root, cause))})
-    return State(zone, flows, tuple(replace(own, flows=flows) for own in fields))
+    state = State(zone, flows, tuple(replace(own, flows=flows) for own in fields))
+    return _with_updates(ledger, node, state, columns, time)
+
+
+def _with_updates(ledger: Ledger, node: str, state: State, columns: Sequence[Column], time: TimeFacts) -> State:
+    """The columns that are written later than their row have a clock of their own.
+
+    Of an instant that is written when it comes, whether it has come by ``t`` is known by ``t``: it is an open end.
+    """
+    fields, places = list(state.fields), {column.name.casefold(): i for i, column in enumerate(columns)}
+    for column, written in time.written:
+        index, when = places[column.casefold()], written.available_at
+        event = places.get((time.event_time or "").casefold())
+        message = f"{node.split('.', 1)[1]}.{column} is updated in place"
+        if when is not None:
+            message += f", at {when}: later than its row."
+        elif written.available_after is not None:
+            message += f", {written.available_after} after its row."
+        else:
+            message += ", and nothing says when."
+        nobody_knows = when is None and written.available_after is None
+        cause = Cause(
+            "never" if nobody_knows else "written", "in-place-update", NOWHERE, "", slack="in-place-update",
+            settled=nobody_knows, message=message,
+        )  # fmt: skip
+        root = Root(node, time.event_time, when or time.event_time)
+        known = ledger.enter(Flow(ledger.variable(), None, root, cause))
+        if when is not None:
+            own = fields[places[when.casefold()]].variable
+            state.zone.equate(known, own)
+            if own == fields[index].variable:
+                ledger.open_ends[own] = {known: 0}
+        elif event is not None and not nobody_knows:
+            shortest, longest = duration_range(written.available_after)
+            state.zone.require(known, fields[event].variable, longest)
+            state.zone.require(fields[event].variable, known, -shortest)
+        fields[index] = replace(fields[index], flows=fields[index].flows | {known})
+    return replace(state, fields=tuple(fields))
 
 
 def _unknown(ledger: Ledger, zone: Zone, fields: tuple[Field, ...], rule: str, root: Root) -> State:

@@ -21,7 +21,7 @@ from sqlfeat.compiler.passing import passed_on
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.config import ModelConfig
 from sqlfeat.spec.duration import Duration
-from sqlfeat.spec.project import SeedFile, SourceTable
+from sqlfeat.spec.project import SeedFile, SourceTable, WrittenLater
 
 TIME_TYPES = ("TIMESTAMP", "DATE")
 
@@ -34,14 +34,39 @@ def is_time(type_name: str) -> bool:
 def facts_of_source(table: SourceTable, columns: Sequence[Column]) -> TimeFacts:
     """A source's declared time, checked against its columns."""
     facts = TimeFacts(
-        table.event_time, table.available_at, table.available_after, unique_key=(), immutable=table.immutable
-    )
+        table.event_time, table.available_at, table.available_after, unique_key=(), immutable=table.immutable,
+        written=_written_later(table, columns),
+    )  # fmt: skip
     for key, name in (("event_time", facts.event_time), ("available_at", facts.available_at)):
         if name is not None:
             _check_time(name, key, columns, table.place, f"The source {table.source}.{table.name}")
     for name in table.keys:
         _check_column(name, "keys", columns, table.place, f"The source {table.source}.{table.name}")
     return facts
+
+
+def _written_later(table: SourceTable, columns: Sequence[Column]) -> tuple[tuple[str, WrittenLater], ...]:
+    """The columns that are updated in place; one that says when another is written, is written then itself."""
+    owner = f"The source {table.source}.{table.name}"
+    row = {name.casefold() for name in (table.event_time, table.available_at) if name}
+    found: dict[str, WrittenLater] = {}
+    for column in table.columns:
+        if column.written is None:
+            continue
+        if column.name.casefold() in row:
+            what = f"{owner} has {column.name!r} as its own time, so it cannot be written later than the row."
+            raise ProjectError("config-conflict", what, column.place, "declare it of the columns that are updated.")
+        if column.written.available_after is not None and table.event_time is None:
+            what = f"{column.name!r} is written after the event time, and {owner[:1].lower()}{owner[1:]} has none."
+            raise ProjectError("config-conflict", what, column.place, "declare the table's event_time.")
+        found[column.name] = column.written
+    for column in table.columns:
+        when = column.written.available_at if column.written is not None else None
+        if when is not None:
+            _check_time(when, "available_at", columns, column.place, f"{owner}.{column.name}")
+            if when.casefold() not in row:
+                found.setdefault(when, WrittenLater(when))
+    return tuple(found.items())
 
 
 def facts_of_seed(seed: SeedFile) -> TimeFacts:

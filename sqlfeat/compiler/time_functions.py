@@ -120,6 +120,8 @@ def _subtract(row: Row, call: Call, values: list[Value]) -> Value | None:
         assert one.variable is not None
         assert other.variable is not None
         days = call.type in ("BIGINT", "INTEGER")
+        if not days and call.type != "INTERVAL":
+            return None
         finer = 0 if row.grain(one) and row.grain(other) else 1
         number = Number(one.variable, other.variable, DAY if days else 1, -finer, finer)
         return Value(together(values), number=number)
@@ -192,7 +194,7 @@ def _date_trunc(row: Row, call: Call, values: list[Value]) -> Value | None:
     unit = unit_named(values[0].literal) if isinstance(values[0].literal, str) else None
     if unit is None or not row.is_instant(values[1]):
         return row.instant(values) if row.is_instant(values[1]) else None
-    made = row.cut(values[1], longest(unit), grain_of(unit))
+    made = row.cut(values[1], longest(unit), grain_of(unit), months_of(unit) or 0)
     _end_of(row, values[1], made, months_of(unit))
     return made
 
@@ -209,21 +211,29 @@ def _end_of(row: Row, value: Value, start: Value, months: int | None) -> None:
 
 
 def _time_bucket(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """The start of the bucket, wherever buckets are said to begin; with a zone they are not all equally long."""
+    """The start of the bucket that an instant lies in.
+
+    Where buckets begin elsewhere, by a literal, they are as long. A month's offset is not everywhere as long, a zone
+    neither; an origin may be null or infinite.
+    """
     if len(values) < 2 or not row.is_instant(values[1]):
         return None
-    width = values[0].literal
-    with_zone = not all(row.is_instant(value) or isinstance(value.literal, Interval) for value in values[2:])
-    if not isinstance(width, Interval) or not values[0].constant or with_zone:
+    width, x = values[0].literal, values[1]
+    if not isinstance(width, Interval) or not values[0].constant or len(values) > 3:
         return row.instant(values)
     length = interval_range(width)[1]
-    if row.grain(values[1]) == DAY and (length % DAY or len(values) > 2):  # of a date it is a date again
+    if row.grain(x) == DAY and (length % DAY or len(values) > 2):  # of a date it is a date again
         return row.instant(values)
-    grain = DAY if length % DAY == 0 and len(values) == 2 else (1 if row.grain(values[1]) else 0)
-    made = row.cut(values[1], length, grain)
-    if width.months and not width.days and not width.microseconds and len(values) == 2:
-        _end_of(row, values[1], made, width.months)
-    return Value(together(values), made.variable)
+    if len(values) == 2:
+        months = width.months if width.months <= 12 else -width.months  # those of a date_trunc begin elsewhere
+        made = row.cut(x, length, DAY if length % DAY == 0 else (1 if row.grain(x) else 0), months)
+        if width.months and not width.days and not width.microseconds:
+            _end_of(row, x, made, width.months)
+        return Value(together(values), made.variable)
+    begin = values[2].literal
+    if not isinstance(begin, date | Interval) or (isinstance(begin, Interval) and begin.months):
+        return row.instant(values)
+    return Value(together(values), row.start(x, length, 1 if row.grain(x) else 0).variable)
 
 
 def _cast(row: Row, call: Call, values: list[Value]) -> Value | None:
@@ -238,7 +248,19 @@ def _cast(row: Row, call: Call, values: list[Value]) -> Value | None:
     if call.type in ("TIMESTAMP_S", "TIMESTAMP_MS"):
         size = grain_of_type(call.type)
         return x if row.grain(x) and row.grain(x) % size == 0 else row.shifted(x, -size, size, size)
+    if not row.grain(x) and getattr(call.arguments[0], "type", None) in (None, "TIMESTAMP_NS") and not x.constant:
+        return _without_nanoseconds(row, call, x)
     return x
+
+
+def _without_nanoseconds(row: Row, call: Call, x: Value) -> Value:
+    """An instant in nanoseconds counts as the microsecond after it (TIME, section 1), and a cast cuts it off."""
+    if call.type == "TIMESTAMP_NS":
+        return x
+    made = row.shifted(x, -1, 0, 1)
+    assert made.variable is not None
+    row.ledger.estimates.add(made.variable)  # whether there are any in the data nobody knows
+    return made
 
 
 def _literal_instant(row: Row, call: Call, x: Value) -> Value | None:
@@ -380,7 +402,7 @@ def _last_day(row: Row, call: Call, values: list[Value]) -> Value | None:
     """Midnight of the last day of the month: at most a day before, and thirty days after."""
     if not row.is_instant(values[0]):
         return None
-    return row.shifted(values[0], -(DAY - 1), 30 * DAY, DAY)
+    return row.shifted(values[0], -(DAY - (1 if row.grain(values[0]) else 0)), 30 * DAY, DAY)
 
 
 def _date_diff(row: Row, call: Call, values: list[Value]) -> Value | None:

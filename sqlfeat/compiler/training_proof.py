@@ -6,7 +6,7 @@ the request's own, unless it is the label, or comes from rows that are known aft
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 from sqlfeat.base.names import quote
@@ -29,6 +29,7 @@ class Reads:
     labels: dict[int, Span] = field(default_factory=dict)
     features: dict[tuple[str, str], Span] = field(default_factory=dict)
     calls: list[tuple[str, str, Span]] = field(default_factory=list)
+    lookups: set[str] = field(default_factory=set)
 
 
 class TrainingProof:
@@ -113,9 +114,10 @@ class TrainingProof:
         return self.plan.lookups[value.index - start], str(name.value)
 
     def _read_feature(self, lookup: Lookup, column: str, found: Reads, span: Span) -> None:
-        if (lookup.view, column) in found.features:
+        found.features.setdefault((lookup.view, column), span)
+        if lookup.name in found.lookups:  # one view may be looked up by several keys
             return
-        found.features[lookup.view, column] = span
+        found.lookups.add(lookup.name)
         for _, sql in lookup.keys:
             self._read(self._key(sql), found, span)
 
@@ -186,6 +188,31 @@ class TrainingProof:
                 unbounded = finding.rule in ("dropped-available-at", "label-horizon") and finding.distance is None
                 return replace(finding, verdict=UNSAFE) if unbounded else finding
         return None
+
+
+def of_feature(
+    model: CompiledModel, columns: Mapping[str, tuple[Finding, ...]], unique: Iterable[frozenset[int]], name: str
+) -> tuple[Finding, ...]:
+    """What speaks against a feature: against its column, and against those that decide which row has it.
+
+    Of rows with equal keys and times the one is taken that is greatest in the columns in their order. So where nothing
+    makes keys and times ``unique``, the columns before it have a say.
+    """
+    time, names = model.time, [column.name.casefold() for column in model.columns]
+    said = {each.casefold() for each in (*model.keys, *time.tie_breaker, time.event_time, time.available_at) if each}
+    own = columns[name]
+    windows = {item.name.casefold() for item in model.window_view.items} if model.window_view else set()
+    if time.event_time is None or name.casefold() in windows | said:
+        return own
+    if any({names[index] for index in key} <= said for key in unique):
+        return own
+    found = list(own)
+    for other in model.columns[: names.index(name.casefold())]:
+        if other.name.casefold() not in windows | said:
+            message = f"Of rows with equal keys and times the one greatest in {other.name} is taken, which is not safe."
+            mend = f"leave {other.name} out of the view or put it last, or say a tie_breaker and group by it"
+            found += [replace(f, verdict=UNPROVEN, message=message, mend=mend) for f in columns[other.name][:1]]
+    return tuple(found)
 
 
 def parts_of(node: object) -> Iterator[object]:

@@ -39,7 +39,7 @@ from sqlfeat.compiler.resolve import Unresolved, resolve
 from sqlfeat.compiler.rewriting import Rewritten
 from sqlfeat.compiler.rules import RULES
 from sqlfeat.compiler.time import facts_of_seed
-from sqlfeat.compiler.training_proof import TrainingProof
+from sqlfeat.compiler.training_proof import TrainingProof, of_feature
 from sqlfeat.compiler.zone import Zone
 from sqlfeat.errors import Place
 
@@ -115,7 +115,7 @@ class Verdicts:
         self._texts[name] = model.training_set.select if model.training_set else Rewritten(model.sql)
         try:
             proof = TrainingProof(model, self.manifest, self._labels_of(model), self.ledger)
-            views = {(view, column): self.of(view).column(column).findings for view, column in sorted(proof.features())}
+            views = {(view, column): self._of_feature(view, column) for view, column in sorted(proof.features())}
             columns = tuple(verdict_of(output.name, found) for output, found in proof.findings(views))
         except Unresolved as error:
             state = self._unread(model, Span(error.offset, error.offset + error.length), error.what)
@@ -125,6 +125,10 @@ class Verdicts:
             }
             columns = tuple(column_verdict(column.name, state.rows, found) for column in model.columns)
         return ModelVerdict(name, columns, Lookback(None, None, "a training set"), model.config.allow_leakage)
+
+    def _of_feature(self, view: str, column: str) -> tuple[Finding, ...]:
+        said = {each.name: each.findings for each in self.of(view).columns}
+        return of_feature(self.manifest.models[view], said, self._prove(view).state.unique, column)
 
     def _labels_of(self, model: CompiledModel) -> State:
         """The label relation as its own model gives it, not as others read it: it is the request's."""

@@ -18,10 +18,13 @@ from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import Column, CompiledModel, Manifest
 from sqlfeat.engine.comparison import Comparable, Compared, SourceView, Vantage
 from sqlfeat.engine.explanation import Explained, ExplainRequest, LabelRows
+from sqlfeat.engine.profile import Profile, ProfileRequest, Shape
 from sqlfeat.spec.project import SeedFile, SourceTable
 
 KEY, USABLE_AT, EVENT_AT = "__sqlfeat_key_", "__sqlfeat_usable_at", "__sqlfeat_event_at"
 KNOWN_AT, UNTIL_AT = "__sqlfeat_known_at", "__sqlfeat_until_at"
+AVAILABLE_AT = "__sqlfeat_available_at"
+RANK = "__sqlfeat_rank"
 """Columns of what :meth:`Engine.states_from` and :meth:`Engine.events_from` give; keys are numbered."""
 
 STATE_VERSION = 1
@@ -223,6 +226,12 @@ class Engine(Protocol):
         for never), then what the aggregates read.
         """
 
+    def history_of(self, model: CompiledModel, keys: pa.Table) -> pa.Table:
+        """Every row of some entities that lookups can use: the columns of :meth:`states_from`, and ``RANK``."""
+
+    def events_of(self, model: CompiledModel, keys: pa.Table) -> pa.Table:
+        """Every event of some entities, as :meth:`events_from` has them."""
+
     def predictions(self, name: str) -> str | None:
         """The SQL name of a table of predictions, None where there is none.
 
@@ -232,6 +241,18 @@ class Engine(Protocol):
 
     def write_predictions(self, name: str, rows: pa.RecordBatchReader, *, append: bool) -> None:
         """Make or replace a table of predictions, or add to it, all or nothing."""
+
+    def monitored(self, name: str) -> str | None:
+        """The SQL name of a table of what monitoring found, None where there is none."""
+
+    def keep_monitored(self, name: str, rows: pa.Table) -> None:
+        """Add rows to such a table, all or nothing."""
+
+    def profile(self, rows: Assembled | str, request: ProfileRequest) -> Profile:
+        """Count rows: those assembled, or those of a relation as SQL with tokens names it."""
+
+    def values_beyond(self, rows: Assembled | str, request: ProfileRequest, shape: Shape, most: int) -> Sequence[str]:
+        """The most frequent categories of a column that its shape has no bin for."""
 
     def interrupt(self) -> None:
         """Stop what is running; it ends with an error."""

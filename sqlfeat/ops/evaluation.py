@@ -16,13 +16,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlfeat.engine.profile import ProfileRequest, Shape
 from sqlfeat.errors import HookError
 from sqlfeat.ops import metrics as measures
 from sqlfeat.ops.metrics import BINARY, FIRST, LESS_IS_BETTER, MULTICLASS, REGRESSION, Labels, Metrics
+from sqlfeat.ops.monitoring import profiles
 from sqlfeat.spec.trainer import PERMUTED_ROWS
 from sqlfeat.store import codecs
 from sqlfeat.store.codecs import Codec
-from sqlfeat.store.signature import Floats, Signature
+from sqlfeat.store.signature import PROBABILITIES, Floats, Output, Signature
 from sqlfeat.store.training_set import TrainingSet
 from sqlfeat.training_data import Split, TrainingData
 
@@ -85,6 +87,18 @@ class Evaluator:
         if not columns:
             return {}
         return {name: {column: self._sliced(one, column) for column in columns} for name, one in judged.items()}
+
+    def predictions(self) -> dict[str, Any]:
+        """A profile of what was predicted, split by split: what later predictions are compared with."""
+        as_of, found = self._data.training_set.as_of, {}
+        shapes: Mapping[str, Shape] = {}
+        for name, judged in self._judged.items():
+            columns = predicted_columns(self._signature.output, judged.predictions)
+            table = pa.table({**columns, "as_of": judged.split.arrow().column(as_of)})
+            kinds = tuple((column, "DOUBLE") for column in columns)
+            found[name] = profiles.of_table(table, ProfileRequest(kinds, "as_of", window=None, shapes=shapes))
+            shapes = shapes or found[name].shapes
+        return {name: one.as_dict() for name, one in found.items()}
 
     def permutation(self, most: int) -> dict[str, float]:
         """How much worse the first metric becomes when the values of an input are shuffled among the rows."""
@@ -180,10 +194,21 @@ class Evaluator:
         return replace(judged, predictions=found)
 
 
+def predicted_columns(output: Output, found: Floats) -> dict[str, Floats]:
+    """What a model gives as columns that are watched: a number, or the probability of each class."""
+    if output.kind != PROBABILITIES:
+        return {"prediction": found}
+    return {f"probability_{one}": found[:, place] for place, one in enumerate(output.classes or ())}
+
+
 def evaluate_fully(evaluator: Evaluator, data: TrainingData, wanted: Wanted) -> tuple[dict[str, Any], dict[str, float]]:
     """The reports on a model, and its permutation importances."""
     slices = sliced_columns(data.training_set, wanted.slices)
-    reports = {"calibration": evaluator.calibration(), "slices": evaluator.slices(slices)}
+    reports = {
+        "calibration": evaluator.calibration(),
+        "slices": evaluator.slices(slices),
+        "predictions": evaluator.predictions(),
+    }
     return {name: report for name, report in reports.items() if report}, evaluator.permutation(wanted.permutation)
 
 

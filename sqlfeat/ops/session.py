@@ -21,11 +21,13 @@ from sqlfeat.engine.duckdb import sources
 from sqlfeat.engine.duckdb.catalog import ShadowCatalog
 from sqlfeat.engine.duckdb.engine import DuckDBEngine
 from sqlfeat.engine.duckdb.naming import physical, source_name
+from sqlfeat.engine.duckdb.pushed_rows import PushedFiles
 from sqlfeat.engine.duckdb.scratch import ScratchEngine
 from sqlfeat.errors import EngineError, ProjectError, UsageError
 from sqlfeat.ops.definition import definition_of, feature_fingerprints
 from sqlfeat.ops.results import Event, Listener, silent
 from sqlfeat.spec.project import ProjectSpec, TargetSpec
+from sqlfeat.store.pushed_lmdb import LmdbPushes
 
 
 class Session:
@@ -59,6 +61,21 @@ class Session:
         self._outline: Manifest | None = None
         self._compilation: Compilation | None = None
         self._engine: DuckDBEngine | None = None
+        self._holding = False
+        self.taken_up = 0
+
+    @property
+    def pushes(self) -> LmdbPushes | None:
+        """What is pushed to the project's sources, where its online store takes pushes."""
+        said = self.spec.online
+        if said.get("store", "lmdb") != "lmdb":
+            return None
+        return LmdbPushes(Path(said.get("path") or self.spec.root / "target" / "online"), clock=self.clock)
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """What an engine may read: the project, and where its sources lie."""
+        return self._folders()
 
     @property
     def engine(self) -> Engine:
@@ -100,8 +117,35 @@ class Session:
         """The engine, ready for these nodes; raises what is wrong with them or with what they are made from."""
         self.manifest.raise_errors(ids)
         engine = self._opened()
+        self._take_up()
         engine.prepare(self.manifest)
         return engine
+
+    @contextmanager
+    def holding_pushes(self) -> Iterator[int]:
+        """Take up what is pushed so far, and nothing more while the block runs; gives the last event's number."""
+        self._opened()
+        self._take_up()
+        self._holding = True
+        try:
+            yield self.taken_up
+        finally:
+            self._holding = False
+
+    def _take_up(self) -> None:
+        """Let sources have what was pushed to them so far."""
+        if self._holding or self._engine is None:
+            return
+        self.taken_up, self._engine.pushed = self._pushed_files()
+
+    def _pushed_files(self) -> tuple[int, PushedFiles]:
+        pushes = self.pushes
+        if pushes is None or not pushes.exists:
+            return 0, {}
+        last, files = pushes.taken_up()
+        for error in pushes.damaged():
+            self.log(f"{error.what} It is left out, and stays where it is.")
+        return last, {f"source.{name}": paths for name, paths in files.items()}
 
     @contextmanager
     def catalog(self) -> Iterator[ShadowCatalog]:
@@ -116,6 +160,7 @@ class Session:
         """A file of its own in which the project is read from a vantage, under the target's limits."""
         self._require_duckdb()
         scratch = ScratchEngine(self.target, self.spec.root, self._folders(), path, vantage, times, threads)
+        _, scratch.pushed = self._pushed_files()
         try:
             scratch.prepare(self.manifest)
         except BaseException:
@@ -202,7 +247,10 @@ class Session:
         for table in self.spec.sources.values():
             if "://" not in table.location:
                 folders.append(sources.folders_of(table, self.spec.root))
-        return list(dict.fromkeys(folder.resolve() for folder in folders if folder.is_dir()))
+        found = [folder.resolve() for folder in folders if folder.is_dir()]
+        if self.pushes is not None:
+            found.append(self.pushes.folder.resolve())  # something may be pushed later
+        return list(dict.fromkeys(found))
 
     def _ask(self, sql: str) -> Answer:
         """``run_query``: an answer of the target as it stands, before this run."""

@@ -11,23 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from sqlfeat.base.files import canonical_json
+from sqlfeat.engine.profile import Profile
 from sqlfeat.errors import HookError, ProjectError, RunError, SqlfeatError, UsageError
 from sqlfeat.ops.evaluation import sliced_columns
 from sqlfeat.ops.events import notify
 from sqlfeat.ops.hook_run import Made, Order, run_trainer, work_folder
 from sqlfeat.ops.mlflow_export import export_registered
+from sqlfeat.ops.monitoring import profiles
+from sqlfeat.ops.online.request import plan_of
 from sqlfeat.ops.predict import carried_columns
 from sqlfeat.ops.provenance import Beginning, note_beginning, package_versions, provenance
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.session import Session
 from sqlfeat.ops.sweep import Sweep, SweepRun
 from sqlfeat.ops.training_set import build_training_set
+from sqlfeat.ops.transforms import with_parameters
 from sqlfeat.spec.hook import discover_hooks
 from sqlfeat.spec.trainer import TrainerSpec
 from sqlfeat.store import registry
 from sqlfeat.store.artifacts import verify_files
 from sqlfeat.store.registry import LOG, ModelVersion
-from sqlfeat.store.training_set import TrainingSet
+from sqlfeat.store.training_set import WHOLE, TrainingSet
 from sqlfeat.training_data import TrainingData
 
 _PACKAGES = ("sqlfeat", "duckdb", "numpy", "pyarrow")
@@ -166,6 +170,7 @@ def _register(
         (folder / made.file).write_bytes(made.data)
         log = (work / LOG).read_text(encoding="utf-8", errors="replace")
         (folder / LOG).write_text(begun.code.withheld.hidden(log), encoding="utf-8")
+        _keep_baseline(folder, training_set, made)
         return {
             "hook": spec.name,
             "training_set": {
@@ -187,12 +192,38 @@ def _register(
             "versions": package_versions((*_PACKAGES, made.package)),
             "git": begun.code.git,
             "seconds": made.train_seconds,
-            "reports": begun.code.withheld.hidden_in(made.reports),
+            "reports": begun.code.withheld.hidden_in(
+                {k: v for k, v in made.reports.items() if k != profiles.PREDICTIONS}
+            ),
             "transforms": manifest.get("transforms", {}),
             "provenance": provenance(session, begun, training_set, given, made.around, folder),
+            "plan": _plan(session, training_set, begun),
         }
 
     return registry.register(session.spec.registry, spec.name, fill, session.clock)
+
+
+def _told(reports: Mapping[str, Any]) -> dict[str, Any]:
+    """What the version's record has of reports; profiles lie beside it."""
+    return {name: report for name, report in reports.items() if name != profiles.PREDICTIONS}
+
+
+def _keep_baseline(folder: Path, training_set: TrainingSet, made: Made) -> None:
+    """Keep what later rows and predictions are compared with: a profile of what was learned from, and of what came."""
+    kept = profiles.of_training_set(training_set)
+    first = {split: one for split, one in kept.items() if split in ("train", WHOLE)}
+    told = {split: Profile.from_dict(one) for split, one in made.reports.get(profiles.PREDICTIONS, {}).items()}
+    if first or told:
+        content = profiles.written({profiles.INPUTS: first, profiles.PREDICTIONS: told})
+        (folder / profiles.BASELINE).write_text(content)
+
+
+def _plan(session: Session, training_set: TrainingSet, begun: Beginning) -> Mapping[str, Any]:
+    """How requests for the version are answered, whatever the project becomes; empty where it would tell a secret."""
+    manifest = training_set.manifest
+    model = with_parameters(session.training_set(training_set.name), manifest.get("transforms", {}))
+    plan = plan_of(model, manifest["features"]).as_dict()
+    return plan if begun.code.withheld.hidden_in(plan) == plan else {}
 
 
 def _tell(session: Session, step: str, seconds: float, facts: Mapping[str, Any]) -> None:

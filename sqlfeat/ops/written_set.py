@@ -19,6 +19,7 @@ from sqlfeat.engine.duckdb.layout import instant
 from sqlfeat.errors import RunError
 from sqlfeat.ops.code_state import withheld_of
 from sqlfeat.ops.definition import models_of
+from sqlfeat.ops.monitoring import profiles
 from sqlfeat.ops.narrowing import Narrowed
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.session import Session
@@ -80,6 +81,7 @@ class WrittenSet:
         if unsplit and self._write_part(folder, UNSPLIT, f"({self._parts.case}) is null") != unsplit:
             raise RunError("rows-lost", f"{self._model.name}: some rows are in several splits, or in none.")
         folds = self._write_folds(folder)
+        self._write_profile(folder)
         seconds = self._session.clock.monotonic() - started
         self._session.listener(Event("step", "write splits", seconds=seconds, facts={"splits": splits}))
         return {
@@ -132,6 +134,16 @@ class WrittenSet:
             fitted = {"transforms": self._rows.folds[fold.name]} if self._rows.folds else {}
             told.append({"name": fold.name, TRAIN: train, TEST: test, **fold.bounds, **fitted})
         return told
+
+    def _write_profile(self, folder: Path) -> None:
+        """What later rows are compared with: a profile of each part, in the bins of the first."""
+        if not self._model.config.monitor.profile:
+            return
+        request, found = profiles.request_of(self._outputs(), self._computed), {}
+        for name, where in self._parts.conditions.items():
+            found[name] = self._engine.profile(self._assembled, replace(request, where=where))
+            request = replace(request, shapes=next(iter(found.values())).shapes)
+        (folder / profiles.PROFILE).write_text(profiles.written({profiles.INPUTS: found}))
 
     def _footer(self) -> Footer:
         versions = self._identity["versions"]

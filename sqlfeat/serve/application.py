@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import msgspec
 
 from sqlfeat.errors import SqlfeatError, UsageError
-from sqlfeat.serve import feast, inference, mlflow, native, openapi
+from sqlfeat.ops.online.logged import Asking
+from sqlfeat.serve import feast, inference, mlflow, native, openapi, pushing
 from sqlfeat.serve.bodies import answer, failure, status_of
 from sqlfeat.serve.metrics import CONTENT_TYPE, Metrics
 from sqlfeat.serve.served import Served
@@ -24,6 +26,7 @@ QUICK = 0.005
 """What took no longer the last time is answered at once, on the event loop."""
 _LONGEST_QUICK = 16_384
 _MOST_PATHS = 1_000
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/health/ready", ready, is_open=True, is_urgent=True),
     Route("GET", "/metrics", lambda *_: (Response(404), 0), is_urgent=True),
     Route("GET", "/openapi.json", lambda *_: (Response(404), 0)),
+    Route("POST", "/push", pushing.push),
     Route("POST", "/get-online-features", feast.get_online_features),
     Route("GET", "/health", live, is_open=True, is_urgent=True),
     Route("GET", "/ping", mlflow.ping, MLFLOW, is_open=True, is_urgent=True),
@@ -81,20 +85,38 @@ ROUTES: tuple[Route, ...] = (
 
 
 class Application:
-    """Answers requests from what is served. Any thread may ask; it knows no connection."""
+    """Answers requests from what is served. Any thread may ask; it knows no connection.
+
+    With ``hosts`` only who calls the server by one of these names is answered.
+    """
 
     def __init__(
-        self, served: Served, *, token: str | None = None, log: Callable[[str], None] = lambda _: None
+        self,
+        served: Served,
+        *,
+        token: str | None = None,
+        hosts: Collection[str] | None = None,
+        log: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.served = served
         self.metrics = Metrics(snapshot=served.snapshot, age=served.age, ready=lambda: float(served.ready))
+        self._serving_log = served.serving_log
+        if self._serving_log is not None:
+            self.metrics.watch(self._serving_log)
         self._authorization = None if token is None else f"Bearer {token}".encode()
+        self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
         self._log = log
         self._quick: set[str] = set()
+        self._is_remote = served.is_remote
         self._known: dict[tuple[str, str], tuple[Route | Response, tuple[str, ...]]] = {}
 
     def refused(self, request: Request) -> Response | None:
         """The refusal of a request whose head alone is known."""
+        if self._hosts is not None and not self._is_meant(request):
+            self.metrics.refused("unknown-host")
+            what = "This server does not go by the name that the request calls it."
+            hint = "ask it as localhost, or name what it is called: --allow-host NAME."
+            return failure(UsageError("unknown-host", what, hint=hint), 421)
         if self._authorization is None:
             return None
         given = request.headers.get("authorization", "").encode("latin-1", "replace")
@@ -107,14 +129,24 @@ class Application:
         error = UsageError("unauthorized", "A token is needed here.", hint="send authorization: Bearer TOKEN.")
         return failure(error, 401, www_authenticate="Bearer")
 
+    def _is_meant(self, request: Request) -> bool:
+        """Whether a request calls this server by its name.
+
+        A page of anybody's, in a browser of this machine, can have its own name lead here; then it is called by that.
+        """
+        assert self._hosts is not None
+        host = request.headers.get("host", "").lower()
+        name = host.partition("]")[0] + "]" if host[:1] == "[" else host.partition(":")[0]
+        return not name or name in self._hosts
+
     def is_urgent(self, request: Request) -> bool:
         """Whether a request is answered whatever else there is to do."""
         route, _ = self._found(request)
         return not isinstance(route, Route) or route.is_urgent
 
     def is_quick(self, request: Request) -> bool:
-        """Whether an answer is a matter of a millisecond or so, as it was the last time."""
-        return request.path in self._quick and len(request.body) <= _LONGEST_QUICK
+        """Whether an answer is a matter of a millisecond or so, as it was the last time, and waits for nobody."""
+        return not self._is_remote and request.path in self._quick and len(request.body) <= _LONGEST_QUICK
 
     def broken(self, status: int, code: str, what: str) -> Response:
         """The answer to what is no request that can be answered."""
@@ -128,7 +160,7 @@ class Application:
         if not isinstance(route, Route):
             response, name = route, "none"
         else:
-            response, name = self._answered(route, request, words), route.template
+            response, name = self._asked(route, request, words, started), route.template
         seconds = perf_counter() - started
         if response.code is not None:
             self.metrics.failed(response.code)
@@ -139,6 +171,18 @@ class Application:
             self._quick.discard(request.path)
         return response
 
+    def _asked(self, route: Route, request: Request, words: tuple[str, ...], started: float) -> Response:
+        """The answer, which bears the request's id where a log is kept."""
+        log = self._serving_log
+        if log is None or route.method != "POST":
+            return self._answered(route, request, words)
+        given = request.headers.get("x-request-id", "")
+        asking = Asking(given if _REQUEST_ID.fullmatch(given) else log.new_id(), route.template, started)
+        named = Request(request.method, request.target, request.headers, request.body, asking)
+        found = self._answered(route, named, words)
+        headers = (*found.headers, ("x-request-id", asking.request_id))
+        return Response(found.status, found.body, found.content_type, headers, found.code)
+
     def _answered(self, route: Route, request: Request, words: tuple[str, ...]) -> Response:
         try:
             if route.template == "/metrics":
@@ -147,7 +191,7 @@ class Application:
                 return answer(openapi.document(self.served, ROUTES, has_token=self._authorization is not None))
             response, rows = route.answer(self.served, request, *words)
         except SqlfeatError as error:
-            return told_in(route.protocol, error)
+            return told_in(route.protocol, self.served.shown(error))
         except Exception as error:  # noqa: BLE001 (the process's edge: a stranger sees no traceback)
             self._log("".join(traceback.format_exception(error)))
             return told_in(route.protocol, SqlfeatError("internal-error", "Something in the server went wrong."), 500)

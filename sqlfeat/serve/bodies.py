@@ -26,6 +26,9 @@ _STATUS = {
     "wrong-method": 405,
     "wrong-content-type": 415,
     "not-published": 409,
+    "not-pushable": 409,
+    "no-push-store": 409,
+    "unknown-view": 404,
     "missing-input": 409,
 }
 _decode = msgspec.json.Decoder().decode

@@ -27,7 +27,7 @@ def get_online_features(served: Served, request: Request) -> tuple[Response, int
     twice = next((name for name in names if names.count(name) > 1 or name in entities), None)
     if twice is not None:
         raise bad(f"Two columns of the answer would be named {twice!r}.", "say full_feature_names: true.")
-    found = session.look_up(asked, entities, at=instant(body.get("at")))
+    found = session.look_up(asked, entities, at=instant(body.get("at")), request_id=request.asking)
     count = len(next(iter(entities.values())))
     results: list[dict[str, Any]] = [
         {"values": values, "statuses": ["PRESENT"] * count, "event_timestamps": [_NO_TIME] * count}

@@ -40,8 +40,8 @@ def ready(served: Served, request: Request) -> tuple[Response, int]:
 def model(served: Served, request: Request, name: str, wanted: str | None = None) -> tuple[Response, int]:
     """``GET /v2/models/{name}`` and ``/v2/models/{name}/versions/{version}``."""
     session = served.session
-    found = session.model(_reference(name, wanted))
-    columns = session.request_columns(found.training_set["name"])
+    reference = _reference(name, wanted)
+    found, columns = session.model(reference), session.plan_of(reference).columns
     versions = registered_model(served.project.spec.registry, found.name).current
     return answer(
         {
@@ -85,7 +85,7 @@ def infer(served: Served, request: Request, name: str, wanted: str | None = None
     asked = _asked_outputs(body, of)
     rows = from_columns(columns, "inputs")
     at = mapping(body.get("parameters") or {}, "parameters").get("at")
-    found = session.predict(reference, rows, at=instant(at))
+    found = session.predict(reference, rows, at=instant(at), request_id=request.asking)
     said = {"model_name": found.name, "model_version": str(found.version)}
     if isinstance(body.get("id"), str):
         said["id"] = body["id"]
@@ -132,7 +132,7 @@ def _asked_outputs(body: dict[str, Any], of: ModelVersion) -> list[dict[str, Any
 def _values(tensor: dict[str, Any]) -> Sequence[Any]:
     """The values of a column: a tensor of the shape [n] or [n, 1]."""
     name, shape = tensor["name"], tensor.get("shape")
-    if tensor.get("datatype") not in _KNOWN:
+    if not isinstance(tensor.get("datatype"), str) or tensor["datatype"] not in _KNOWN:
         raise bad(f"The datatype of {name!r:.60} is none of {', '.join(sorted(_KNOWN))}.")
     if not isinstance(shape, list) or not all(type(size) is int for size in shape):
         raise bad(f"The shape of {name!r:.60} is no list of whole numbers.")

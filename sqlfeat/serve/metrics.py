@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sqlfeat.store.serving_log import ServingLog
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -50,7 +54,28 @@ class Metrics:
     def gave(self, route: str, rows: int) -> None:
         self._rows.labels(route).inc(rows)
 
+    def watch(self, log: ServingLog) -> None:
+        """Tell of a log, too: rows written, rows lost and why, rows that wait."""
+        self._registry.register(_LogFigures(log))
+
     def text(self) -> bytes:
         """All of them in Prometheus' own format."""
         text: bytes = generate_latest(self._registry)
         return text
+
+
+class _LogFigures(Collector):
+    """What became of the rows of a log; it counts them itself."""
+
+    def __init__(self, log: ServingLog) -> None:
+        self._log = log
+
+    def collect(self) -> Iterator[Metric]:
+        written = CounterMetricFamily("sqlfeat_log_rows", "Rows written to the log")
+        written.add_metric([], self._log.written)
+        lost = CounterMetricFamily("sqlfeat_log_dropped", "Rows that the log lost", labels=["reason"])
+        lost.add_metric(["queue-full"], self._log.dropped)
+        lost.add_metric(["cannot-write"], self._log.failed)
+        waiting = GaugeMetricFamily("sqlfeat_log_waiting", "Rows that wait to be written to the log")
+        waiting.add_metric([], self._log.waiting)
+        yield from (written, lost, waiting)

@@ -24,7 +24,7 @@ def invocations(served: Served, request: Request) -> tuple[Response, int]:
     body = read(request)
     rows = _rows(body)
     at = mapping(body.get("params") or {}, "params").get("at")
-    found = session.predict(reference, rows, at=instant(at))
+    found = session.predict(reference, rows, at=instant(at), request_id=request.asking)
     values: Any = found.predictions
     return answer({"predictions": values}), len(rows)
 
@@ -54,7 +54,7 @@ def _split(value: dict[str, Any]) -> Rows:
 def ping(served: Served, request: Request) -> tuple[Response, int]:
     """``GET /ping``."""
     served.session  # noqa: B018 (raises where there is none)
-    return Response(200, b"\n"), 0
+    return Response(200, b"\n", "text/plain; charset=utf-8"), 0
 
 
 def mlflow_version(served: Served, request: Request) -> tuple[Response, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.online.session import ServedPredictions
 from sqlfeat.serve.bodies import Rows, answer, instant, read, rows_of
-from sqlfeat.serve.served import Served, told, written
+from sqlfeat.serve.served import Served, written
 from sqlfeat.serve.wire import Request, Response
 
 
@@ -18,7 +18,7 @@ def features(served: Served, request: Request, training_set: str) -> tuple[Respo
     """``POST /features/{training_set}``."""
     session = served.session
     rows, one, at = _asked(read(request), request, session.request_columns(training_set))
-    found = session.features(training_set, rows, at=at)
+    found = session.features(training_set, rows, at=at, request_id=request.asking)
     body: dict[str, Any] = {"training_set": training_set, "snapshot": found.snapshot}
     body["features"] = found.rows[0] if one else found.rows
     body["statuses"] = found.statuses[0] if one else found.statuses
@@ -28,9 +28,8 @@ def features(served: Served, request: Request, training_set: str) -> tuple[Respo
 def predict(served: Served, request: Request, reference: str) -> tuple[Response, int]:
     """``POST /predict/{model}``."""
     session = served.session
-    training_set = session.model(reference).training_set["name"]
-    rows, one, at = _asked(read(request), request, session.request_columns(training_set))
-    found = session.predict(reference, rows, at=at)
+    rows, one, at = _asked(read(request), request, session.plan_of(reference).columns)
+    found = session.predict(reference, rows, at=at, request_id=request.asking)
     body: dict[str, Any] = {"model": found.name, "version": found.version, "snapshot": found.snapshot}
     if one:
         body["prediction"] = found.predictions[0]
@@ -74,13 +73,13 @@ def described(served: Served) -> dict[str, Any]:
                 "slow": session.slow(name),
             }
         except SqlfeatError as error:
-            sets[name] = {"problem": told(error)}
+            sets[name] = {"problem": served.told(error)}
     models = served.models()
     for name, model in models.items():
         try:
-            model["training_set"] = session.model(name).training_set["name"]
+            model["training_set"] = session.plan_of(name).training_set
         except SqlfeatError as error:
-            model["problem"] = told(error)
+            model["problem"] = served.told(error)
     return {
         "project": served.project.spec.name,
         "sqlfeat": version("sqlfeat"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Protocol
 
+from sqlfeat.errors import SqlfeatError
 from sqlfeat.serve.native import described
 from sqlfeat.serve.served import Served
 
@@ -19,7 +20,8 @@ _INTEGERS = {
 _ERRORS = {
     "400": "a request that cannot be read", "401": "the token is missing or wrong", "404": "no such thing",
     "405": "another method", "408": "the request came too slowly", "409": "what is published does not serve it",
-    "413": "the body is too long", "415": "the body is no JSON", "422": "values that are none of their column",
+    "413": "the body is too long", "415": "the body is no JSON", "421": "the server is called otherwise",
+    "422": "values that are none of their column",
     "431": "the head is too long", "503": "too much to do, or nothing to answer from; ask again",
 }  # fmt: skip
 _STATUSES: Schema = {
@@ -49,18 +51,22 @@ class Routed(Protocol):
 def document(served: Served, routes: Sequence[Routed], *, has_token: bool) -> Schema:
     """The document, of OpenAPI 3.1."""
     there = described(served)
+    known = {"training_set": list(there["training_sets"])[:1], "model": list(there["models"])[:1], "version": ["1"]}
     paths: dict[str, Any] = {}
     for route in routes:
-        operation = _operation(route, has_token)
+        operation = _operation(route, has_token, known)
         paths.setdefault(route.template, {})[route.method.lower()] = operation
     for name, one in there["training_sets"].items():
         if "problem" not in one:
             paths[f"/features/{name}"] = {"post": _features(name, one, has_token)}
     for name, model in there["models"].items():
-        one = there["training_sets"].get(model.get("training_set"), {})
-        if "problem" not in model and "request" in one:
-            for reference in (name, *(f"{name}@{alias}" for alias in model["aliases"])):
-                paths[f"/predict/{reference}"] = {"post": _predict(reference, one, has_token)}
+        for reference in (name, *(f"{name}@{alias}" for alias in model.get("aliases", ()))):
+            try:
+                plan = served.session.plan_of(reference)
+            except SqlfeatError:
+                continue  # what is wrong with it stands in the metadata
+            one = {"request": plan.columns, "as_of": [plan.as_of[0]]}
+            paths[f"/predict/{reference}"] = {"post": _predict(reference, one, has_token)}
     schemes = {"token": {"type": "http", "scheme": "bearer"}} if has_token else {}
     return {
         "openapi": "3.1.0",
@@ -92,11 +98,11 @@ _FAILURES: Mapping[str, Schema] = {
 }
 
 
-def _operation(route: Routed, has_token: bool) -> Schema:
+def _operation(route: Routed, has_token: bool, known: Mapping[str, Sequence[str]]) -> Schema:
     words = re.findall(r"{(\w+)}", route.template)
     made: Schema = {
         "summary": _summary(route),
-        "parameters": [{"name": word, "in": "path", "required": True, "schema": {"type": "string"}} for word in words],
+        "parameters": [_in_path(word, known[word]) for word in words],
         "responses": {"200": {"description": "the answer", **_content(route)}, **_failures(route.protocol)},
     }
     if route.template == "/invocations":
@@ -108,6 +114,11 @@ def _operation(route: Routed, has_token: bool) -> Schema:
     return made
 
 
+def _in_path(word: str, known: Sequence[str]) -> Schema:
+    made: Schema = {"name": word, "in": "path", "required": True, "schema": {"type": "string"}}
+    return {**made, "example": known[0]} if known else made
+
+
 def _summary(route: Routed) -> str:
     told = {"/metrics": "Figures for Prometheus.", "/openapi.json": "This document."}
     line = (route.answer.__doc__ or "").strip().splitlines()
@@ -115,9 +126,9 @@ def _summary(route: Routed) -> str:
 
 
 def _content(route: Routed) -> Schema:
-    if route.template in ("/metrics", "/version"):
+    if route.template in ("/metrics", "/version", "/ping"):
         return {"content": {"text/plain": {"schema": {"type": "string"}}}}
-    return {"content": {"application/json": {"schema": {} if route.template == "/ping" else _OBJECT}}}
+    return {"content": {"application/json": {"schema": _OBJECT}}}
 
 
 def _failures(protocol: str) -> Schema:
@@ -152,7 +163,29 @@ _INFER: Schema = {
         "outputs": {"type": "array", "items": _OBJECT},
     },
 }
+_PUSH: Schema = {
+    "oneOf": [
+        {
+            "type": "object",
+            "required": ["view", "rows"],
+            "properties": {
+                "view": {"type": "string", "description": "a feature view, or its source: SOURCE.TABLE"},
+                "rows": {"type": "array", "items": _OBJECT, "description": "rows of the source that it is made of"},
+            },
+        },
+        {
+            "type": "object",
+            "required": ["push_source_name", "df"],
+            "properties": {
+                "push_source_name": {"type": "string"},
+                "df": {"type": "object", "additionalProperties": _VALUES},
+                "to": {"enum": ["online", "offline", "online_and_offline"]},
+            },
+        },
+    ]
+}
 _BODIES: Mapping[str, Schema] = {
+    "/push": _PUSH,
     "/get-online-features": {
         "type": "object",
         "required": ["entities"],

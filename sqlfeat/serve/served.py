@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from sqlfeat.api import Project
 from sqlfeat.errors import SqlfeatError, StoreError
 from sqlfeat.ops.online.session import ServeSession
 from sqlfeat.store import registry
+from sqlfeat.store.serving_log import ServingLog
 
 Log = Callable[[BaseException], None]
 
@@ -18,9 +21,17 @@ Log = Callable[[BaseException], None]
 class Served:
     """A project at work for requests. Until a snapshot is there, whoever asks for the session is told why it is not."""
 
-    def __init__(self, project: Project, *, model: str | None = None, log: Log = lambda _: None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        *,
+        model: str | None = None,
+        log: Log = lambda _: None,
+        serving_log: ServingLog | None = None,
+    ) -> None:
         self.project = project
         self.default_model = model
+        self.serving_log = serving_log
         self._log = log
         self._session: ServeSession | None = None
         self._problem: SqlfeatError = StoreError("not-ready", "The server is starting.", hint="ask again in a second.")
@@ -43,15 +54,21 @@ class Served:
     @property
     def ready(self) -> bool:
         """Whether requests can be answered."""
-        return self._session is not None
+        return self._session is not None and self._session.ready
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether answers wait for a store outside of this process."""
+        return self.project.spec.online.get("store") == "redis"
 
     def status(self) -> dict[str, Any]:
         """How things stand, for ``/health/ready``."""
         session = self._session
         if session is None:
-            return {"status": "not ready", "snapshot": None, "problems": [told(self._problem)]}
-        problems = [told(error) for error in session.problems]
-        return {"status": "ready", "snapshot": session.snapshot, "as_of": written(session.as_of), "problems": problems}
+            return {"status": "not ready", "snapshot": None, "problems": [self.told(self._problem)]}
+        problems = [self.told(error) for error in session.problems]
+        status = "ready" if session.ready else "not ready"
+        return {"status": status, "snapshot": session.snapshot, "as_of": written(session.as_of), "problems": problems}
 
     def snapshot(self) -> float:
         return float(self._session.snapshot) if self._session is not None else 0.0
@@ -73,7 +90,7 @@ class Served:
             self._problem = error
 
     def _open(self) -> None:
-        session = self.project.serve_session()
+        session = self.project.serve_session(log=self.serving_log)
         try:
             self._warm(session)
         except SqlfeatError:
@@ -116,6 +133,29 @@ class Served:
             self._session.close()
             self._session = None
 
+    # -- what strangers may know -----------------------------------------------------------------------------------
+
+    def shown(self, error: SqlfeatError) -> SqlfeatError:
+        """An error without the folders of this machine."""
+        hint = None if error.hint is None else self._without_folders(error.hint)
+        return type(error)(error.code, self._without_folders(error.what), hint=hint)
+
+    def told(self, error: SqlfeatError) -> dict[str, Any]:
+        """The same as plain values."""
+        return told(self.shown(error))
+
+    @cached_property
+    def _folders(self) -> list[Path]:
+        """The folders of the project, the longest first."""
+        spec = self.project.spec
+        places = {spec.root, spec.registry, spec.target_path, Path(spec.online.get("path") or spec.root)}
+        return sorted({*places, *(place.resolve() for place in places)}, key=lambda one: -len(str(one)))
+
+    def _without_folders(self, text: str) -> str:
+        for folder in self._folders:
+            text = text.replace(str(folder), folder.name)
+        return text
+
     # -- what there is ---------------------------------------------------------------------------------------------
 
     def training_sets(self) -> list[str]:
@@ -132,12 +172,12 @@ class Served:
                 number, state = registry.number_of(folder, name)
                 found[name] = {"latest": number, "aliases": dict(state.aliases)}
             except SqlfeatError as error:
-                found[name] = {"problem": told(error)}
+                found[name] = {"problem": self.told(error)}
         return found
 
 
 def told(error: SqlfeatError) -> dict[str, Any]:
-    """An error as clients see it."""
+    """An error as clients see it, where it is about their request alone."""
     return {"code": error.code, "message": error.what, "hint": error.hint}
 
 

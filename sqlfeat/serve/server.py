@@ -1,7 +1,7 @@
 """The server: connections, a queue of bounded length before the answers, and an end that leaves nobody in the middle.
 
-What is quick is answered on the event loop, one request after the other; what is not goes to a few threads, so that
-the others do not wait for it.
+What is quick is answered on the event loop, one request after the other; what is not, or waits for a store outside of
+this process, goes to threads, so that the others do not wait for it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from sqlfeat.serve.wire import Connection, Limits, Request, Response
 
 Reply = Callable[[Response], None]
 _THREADS = 2
+_WAITING_THREADS = 16
+"""How many answers may wait for a store outside of this process at a time."""
 _GRACE = 5.0
 
 
@@ -36,7 +38,9 @@ class Server:
         self._going = False
         self._slow = 0
         self._clients: set[Connection] = set()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
+        self._threads = ThreadPoolExecutor(
+            _WAITING_THREADS if application.served.is_remote else _THREADS, thread_name_prefix="answer"
+        )
 
     # -- wire.Handler ----------------------------------------------------------------------------------------------
 

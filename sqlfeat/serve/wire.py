@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, unquote
 
 import httptools
 
+from sqlfeat.ops.online.logged import Asking
+
 JSON = "application/json"
 _PIPELINED = 16
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -37,12 +39,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Request:
-    """A request that has come whole; ``headers`` have names in small letters."""
+    """A request that has come whole; ``headers`` have names in small letters. ``asking`` is what a log calls it."""
 
     method: str
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    asking: Asking | None = None
 
     @property
     def path(self) -> str:
@@ -115,6 +118,7 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._head_bytes = 0
         self._unread = False
+        self._continuing = False
         self.deadline = 0.0
 
     # -- the transport's side --------------------------------------------------------------------------------------
@@ -131,13 +135,31 @@ class Connection(asyncio.Protocol):
             return
         self._head_bytes = self._head_bytes + len(data) if self._in_head else len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # answered as if nothing else had been asked for
+            self._feed(data)
         except httptools.HttpParserError:
             self._refuse(self._handler.broken(400, "bad-request", "This is no HTTP request."))
         if self._in_head and self._head_bytes > self._limits.head:
-            self._refuse(self._handler.broken(431, "request-too-large", "The head of the request is too long."))
+            self._refuse(self._long_head())
+
+    def _feed(self, data: bytes) -> None:
+        """Parse; who would rather speak another protocol (HTTP/2, as Java's client) is answered in this one.
+
+        The parser takes what follows such a head for the other protocol: another parser reads it, as the body it is.
+        """
+        while not self._done:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as wish:
+                data = data[wish.args[0] :]
+                self._parser = httptools.HttpRequestParser(self)
+                if self._continuing:
+                    self._parser.feed_data(b"POST / HTTP/1.1\r\n" + self._framing() + b"\r\n\r\n")
+
+    def _framing(self) -> bytes:
+        """The header that says how long the body is."""
+        name = "transfer-encoding" if "transfer-encoding" in self._headers else "content-length"
+        return f"{name}: {self._headers[name]}".encode("latin-1")
 
     def pause_writing(self) -> None:
         self._unread = True
@@ -160,7 +182,10 @@ class Connection(asyncio.Protocol):
     # -- the parser's side -----------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        if self._continuing:
+            return
         self._url = b""
+        self._named = 0
         self._headers: dict[str, str] = {}
         self._parts: list[bytes] = []
         self._size = 0
@@ -168,16 +193,24 @@ class Connection(asyncio.Protocol):
         self.deadline = self._now() + self._limits.seconds_head
 
     def on_url(self, url: bytes) -> None:
-        self._url += url
+        if not self._continuing:
+            self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._continuing:
+            return
+        self._named += len(name) + len(value) + 4
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        if self._continuing:
+            return
         self._in_head = False
         self.deadline = self._now() + self._limits.seconds_body
         self._request = Request(self._parser.get_method().decode("latin-1"), self._url.decode("latin-1"), self._headers)
         refused = self._handler.refused(self._request)
+        if refused is None and self._named + len(self._url) > self._limits.head:
+            refused = self._long_head()
         if refused is None and int(self._headers.get("content-length") or 0) > self._limits.body:
             refused = self._too_large()
         if refused is not None:
@@ -193,7 +226,12 @@ class Connection(asyncio.Protocol):
             self._parts.append(data)
 
     def on_message_complete(self) -> None:
-        self._reading = False
+        if self._parser.should_upgrade() and not self._continuing and not self._done:
+            length = self._headers.get("content-length", "0").strip()
+            self._continuing = "transfer-encoding" in self._headers or length != "0"
+            if self._continuing:
+                return  # the body is still to come
+        self._continuing = self._reading = False
         if self._done:
             return
         one = self._request
@@ -242,6 +280,9 @@ class Connection(asyncio.Protocol):
         self._done = True
         self._waiting.clear()
         self._transport.close()
+
+    def _long_head(self) -> Response:
+        return self._handler.broken(431, "request-too-large", "The head of the request is too long.")
 
     def _too_large(self) -> Response:
         most = f"{self._limits.body:,}"

@@ -9,7 +9,7 @@ from sqlfeat.base.names import did_you_mean
 from sqlfeat.base.yaml import Node
 from sqlfeat.errors import ProjectError
 from sqlfeat.spec.problems import Problems
-from sqlfeat.spec.project import ColumnSpec, TestSpec
+from sqlfeat.spec.project import ColumnSpec, TestSpec, WrittenLater
 from sqlfeat.spec.section import Section
 
 GENERIC_TESTS: Mapping[str, tuple[str, ...]] = {
@@ -24,15 +24,16 @@ _COLUMN = (
     "name", "description", "data_type", "data_tests", "tests", "meta", "tags", "config", "constraints", "quote",
     "policy_tags",
 )  # fmt: skip
+_WRITTEN = ("available_at", "available_after", "updated_in_place")
 _TEST_CONFIG = ("severity", "where", "tags", "enabled", "meta", "limit", "store_failures", "store_failures_as")
 _TEST = (*_TEST_CONFIG, "name", "description", "config", "arguments", "column_name")
 
 
-def read_columns(owner: Section) -> tuple[ColumnSpec, ...]:
-    """The columns of a model, seed or source table, each named once."""
+def read_columns(owner: Section, *, timed: bool = False) -> tuple[ColumnSpec, ...]:
+    """The columns of a model, seed or source table, each named once; ``timed`` ones may say when they are written."""
     columns: dict[str, ColumnSpec] = {}
     for section in owner.sections("columns", "a column"):
-        section.only(_COLUMN)
+        section.only((*_COLUMN, *_WRITTEN) if timed else _COLUMN)
         name = section.text("name") if section.need("name") else None
         if name is None:
             continue
@@ -53,8 +54,33 @@ def read_columns(owner: Section) -> tuple[ColumnSpec, ...]:
             data_type=section.text("data_type"),
             tests=read_tests(section, name),
             meta=section.mapping("meta"),
+            written=_written(section) if timed else None,
         )
     return tuple(columns.values())
+
+
+def _written(column: Section) -> WrittenLater | None:
+    """When a column is written that is not written with its row; said of the column, or in its ``config``."""
+    config = column.section("config", f"the config of {column.what}")
+    layers = [layer for layer in (config, column) if layer is not None]
+    found = [(layer, key) for layer in layers for key in _WRITTEN if key in layer]
+    if len(found) > 1:
+        layer, key = found[1]
+        column.problems.add(
+            ProjectError(
+                "config-conflict",
+                f"A column says once when it is written, and here are {found[0][1]!r} and {key!r}.",
+                layer.place_of(key),
+                "name the column that says when, or the delay after the event time; or updated_in_place: true.",
+            )
+        )
+    for layer, key in found[:1]:
+        if key == "available_at":
+            return WrittenLater(layer.text(key))
+        if key == "available_after":
+            return WrittenLater(None, layer.duration(key))
+        return WrittenLater() if layer.flag(key) else None
+    return None
 
 
 def read_tests(owner: Section, column: str | None) -> tuple[TestSpec, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlfeat.base.names import did_you_mean, is_identifier, nearest
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.duration import UNITS, Duration
+from sqlfeat.spec.monitor import MonitorSpec
 from sqlfeat.spec.problems import Problems
 from sqlfeat.spec.split import SplitConfig
 
@@ -59,6 +60,7 @@ class ModelConfig:
     on_schema_change: str = "ignore"
     full_refresh: bool | None = None
     allow_leakage: str | None = None
+    monitor: MonitorSpec = field(default_factory=MonitorSpec)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def config_identity(config: ModelConfig) -> dict[str, Any]:
 
 
 _NAMING = {"schema", "alias", "enabled", "tags", "meta", "description", "owner"}
-_NOT_IDENTITY = frozenset({*_NAMING, "contract", "online", "on_schema_change", "full_refresh"})
+_NOT_IDENTITY = frozenset({*_NAMING, "contract", "online", "on_schema_change", "full_refresh", "monitor"})
 
 
 def _plain(value: Any) -> Any:
@@ -335,6 +337,7 @@ _KEYS: Mapping[str, Callable[[object], Any]] = {
     "on_schema_change": _one_of("ignore", "fail", "append_new_columns", "sync_all_columns"),
     "full_refresh": _flag,
     "allow_leakage": _text,
+    "monitor": MonitorSpec.parse,
 }
 CONFIG_KEYS = tuple(_KEYS)
 _SPELLINGS = {"pre-hook": "pre_hook", "post-hook": "post_hook"}

@@ -35,6 +35,7 @@ EVENTS = (
     "promotion_refused",
     "predictions_written",
     "published",
+    "monitor_breached",
 )
 """What an event hook may listen to, in the order in which a project lives through it."""
 _MODULES = ("sqlfeat", "sqlfeat.hooks")

@@ -140,6 +140,7 @@ class _Loader:
             target_path=self._said.target_path,
             promotion=self._said.promotion,
             mlflow=self._said.mlflow,
+            serving_log=self._said.serving_log,
             online=self._said.online,
             project_file=project_file,
             left_out=tuple(self._problems.left_out),

@@ -14,6 +14,7 @@ from sqlfeat.errors import Place
 from sqlfeat.spec.duration import Duration
 from sqlfeat.spec.mlflow import MlflowSpec
 from sqlfeat.spec.promotion import PromotionSpec
+from sqlfeat.spec.serve import ServingLogSpec
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,19 @@ class TestSpec:
 
 
 @dataclass(frozen=True)
+class WrittenLater:
+    """When a column is written into a row that is long known: at the time that a column says, or after a delay.
+
+    Neither: nobody knows when.
+    """
+
+    available_at: str | None = None
+    available_after: Duration | None = None
+
+
+@dataclass(frozen=True)
 class ColumnSpec:
-    """A column as YAML describes it."""
+    """A column as YAML describes it; ``written`` if it is updated in place, which columns of sources may be."""
 
     name: str
     place: Place
@@ -54,6 +66,7 @@ class ColumnSpec:
     data_type: str | None = None
     tests: tuple[TestSpec, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    written: WrittenLater | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +171,8 @@ class TargetSpec:
 class ProjectSpec:
     """Everything that a project's folder says. Paths are absolute, texts are as written.
 
-    ``left_out`` says what of a dbt project sqlfeat does not do, in sentences.
+    ``serving_log`` is where requests are logged when the project is served. ``left_out`` says what of a dbt project
+    sqlfeat does not do, in sentences.
     """
 
     root: Path
@@ -178,6 +192,7 @@ class ProjectSpec:
     target_path: Path
     promotion: PromotionSpec = field(default_factory=PromotionSpec)
     mlflow: MlflowSpec | None = None
+    serving_log: ServingLogSpec | None = None
     online: Mapping[str, Any] = field(default_factory=dict)
     project_file: str = "sqlfeat_project.yml"
     left_out: tuple[str, ...] = ()

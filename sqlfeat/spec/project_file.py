@@ -12,11 +12,13 @@ from sqlfeat.base.names import check_name, did_you_mean
 from sqlfeat.base.yaml import Node
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.mlflow import MlflowSpec, read_mlflow
+from sqlfeat.spec.online import read_online
 from sqlfeat.spec.problems import Problems
 from sqlfeat.spec.project import EntitySpec, TargetSpec
 from sqlfeat.spec.promotion import PromotionSpec, read_promotion
 from sqlfeat.spec.properties import read_entities
 from sqlfeat.spec.section import Section
+from sqlfeat.spec.serve import ServingLogSpec, read_serving_log
 
 ENGINES = ("duckdb", "spark")
 IN_MEMORY = ":memory:"
@@ -26,12 +28,11 @@ _PATHS = {
 }  # fmt: skip
 _KEYS = (
     "name", "version", "config-version", "description", "default_target", "targets", "entities", "online", "registry",
-    "vars", "models", "seeds", "target-path", *_PATHS,
+    "serve", "vars", "models", "seeds", "target-path", *_PATHS,
 )  # fmt: skip
 _TARGET = ("engine", "type", "path", "schema", "threads", "memory_limit", "settings")
 _SPARK_TARGET = ("engine", "type", "remote", "schema", "catalog", "threads", "settings")
 _REGISTRY = ("path", "promotion", "mlflow")
-_ONLINE = ("store", "path", "url", "namespace", "map_size", "timeout")
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B|%)", re.IGNORECASE)
 
 
@@ -52,6 +53,7 @@ class ProjectFile:
     seed_config: Node | None
     promotion: PromotionSpec = field(default_factory=PromotionSpec)
     mlflow: MlflowSpec | None = None
+    serving_log: ServingLogSpec | None = None
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(_PATHS))
 
 
@@ -72,8 +74,9 @@ def read_project_file(root: Path, node: Node, problems: Problems) -> ProjectFile
         registry=_registry(file, root),
         promotion=_promotion(file),
         mlflow=_mlflow(file, root),
+        serving_log=read_serving_log(file, root),
         target_path=target_path,
-        online=_online(file, root),
+        online=read_online(file.section("online", "the online store"), root),
         model_config=file.get("models"),
         seed_config=file.get("seeds"),
         paths=read_paths(file),
@@ -122,20 +125,6 @@ def _mlflow(file: Section, root: Path) -> MlflowSpec | None:
         return None
     section = Section(registry, "the registry", file.problems).section("mlflow", "MLflow")
     return None if section is None else read_mlflow(section, root)
-
-
-def _online(file: Section, root: Path) -> dict[str, Any]:
-    section = file.section("online", "the online store")
-    if section is None:
-        return {}
-    section.only(_ONLINE)
-    store = section.one_of("store", ("lmdb", "redis")) if section.need("store") else None
-    if store == "redis":
-        section.need("url")
-    online = {key: section.node.value[key] for key in section.keys}
-    if store == "lmdb":
-        online["path"] = str(inside(root, section.text("path") or "target/online"))
-    return online
 
 
 def read_targets(section: Section | None, root: Path, default_path: Path) -> dict[str, TargetSpec]:

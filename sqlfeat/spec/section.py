@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlfeat.base.names import check_name, did_you_mean, nearest
+from sqlfeat.base.withheld import without_password
 from sqlfeat.base.yaml import Node
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.duration import Duration
@@ -184,5 +185,5 @@ def _shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    shown = repr(value) if value is not None else "nothing"
+    shown = repr(without_password(value) if isinstance(value, str) else value) if value is not None else "nothing"
     return shown if len(shown) <= 60 else shown[:59] + "…"

@@ -119,7 +119,7 @@ def _table(source: str, name: str, table: Section, read: _Config) -> SourceTable
         available_after=available_after,
         keys=keys[0].texts("keys") if keys else (),
         immutable=read.flag("immutable", False),
-        columns=read_columns(table),
+        columns=read_columns(table, timed=True),
         tests=read_tests(table, None),
         freshness=freshness[0].mapping("freshness") if freshness else {},
         description=table.text("description") or "",

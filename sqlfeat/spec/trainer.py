@@ -16,6 +16,7 @@ from typing import Any
 from sqlfeat.base.yaml import Node
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.duration import Duration
+from sqlfeat.spec.monitor import MonitorSpec
 from sqlfeat.spec.problems import Problems
 from sqlfeat.spec.section import Section
 
@@ -34,8 +35,8 @@ class TrainerSpec:
     ``given`` are those of a file, which win. ``time_limit`` is in seconds, ``memory_limit`` in bytes. ``sweep`` is the
     grid, parameter by parameter; ``metric`` is what the best is chosen by. ``slices`` are the columns whose values
     are judged one by one (None: the small categories); ``group`` is the column whose rows are ranked against each
-    other; ``permutation`` is how many rows permutation importances are measured on, 0 for none of them. ``path`` is
-    absolute, ``place`` is where the function's name stands, ``places`` are those of the settings.
+    other; ``permutation`` is how many rows permutation importances are measured on, 0 for none of them. ``monitor`` is
+    what the registered model is watched for. ``path`` is absolute, ``place`` is where the function's name stands, ``places`` are those of the settings.
     """
 
     name: str
@@ -53,6 +54,7 @@ class TrainerSpec:
     slices: tuple[str, ...] | None = None
     group: str | None = None
     permutation: int = PERMUTED_ROWS
+    monitor: MonitorSpec = field(default_factory=MonitorSpec)
     places: Mapping[str, Place] = field(default_factory=dict)
 
     @property
@@ -181,5 +183,6 @@ SETTINGS: Mapping[str, Callable[[object], Any]] = {
     "slices": _columns,
     "group": _text,
     "permutation": _rows,
+    "monitor": MonitorSpec.parse,
 }
 """Everything that may be said of a trainer beside its name, its training set and its parameters."""

@@ -139,14 +139,28 @@ def read_manifest(folder: Path, kind: Kind = TRAINING_SET) -> Manifest:
         raise damaged(folder, kind, "it is a link to another folder")
     with _reading(path, kind):
         raw = read_plain(path)
-    manifest = _parsed(raw)
-    if manifest is None or not isinstance(manifest.get("files"), dict):
+    manifest = unsealed(raw, path, kind)
+    if not isinstance(manifest.get("files"), dict):
         raise damaged(path, kind, "it is not what was written")
+    return manifest
+
+
+def sealed(body: Mapping[str, Any], kind: Kind) -> bytes:
+    """A manifest as it is kept: canonical JSON with its kind, its format and a checksum of itself."""
+    manifest = {**body, "kind": kind.name, "format": kind.version}
+    return canonical_json({**manifest, "checksum": _checksum(manifest)}).encode()
+
+
+def unsealed(raw: bytes, where: Path | str, kind: Kind) -> Manifest:
+    """The manifest that was sealed, once its checksum, kind and format are found right."""
+    manifest = _parsed(raw)
+    if manifest is None:
+        raise damaged(where, kind, "it is not what was written")
     if manifest.get("kind") != kind.name:
-        raise damaged(path, kind, f"it describes a {manifest.get('kind')!r}")
-    _check_format(path, manifest.get("format"), kind)
+        raise damaged(where, kind, f"it describes a {manifest.get('kind')!r}")
+    _check_format(where, manifest.get("format"), kind)
     if not _is_as_written(manifest, raw):
-        raise damaged(path, kind, "its checksum does not match")
+        raise damaged(where, kind, "its checksum does not match")
     return manifest
 
 
@@ -177,7 +191,7 @@ def read_built(folder: Path, kind: Kind = TRAINING_SET) -> Manifest:
     return {key: value for key, value in built.items() if key != "checksum"}
 
 
-def _check_format(path: Path, version: object, kind: Kind) -> None:
+def _check_format(path: Path | str, version: object, kind: Kind) -> None:
     if version == kind.version and not isinstance(version, bool):
         return
     if not isinstance(version, int):
@@ -241,7 +255,7 @@ def _reading(path: Path, kind: Kind) -> Iterator[None]:
         raise StoreError("cannot-read", f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def damaged(path: Path, kind: Kind, why: str) -> StoreError:
+def damaged(path: Path | str, kind: Kind, why: str) -> StoreError:
     """The error of an artifact that is not what was written."""
     return StoreError(kind.damaged, f"{path} is damaged: {why}.", hint=kind.mend)
 
@@ -280,7 +294,7 @@ def _training_set(path: Path, manifest: Manifest, *, created: bool) -> TrainingS
             path=path,
             rows=manifest["rows"],
             splits={split: manifest["splits"][split] for split in manifest["split_order"]},
-            files=tuple(manifest["files"]),
+            files=tuple(name for name in manifest["files"] if name.endswith(".parquet")),
             columns=columns,
             null_rates={c.name: manifest["null_rates"][c.name] for c in columns if c.name in manifest["null_rates"]},
             manifest=manifest,

@@ -14,6 +14,8 @@ from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
+from sqlfeat.errors import StoreError
+
 FORMAT_VERSION = 1
 REMOVED = b""
 """The value of a key that an incremental snapshot takes away; no entry has it."""
@@ -62,7 +64,8 @@ class Snapshot(Protocol):
         """The values of some (table, key), in order; None where there is none.
 
         Raises:
-            StoreError: ``online-store-down`` where the store cannot be reached in time.
+            StoreError: ``online-store-down`` where the store cannot be reached in time, ``snapshot-gone`` where it
+                does not have the snapshot any more.
         """
         ...
 
@@ -80,7 +83,14 @@ class Snapshot(Protocol):
 
 
 class OnlineStore(Protocol):
-    """Where snapshots are kept."""
+    """Where snapshots are kept. ``is_remote`` says that reading waits for a network."""
+
+    is_remote: bool
+
+    @property
+    def problem(self) -> StoreError | None:
+        """Why it cannot be read at present, where that is known; costs nothing."""
+        ...
 
     def publish(self, body: Mapping[str, Any], images: Iterable[Image], *, incremental: bool = False) -> Written:
         """Publish a snapshot with these tables and no others; ``body`` is kept in its manifest.

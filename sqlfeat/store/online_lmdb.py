@@ -29,6 +29,8 @@ from sqlfeat.base.files import FolderLock
 from sqlfeat.errors import StoreError
 from sqlfeat.store.artifacts import Kind, publish_folder, read_manifest, verify_files
 from sqlfeat.store.online import FORMAT_VERSION, REMOVED, Image, TableWritten, Written
+from sqlfeat.store.pushed import PUSHED
+from sqlfeat.store.pushed_lmdb import LmdbPushed
 
 SNAPSHOT = Kind(
     name="online_snapshot",
@@ -55,6 +57,9 @@ class LmdbStore:
 
     ``wait`` is how many seconds a publisher waits for another one; the default is not at all.
     """
+
+    is_remote = False
+    problem = None
 
     def __init__(self, folder: Path, *, clock: Clock | None = None, wait: float = 0.0) -> None:
         self.folder = folder
@@ -103,6 +108,17 @@ class LmdbStore:
         """See :class:`sqlfeat.store.online.OnlineStore`."""
         return max(self._numbers(), default=None)
 
+    def taken_up(self) -> dict[str, int]:
+        """By view, the number of the last pushed event that all snapshots which are kept have in themselves."""
+        found: dict[str, int] = {}
+        for number in self._numbers():
+            with suppress(StoreError):
+                manifest = read_manifest(self.folder / f"v{number}", SNAPSHOT)
+                for table, said in manifest.get("views", {}).items():
+                    last = said.get("ranking", {}).get("taken_up", 0)
+                    found[table] = min(found.get(table, last), last)
+        return found
+
     def _base(self) -> LmdbSnapshot | None:
         """The snapshot that an incremental one can build upon."""
         try:
@@ -144,6 +160,7 @@ class LmdbSnapshot:
         self._local = threading.local()
         self._transactions: list[Any] = []
         self._closing = threading.Lock()
+        self.pushed = _pushed_after(folder.parent, self.manifest)
 
     def fetch(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
         """See :class:`sqlfeat.store.online.Snapshot`."""
@@ -193,6 +210,8 @@ class LmdbSnapshot:
             table: [(one.get, databases[table]) for one, databases in layers if table in databases]
             for table in self._tables
         }
+        if self.pushed is not None:
+            places |= {table + PUSHED: [(_getter(self.pushed, table), None)] for table in self._tables}
         self._local.places = places
         return places
 
@@ -212,6 +231,17 @@ class LmdbSnapshot:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _pushed_after(folder: Path, manifest: Mapping[str, Any]) -> LmdbPushed | None:
+    """What was pushed to the views of a snapshot after it."""
+    views = manifest.get("views", {})
+    taken_up = {table: said["ranking"]["taken_up"] for table, said in views.items() if "ranking" in said}
+    return LmdbPushed(folder, taken_up) if taken_up else None
+
+
+def _getter(pushed: LmdbPushed, table: str) -> Callable[..., bytes | None]:
+    return lambda key, _, __: pushed.rows(table, key)
 
 
 def _names_in(folder: Path) -> list[str]:

@@ -1,16 +1,17 @@
-"""Plain values (``store.row_codec``) to Arrow and back, and to what JSON has for them."""
+"""Plain values (``store.row_codec``) to Arrow and back, to packed rows one by one, and to what JSON has for them."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from sqlfeat.store.row_codec import FOREVER, Column, RowCodec
+from sqlfeat.store.row_codec import FOREVER, Column, RowCodec, slot_of
 
 _EXACT = Context(prec=60)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -59,6 +60,52 @@ def from_arrow(column: pa.ChunkedArray | pa.Array) -> list[Any]:
     codec = RowCodec([Column("", column.type)], plain=True)
     rows = codec.encode(pa.table([column], names=[""]))
     return [codec.decode(data)[0] for data in rows.to_pylist()]
+
+
+def packer_of(columns: Sequence[Column]) -> Callable[[Sequence[Any]], bytes] | None:
+    """What packs one row of plain values, as :class:`RowCodec` packs many; None where a column is nested."""
+    slots = [slot_of(column.name, column.type) for column in columns]
+    made = [_packed_value(column.type) for column in columns]
+    if any(pack is None for pack in made):
+        return None
+    size = (len(columns) + 7) // 8
+    layout = struct.Struct(f"<{size}s{''.join(slot.format for slot in slots)}")
+    steps = [(place, slot.format, slot.tail is not None, made[place]) for place, slot in enumerate(slots)]
+
+    def pack(values: Sequence[Any]) -> bytes:
+        missing, fixed, tails = 0, [], []
+        for (place, form, has_tail, convert), value in zip(steps, values, strict=True):
+            if value is None:
+                missing |= 1 << place
+                if form:
+                    fixed.append(b"" if form == "16s" else 0)
+            elif has_tail:
+                assert convert is not None
+                tail = convert(value)
+                fixed.append(len(tail))
+                tails.append(tail)
+            else:
+                fixed.append(value if convert is _as_it_is else convert(value))  # type: ignore[misc]
+        return b"".join([layout.pack(missing.to_bytes(size, "little"), *fixed), *tails])
+
+    return pack
+
+
+def _packed_value(kind: pa.DataType) -> Callable[[Any], Any] | None:
+    """What makes a slot's number, or a tail, of a plain value; None for nested ones."""
+    if pa.types.is_nested(kind):
+        return None
+    if pa.types.is_interval(kind):
+        return lambda value: struct.pack("<iiq", value[0], value[1], value[2] * 1000)
+    if pa.types.is_decimal128(kind) and kind.precision > 18:
+        return lambda value: value.to_bytes(16, "little", signed=True)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+        return str.encode
+    return _as_it_is
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def to_json(value: Any, kind: pa.DataType) -> Any:

@@ -49,7 +49,7 @@ VERSION = Kind(
     manifest=MANIFEST,
 )
 LOG = "log.txt"
-OPTIONAL = ("transforms", "reports", "provenance")
+OPTIONAL = ("transforms", "reports", "provenance", "plan")
 LATEST = "latest"
 _NUMBER = re.compile(r"v?([1-9][0-9]{0,8})")
 _REFERENCE = re.compile(r"(?P<name>[^@]+)(?:@(?P<version>[^@]+))?")
@@ -64,9 +64,10 @@ class ModelVersion:
     metric -> value (null where it is not defined), ``importances`` is kind -> input -> value. ``carried`` are the
     columns that identify a row, which predictions carry along: keys, as-of time, passthrough. ``versions`` are those
     of Python, sqlfeat and the packages; ``git`` is ``{"commit", "dirty"}`` or None where the project is in no
-    repository. ``seconds`` is how long the hook ran. Of versions written before there were such records the three
+    repository. ``seconds`` is how long the hook ran. Of versions written before there were such records the four
     last are empty: ``transforms`` are the fitted parameters (as the training set's manifest has them), ``reports`` what
-    training measured besides metrics (report -> split -> data), ``provenance`` what an audit tells.
+    training measured besides metrics (report -> split -> data), ``provenance`` what an audit tells,
+    ``plan`` how requests for it are answered (``ops.online.request``).
     """
 
     name: str
@@ -92,6 +93,7 @@ class ModelVersion:
     transforms: Mapping[str, Any] = field(default_factory=dict)
     reports: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:

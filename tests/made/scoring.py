@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sqlfeat.ops.online.request import plan_of
 from sqlfeat.store.codecs import LightGBM
 from sqlfeat.store.registry import ModelVersion, register
 from sqlfeat.store.signature import PROBABILITIES, PROBABILITY, Input, Output, Signature
@@ -97,6 +98,7 @@ def register_buyer(opened: Opened, *, objective: str = "binary", seed: int = 3, 
     output = Output(PROBABILITIES, CLASSES) if objective == "multiclass" else Output(PROBABILITY, (False, True))
     with opened.project() as project:
         definition = project._session.training_set_definition("buys")
+        plan = plan_of(project._session.training_set("buys"), definition["features"]).as_dict()
         registry = project.spec.registry
 
     def fill(folder: Path, number: int) -> Mapping[str, Any]:
@@ -107,7 +109,7 @@ def register_buyer(opened: Opened, *, objective: str = "binary", seed: int = 3, 
             "training_set": {"name": "buys", "id": "0f3a", "definition": definition["definition"], "splits": ["all"]},
             "params": {}, "metrics": {"all": {}}, "importances": {}, "signature": Signature(INPUTS, output).as_dict(),
             "carried": ["asked_id", "asked_at", "shop"], "codec": "lightgbm", "file": "model.txt",
-            "versions": {"lightgbm": version("lightgbm")}, "git": None, "seconds": 0.5, **changes,
+            "versions": {"lightgbm": version("lightgbm")}, "git": None, "seconds": 0.5, "plan": plan, **changes,
         }  # fmt: skip
 
     return register(registry, "buyer", fill)

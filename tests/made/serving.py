@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +24,7 @@ from tests.made.scoring import FILES, asked, register_buyer
 
 ANN = {"customer": "ann", "channel": "web"}
 AT = day(4, 1).isoformat()
+READY = b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n"
 VIEW = "event_time='ordered_at', ttl='36 hours', online=true"
 SERVED = {**FILES, "models/spent.sql": FILES["models/spent.sql"].replace("event_time='ordered_at'", VIEW)}
 
@@ -148,5 +152,49 @@ def listening(application: Application, *, queue: int = 128, limits: Limits | No
 def posting(path: str, body: Any, *headers: str) -> bytes:
     """A POST as bytes."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = [f"POST {path} HTTP/1.1", "host: here", "content-type: application/json", f"content-length: {len(data)}"]
+    lines = [f"POST {path} HTTP/1.1", "host: localhost", "content-type: application/json", f"content-length: {len(data)}"]
     return "\r\n".join([*lines, *headers, "", ""]).encode("latin-1") + data
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A server of a project's folder that is ready, and its port."""
+    command = [
+        sys.executable,
+        "-m",
+        "sqlfeat.cli.main",
+        "serve",
+        "--json",
+        "--port",
+        "0",
+        "--refresh",
+        "50ms",
+        *options,
+    ]
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(("SQLFEAT", "COV_"))}
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert process.stdout is not None
+        told = ""
+        while not told.endswith("}\n") and (line := process.stdout.readline()):
+            told += line
+        assert told.endswith("}\n"), process.communicate()
+        port = int(json.loads(told)["address"].rpartition(":")[2])
+        with Line(port) as asking:
+            until(asking, READY, lambda status, _: status == 200)
+        yield process, port
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until(line: Line, asked: bytes, wanted: Any) -> Any:
+    """Ask again and again until the answer is as it shall be."""
+    while True:
+        line.send(asked)
+        found = line.answer()
+        assert found is not None
+        if wanted(found.status, found.body):
+            return found.body

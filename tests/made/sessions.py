@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import Any
 
 from sqlfeat.base.clock import FixedClock
+from sqlfeat.compiler.manifest import Column, Output, TrainingSetPlan
+from sqlfeat.compiler.rewriting import Rewritten
 from sqlfeat.ops.results import Event
 from sqlfeat.spec.project import ProjectSpec, TargetSpec
 
@@ -46,6 +49,14 @@ class MadeSession:
     @property
     def listener(self) -> Callable[[Event], None]:
         return self.events.append
+
+    def training_set(self, name: str) -> SimpleNamespace:
+        assert name == "late_flights"
+        columns = (Column("asked_utc", "TIMESTAMP WITH TIME ZONE"), Column("distance", "INTEGER"))
+        select = Rewritten("select distance from flights_asked")
+        outputs = (Output("distance", "INTEGER", "input"),)
+        plan = TrainingSetPlan("ref.flights_asked", None, "asked_utc", select, (), outputs, columns, ("distance",))
+        return SimpleNamespace(name=name, training_set=plan, transforms=())
 
     def training_set_definition(self, name: str) -> Mapping[str, Any]:
         assert name == "late_flights"

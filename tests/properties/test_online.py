@@ -92,10 +92,17 @@ def agree(
     asked: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]],
 ) -> None:
     """Publish as of a moment, and ask every training set's outputs for label rows from then on, online and offline."""
+    publish(bench.project._session, at=moment[0] + moment[1] * MICROSECOND)
+    agree_now(bench, engine, asked)
+
+
+def agree_now(
+    bench: Workbench, engine: Rowwise, asked: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]]
+) -> None:
+    """The same of what is published."""
     session = bench.project._session
-    at = moment[0] + moment[1] * MICROSECOND
-    publish(session, at=at)
     with online_store(session).open() as snapshot:
+        at = EPOCH + snapshot.manifest["as_of"] * MICROSECOND
         views = list(views_of(snapshot).values())
         for name, (as_of, labels) in asked.items():
             rows = [row for row in labels if row[as_of] is not None and instant(row[as_of]) >= at]

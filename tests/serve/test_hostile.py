@@ -64,6 +64,14 @@ def test_no_value_is_too_much(shop: Client, target: str, row: dict[str, Any], at
         assert shop.post(target, body).status in (200, 400, 404, 409, 422), body
 
 
+@pytest.mark.parametrize("datatype", [{}, [], None, 7, "BYTE", "\ud800"])
+def test_no_datatype_is_too_much(shop: Client, datatype: Any) -> None:
+    body = {"inputs": [{"name": "customer", "shape": [], "datatype": datatype, "data": []}]}
+    found = shop.post("/v2/models/buyer/infer", body)
+
+    assert (found.status, found.body["error"][:13]) == (400, "[bad-request]")
+
+
 @given(data=st.binary(max_size=200))
 def test_no_bytes_are_too_much(shop: Client, data: bytes) -> None:
     for target in ("/features/buys", "/get-online-features"):

@@ -2,69 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.made.projects import Opened
 from tests.made.scoring import register_buyer
-from tests.made.serving import ANN, AT, Line, posting, publish, served_shop
+from tests.made.serving import ANN, AT, READY, Line, posting, publish, served_shop, serving, until
 
 PREDICT = posting("/predict/buyer@today", {**ANN, "at": AT})
-READY = b"GET /health/ready HTTP/1.1\r\nhost: here\r\n\r\n"
-
-
-@contextmanager
-def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A server of a project's folder that is ready, and its port."""
-    command = [
-        sys.executable,
-        "-m",
-        "sqlfeat.cli.main",
-        "serve",
-        "--json",
-        "--port",
-        "0",
-        "--refresh",
-        "50ms",
-        *options,
-    ]
-    environment = {name: text for name, text in os.environ.items() if not name.startswith(("SQLFEAT", "COV_"))}
-    process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
-    try:
-        assert process.stdout is not None
-        told = ""
-        while not told.endswith("}\n") and (line := process.stdout.readline()):
-            told += line
-        assert told.endswith("}\n"), process.communicate()
-        port = int(json.loads(told)["address"].rpartition(":")[2])
-        with Line(port) as asking:
-            until(asking, READY, lambda status, _: status == 200)
-        yield process, port
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def until(line: Line, asked: bytes, wanted: Any) -> Any:
-    """Ask again and again until the answer is as it shall be."""
-    while True:
-        line.send(asked)
-        found = line.answer()
-        assert found is not None
-        if wanted(found.status, found.body):
-            return found.body
 
 
 @pytest.fixture

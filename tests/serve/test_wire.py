@@ -242,3 +242,24 @@ def test_with_a_token_only_who_has_it_is_answered(opened: Opened, header: str, s
     assert "sesame" not in str(found)
     if status == 401:
         assert found.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_who_would_rather_speak_http_2_is_answered_in_this_one(port: int, chunked: bool) -> None:
+    wish = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAEAAEAAAAIAAAABAAMAAABk")
+    request = posting("/features/buys", {**ANN, "at": AT}, *wish)
+    if chunked:
+        head, body = request.split(b"\r\n\r\n", 1)
+        size = f"{len(body):x}".encode()
+        head = head.replace(f"content-length: {len(body)}".encode(), b"transfer-encoding: chunked")
+        request = head + b"\r\n\r\n" + size + b"\r\n" + body + b"\r\n0\r\n\r\n"
+    get = LIVE.replace(b"\r\n\r\n", b"\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
+    with Line(port) as line:
+        line.send(request + get + ASKED)
+        told = [line.answer() for _ in range(3)]
+        for byte in request:
+            line.send(bytes([byte]))
+        told.append(line.answer())
+
+    assert [one.status for one in told if one] == [200] * 4
+    assert told[0].body == told[2].body == told[3].body  # type: ignore[union-attr]

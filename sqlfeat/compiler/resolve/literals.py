@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,6 +19,10 @@ _UNITS = {
     "quarter": (3, 0, 0), "year": (12, 0, 0), "yr": (12, 0, 0), "y": (12, 0, 0), "decade": (120, 0, 0),
     "century": (1200, 0, 0), "centurie": (1200, 0, 0), "millennium": (12000, 0, 0), "millennia": (12000, 0, 0),
 }  # fmt: skip
+_FRACTIONAL = frozenset({"second", "seconds", "millisecond", "milliseconds"})
+"""The units that keep a fraction of a number that stands before them."""
+_ODD_INTERVAL = re.compile(r"\binterval\b(?:\s|/\*.*?\*/|--[^\n]*\n)*(?:[eE]?'([^']*)'|\$)", re.IGNORECASE | re.DOTALL)
+_ONE_PIECE = re.compile(r"\s*-?\d+(?:\.\d+)?\s*[a-z]+\s*", re.IGNORECASE)
 _PIECE = re.compile(r"\s*(?P<sign>[-+]?)\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]+)", re.IGNORECASE)
 _CLOCK = re.compile(r"\s*(?P<sign>[-+]?)(?P<h>\d+):(?P<m>\d+)(?::(?P<s>\d+)(?:\.(?P<f>\d{1,6}))?)?\s*$")
 _DATE = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})\s*$")
@@ -36,13 +41,18 @@ def number(text: str) -> int | float | Decimal:
 
 
 def interval(text: str, unit: str | None = None, *, whole: bool = False) -> Interval | None:
-    """``INTERVAL 'text' unit``; None where it is not plain enough to be sure. ``whole``: a fraction is cut off."""
+    """``INTERVAL 'text' unit``; None where it is not plain enough to be sure.
+
+    ``whole``: the unit stands outside of the text, so a fraction of a minute and more is cut off.
+    """
     if unit is not None:
         try:
             amount = Decimal(text.strip())
         except ArithmeticError:
             return None
-        return _times(Decimal(int(amount)) if whole else amount, unit)
+        if whole and amount != int(amount) and unit.lower() not in _FRACTIONAL:
+            amount = Decimal(int(amount))
+        return _times(amount, unit)
     total, position = Interval(), 0
     while position < len(text) and text[position:].strip():
         piece = _PIECE.match(text, position)
@@ -57,6 +67,16 @@ def interval(text: str, unit: str | None = None, *, whole: bool = False) -> Inte
             return None
         total = plus(total, part)
     return total
+
+
+@functools.lru_cache(maxsize=64)
+def has_odd_interval(sql: str) -> bool:
+    """Whether a text has an ``INTERVAL '…'`` of one number, one unit and something more: ``'3 days ago'``.
+
+    sqlglot leaves out the rest, and does not say where the literal stands.
+    """
+    found = (match[1] for match in _ODD_INTERVAL.finditer(sql))
+    return any(text is None or (len(_PIECE.findall(text)) == 1 and not _ONE_PIECE.fullmatch(text)) for text in found)
 
 
 def plus(one: Interval, other: Interval) -> Interval:

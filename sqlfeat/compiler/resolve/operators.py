@@ -44,9 +44,10 @@ def _interval(expressions: Expressions, tree: exp.Interval, scope: Scope) -> Exp
     negative = isinstance(bare, exp.Neg)
     literal = bare.this if negative else bare
     if isinstance(literal, exp.Literal):
-        whole = not tree.args.get("fraction_in_string") and "start" not in literal.meta
-        value = literals.interval(literal.name, name, whole=whole)
-        if value is not None:
+        cut = "start" not in literal.meta  # sqlglot took number and unit out of the string, or the string is a number
+        within = cut and tree.args.get("fraction_in_string")
+        value = literals.interval(literal.name, name, whole=not within)
+        if value is not None and not (cut and literals.has_odd_interval(expressions.text)):
             return Constant(span_of(literal), literals.negative(value) if negative else value, "INTERVAL")
         return Call(span_of(literal), "cast", (Constant(span_of(literal), literal.name),), "INTERVAL")
     inner = expressions.resolve(amount, scope)

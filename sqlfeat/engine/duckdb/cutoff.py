@@ -1,7 +1,8 @@
 """Sources as they are seen from a vantage: as they stood at a cutoff, of a sample of entities, in another order.
 
 A row is known from its ``available_at`` on, else from ``available_after`` after its event time, else from its event
-time; one whose known time is null never is. What is immutable, or has no time at all, is always seen whole.
+time; one whose known time is null never is. What is immutable, or has no time at all, is always seen whole. A column
+that is updated in place is null until it is written.
 """
 
 from __future__ import annotations
@@ -51,7 +52,22 @@ def seen(rows: str, columns: Sequence[str], time: TimeFacts, vantage: Vantage) -
         conditions.append(f"{key_hash(vantage.sample.keys)} <= {vantage.sample.threshold}")
     where = f" where {' and '.join(conditions)}" if conditions else ""
     order = f" order by hash({', '.join(quote(name) for name in columns)}, {_SHUFFLE})" if vantage.shuffled else ""
-    return f"select * from {rows}{where}{order}"
+    return f"select {_items(time, vantage)} from {rows}{where}{order}"
+
+
+def _items(time: TimeFacts, vantage: Vantage) -> str:
+    """All columns; what was written into a row after the cutoff is not there yet."""
+    if vantage.cutoff is None or not time.written:
+        return "*"
+    cutoff, hidden = timestamp(vantage.cutoff), []
+    for column, written in time.written:
+        name, when = quote(column), "false"
+        if written.available_at is not None:
+            when = f"{instant(written.available_at)} <= {cutoff}"
+        elif written.available_after is not None and time.event_time is not None:
+            when = f"{after(instant(time.event_time), written.available_after)} <= {cutoff}"
+        hidden.append(f"case when {when} then {name} end as {name}")
+    return f"* replace ({', '.join(hidden)})"
 
 
 def is_sampled(columns: Sequence[str], time: TimeFacts, sample: Sample) -> bool:

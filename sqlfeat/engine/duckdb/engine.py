@@ -19,7 +19,7 @@ from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
 from sqlfeat.compiler.rewriting import with_relations
 from sqlfeat.engine.base import Assembled, FitRows, Record, RowsRequest, Transformed
-from sqlfeat.engine.duckdb import explain, label_rows, predictions, snapshots, sources, standing
+from sqlfeat.engine.duckdb import explain, label_rows, predictions, profile, snapshots, sources, standing
 from sqlfeat.engine.duckdb.build import Builder
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.exact import rounded_float_means, rounded_ratios, rounded_sums
@@ -28,10 +28,12 @@ from sqlfeat.engine.duckdb.naming import names_of, physical, schema_of, source_n
 from sqlfeat.engine.duckdb.plans import BATCH_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.engine.duckdb.publishing import Shown, not_shown, publish
+from sqlfeat.engine.duckdb.pushed_rows import PushedFiles, source_relation
 from sqlfeat.engine.duckdb.state import State
 from sqlfeat.engine.duckdb.transformed import Dictionaries, Transforming
 from sqlfeat.engine.duckdb.windows import FMEAN, FSUM, RATIO
 from sqlfeat.engine.explanation import Explained, ExplainRequest, LabelRows
+from sqlfeat.engine.profile import Profile, ProfileRequest, Shape
 from sqlfeat.errors import EngineError, ProjectError, RunError, SqlfeatError
 from sqlfeat.spec.project import SeedFile, SourceTable, TargetSpec
 
@@ -71,6 +73,7 @@ class DuckDBEngine:
             raise
         self._layouts = Layouts(self._connection, target.path.with_name(f"{target.path.name}.layouts"))
         self._threads = threads or target.threads or os.cpu_count() or 1
+        self.pushed: PushedFiles = {}
         self._names: Callable[[str], str] = _unprepared
         self._seeds: dict[str, str] = {}
 
@@ -78,10 +81,11 @@ class DuckDBEngine:
         return self._state.records()
 
     def source_version(self, table: SourceTable) -> str:
-        return sources.version_of(table, self._root, self._hashes)
+        version = sources.version_of(table, self._root, self._hashes)
+        return sources.with_pushed(version, self.pushed.get(table.id, ()), self._hashes)
 
     def source_files(self, table: SourceTable) -> Sequence[tuple[Path, int, str]]:
-        files = sources.files_of(table, self._root)
+        files = [*sources.files_of(table, self._root), *self.pushed.get(table.id, ())]
         return [(file, file.stat().st_size, self._hashes.of(file)) for file in files]
 
     def seed_version(self, seed: SeedFile) -> str:
@@ -103,10 +107,12 @@ class DuckDBEngine:
         }
         for table in manifest.sources.values():
             with suppress(ProjectError):  # a source that nothing selected reads may be missing
-                self._prepare_source(table, known)
+                self._prepare_source(table, manifest, known)
 
-    def _prepare_source(self, table: SourceTable, known: Mapping[tuple[str, str], str | None]) -> None:
-        text = sources.reader(table, self._root)
+    def _prepare_source(
+        self, table: SourceTable, manifest: Manifest, known: Mapping[tuple[str, str], str | None]
+    ) -> None:
+        text = source_relation(table, self._root, manifest.columns.get(table.id, ()), self.pushed)
         if known.get((source_schema(table.source), table.name)) == text:
             return
         name = source_name(table.source, table.name)
@@ -255,11 +261,45 @@ class DuckDBEngine:
     def events_from(self, model: CompiledModel, at: datetime) -> pa.Table:
         return self._guarded(lambda: snapshots.events(self._connection, model, at))
 
+    def history_of(self, model: CompiledModel, keys: pa.Table) -> pa.Table:
+        return self._guarded(lambda: snapshots.history(self._connection, model, keys))
+
+    def events_of(self, model: CompiledModel, keys: pa.Table) -> pa.Table:
+        return self._guarded(lambda: snapshots.events_of(self._connection, model, keys))
+
     def predictions(self, name: str) -> str | None:
         return self._guarded(lambda: predictions.find(self._connection, self._schema, name))
 
     def write_predictions(self, name: str, rows: pa.RecordBatchReader, *, append: bool) -> None:
         self._guarded(lambda: predictions.write(self._connection, self._schema, name, rows, append=append))
+
+    def monitored(self, name: str) -> str | None:
+        return self._guarded(lambda: predictions.find(self._connection, self._schema, name, predictions.MONITORED))
+
+    def keep_monitored(self, name: str, rows: pa.Table) -> None:
+        def keep() -> None:
+            mark, reader = predictions.MONITORED, rows.to_reader()
+            predictions.write(self._connection, self._schema, name, reader, append=True, mark=mark)
+
+        self._guarded(keep)
+
+    def profile(self, rows: Assembled | str, request: ProfileRequest) -> Profile:
+        def profiled() -> Profile:
+            if not request.hold:
+                return profile.profile(self._connection.arrow, self._relation(rows), request)
+            with profile.held(self._connection, self._relation(rows), request) as (held, rest):
+                return profile.profile(self._connection.arrow, held, rest)
+
+        return self._guarded(profiled)
+
+    def values_beyond(self, rows: Assembled | str, request: ProfileRequest, shape: Shape, most: int) -> Sequence[str]:
+        def found() -> Sequence[str]:
+            return profile.values_beyond(self._connection.arrow, self._relation(rows), request, shape, most)
+
+        return self._guarded(found)
+
+    def _relation(self, rows: Assembled | str) -> str:
+        return f"temp.{rows.relation}" if isinstance(rows, Assembled) else with_relations(rows, self._names).text
 
     def interrupt(self) -> None:
         self._connection.interrupt()

@@ -25,6 +25,7 @@ from sqlfeat.engine.duckdb.engine import DuckDBEngine
 from sqlfeat.engine.duckdb.layout import instant
 from sqlfeat.engine.duckdb.lookup import ROWS
 from sqlfeat.engine.duckdb.naming import physical, schema_of, source_name, source_schema
+from sqlfeat.engine.duckdb.pushed_rows import source_relation
 from sqlfeat.errors import RunError
 from sqlfeat.spec.project import SeedFile, SourceTable, TargetSpec
 
@@ -65,10 +66,13 @@ class ScratchEngine(DuckDBEngine):
         set_clock(self._connection, vantage.clock)
         super().prepare(self._manifest)
 
-    def _prepare_source(self, table: SourceTable, known: Mapping[tuple[str, str], str | None]) -> None:
+    def _prepare_source(
+        self, table: SourceTable, manifest: Manifest, known: Mapping[tuple[str, str], str | None]
+    ) -> None:
         name = source_name(table.source, table.name)
         columns = [column.name for column in self._manifest.columns[table.id]]
-        text = seen(sources.reader(table, self._root), columns, self._times[table.id], self._vantage)
+        rows = source_relation(table, self._root, self._manifest.columns[table.id], self.pushed)
+        text = seen(rows, columns, self._times[table.id], self._vantage)
         kind = "table" if self._vantage.shuffled else "view"  # a view's order may be forgotten where it is read
         self._connection.execute(f"create schema if not exists {quote(source_schema(table.source))}")
         self._connection.execute(f"create or replace {kind} {name} as {text}")

@@ -7,6 +7,7 @@ strict lookups the one before; of its events those that some window can still re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from sqlfeat.base.names import literal, quote
 from sqlfeat.compiler.manifest import CompiledModel
-from sqlfeat.engine.base import EVENT_AT, KEY, KNOWN_AT, UNTIL_AT, USABLE_AT
+from sqlfeat.engine.base import AVAILABLE_AT, EVENT_AT, KEY, KNOWN_AT, RANK, UNTIL_AT, USABLE_AT
 from sqlfeat.engine.duckdb import layout
 from sqlfeat.engine.duckdb.columns import as_int64
 from sqlfeat.engine.duckdb.connection import Connection
@@ -27,6 +28,8 @@ from sqlfeat.engine.duckdb.search import last_not_after
 from sqlfeat.engine.duckdb.windows import Asked, WindowsAt, bounds_of, tokens_sql
 
 _ROWS = "sqlfeat_snapshot_rows"
+_UNORDERED = ("count", "sum", "avg", "mean", "min", "max")
+"""Aggregates that are the same in whatever order their events come."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,6 +38,15 @@ def features_of(view: CompiledModel) -> tuple[str, ...]:
     columns = view.window_view.plain if view.window_view else view.column_names
     keys = {key.casefold() for key in view.keys}
     return tuple(name for name in columns if name.casefold() not in keys)
+
+
+def ranked_columns(view: CompiledModel) -> tuple[str, ...]:
+    """The columns of an event that say which of two comes first, where it matters: for those that are pushed later."""
+    assert view.window_view is not None
+    aggregates = view.window_view.aggregates
+    if not view.time.unique_key and all(aggregate.function in _UNORDERED for aggregate in aggregates):
+        return ()
+    return features_of(view)
 
 
 def states(
@@ -99,8 +111,20 @@ def events(connection: Connection, view: CompiledModel, at: datetime) -> pa.Tabl
     """The events of a view that a window can reach at an instant or later, by entity and in the order of aggregates.
 
     Columns: the keys as ``k0`` …, ``EVENT_AT``, ``KNOWN_AT`` and ``UNTIL_AT`` (the greatest number for never) in
-    microseconds since 1970, then what the aggregates read.
+    microseconds since 1970, then what the aggregates read; where there are :func:`ranked_columns`, ``AVAILABLE_AT`` and
+    these.
     """
+    assert view.window_view is not None
+    instant = _timestamp(at)
+    conditions = [f"({UNTIL} is null or {UNTIL} >= {instant})"]
+    edges = {bounds_of(aggregate)[1] for aggregate in view.window_view.aggregates}
+    if None not in edges:
+        reach = " or ".join(f"{EVENT} >= {edge.before(instant)}" for edge in edges if edge is not None)
+        conditions.append(f"({reach})")
+    return connection.arrow(_events_sql(view, physical(view.name, view.fingerprint, "events"), conditions))
+
+
+def _events_sql(view: CompiledModel, relation: str, conditions: Sequence[str]) -> str:
     assert view.window_view is not None
     keys = "".join(f"{quote(key)} as {KEY}{i}, " for i, key in enumerate(view.keys))
     times = (
@@ -108,18 +132,46 @@ def events(connection: Connection, view: CompiledModel, at: datetime) -> pa.Tabl
         f"coalesce({_microseconds(UNTIL)}, 9223372036854775807) as {UNTIL_AT}"
     )
     read = "".join(f", {quote(argument.column)}" for argument in view.window_view.arguments)
-    instant = _timestamp(at)
-    conditions = [*(f"{quote(key)} is not null" for key in view.keys), f"{EVENT} is not null"]
-    conditions += [f"{AVAILABLE} is not null", f"({UNTIL} is null or {UNTIL} >= {instant})"]
-    edges = {bounds_of(aggregate)[1] for aggregate in view.window_view.aggregates}
-    if None not in edges:
-        reach = " or ".join(f"{EVENT} >= {edge.before(instant)}" for edge in edges if edge is not None)
-        conditions.append(f"({reach})")
+    if ranked := ranked_columns(view):
+        read += f", {_microseconds(AVAILABLE)} as {AVAILABLE_AT}" + "".join(f", {quote(name)}" for name in ranked)
+    known = [*(f"{quote(key)} is not null" for key in view.keys), f"{EVENT} is not null", f"{AVAILABLE} is not null"]
     order = ", ".join([*(f"{KEY}{i}" for i in range(len(view.keys))), ROW])
-    return connection.arrow(
-        f"select {keys}{times}{read} from {physical(view.name, view.fingerprint, 'events')} "
-        f"where {' and '.join(conditions)} order by {order}"
-    )
+    return f"select {keys}{times}{read} from {relation} where {' and '.join([*known, *conditions])} order by {order}"
+
+
+def history(connection: Connection, view: CompiledModel, keys: pa.Table) -> pa.Table:
+    """Every row of some entities that lookups can use, by entity and by when it becomes usable; ``keys`` names them.
+
+    Columns: those of :func:`states`, and ``RANK``, which is the greater of two rows of one entity that would win.
+    """
+    columns = view.window_view.plain if view.window_view else view.column_names
+    shape = Shape(view.keys, view.time, columns)
+    types = {column.name: column.type for column in view.columns}
+    relation = physical(view.name, view.fingerprint, "events" if view.window_view else "")
+    listed = ", ".join(f"t.{quote(name)}" for name in columns)
+    named = "".join(f"cast({quote(key)} as {types[key]}) as {KEY}{i}, " for i, key in enumerate(view.keys))
+    partition = f"partition by {', '.join(quote(key) for key in view.keys)} " if view.keys else ""
+    rank = f"row_number() over ({partition}order by {shape.ranking(ties=True)})"
+    shown = "".join(f", cast({quote(name)} as {types[name]}) as {quote(name)}" for name in features_of(view))
+    usable = f"greatest({shape.event}, {shape.available})"
+    known = " and ".join([f"{shape.event} is not null", f"{shape.available} is not null"])
+    order = ", ".join([*(f"{KEY}{i}" for i in range(len(view.keys))), USABLE_AT, RANK])
+    with connection.registered(_ROWS, keys):
+        return connection.arrow(
+            f"select {named}{_microseconds(usable)} as {USABLE_AT}, {_microseconds(shape.event)} as {EVENT_AT}{shown}, "
+            f"{rank} as {RANK} from (select {listed} from {relation} as t {_semi(view)}) where {known} order by {order}"
+        )
+
+
+def events_of(connection: Connection, view: CompiledModel, keys: pa.Table) -> pa.Table:
+    """Every event of some entities, in the order and with the columns of :func:`events`."""
+    relation = physical(view.name, view.fingerprint, "events")
+    with connection.registered(_ROWS, keys):
+        return connection.arrow(_events_sql(view, f"(select t.* from {relation} as t {_semi(view)})", ["true"]))
+
+
+def _semi(view: CompiledModel) -> str:
+    return f"semi join {_ROWS} using ({', '.join(quote(key) for key in view.keys)})" if view.keys else ""
 
 
 def window_types(connection: Connection, view: CompiledModel) -> tuple[dict[str, str], pa.Schema]:

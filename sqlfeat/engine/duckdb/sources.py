@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlfeat.base.files import sha256
+from sqlfeat.base.files import sha256, sha256_text
 from sqlfeat.base.names import literal
 from sqlfeat.errors import ProjectError
 from sqlfeat.spec.project import SeedFile, SourceTable
@@ -103,6 +103,11 @@ def seed_reader(seed: SeedFile, root: Path) -> str:
 def version_of(table: SourceTable, root: Path, hashes: Hashes) -> str:
     """A hash of the content of all files of a source, in the order in which they are read."""
     return _combined(files_of(table, root), hashes.of)
+
+
+def with_pushed(version: str, pushed: Sequence[Path], hashes: Hashes) -> str:
+    """The version of a source with files that were pushed to it."""
+    return version if not pushed else sha256_text(" ".join([version, *map(hashes.of, pushed)]))[:32]
 
 
 def seed_version(seed: SeedFile, root: Path, hashes: Hashes) -> str:

@@ -23,3 +23,10 @@ def before(instant: int, span: Duration) -> int:
         return -FOREVER
     earlier = date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
     return (earlier.toordinal() - _EPOCH) * DAY + rest - span.microseconds
+
+
+def after(instant: int, span: Duration) -> int:
+    """The instant that lies so long after another one; what is infinite stays so."""
+    if abs(instant) >= FOREVER:
+        return instant
+    return before(instant, Duration(-span.months, -span.microseconds, span.suffix))

@@ -39,7 +39,7 @@ class Expressions:
         self._columns = columns
         self._relation = relation
         self._engine = engine
-        self._names = list(items)
+        self.names = list(items)
         types = {key: typed.sql for key, typed in columns.items()}
         alone: dict[str, Compiled] = {}
         self.slow: dict[str, str] = {}
@@ -59,6 +59,11 @@ class Expressions:
             self._functions = [made.function for made in alone.values()]
         self.types = {name: made.type for name, made in alone.items()}
 
+    def listed(self, row: Mapping[Key, Any]) -> list[Any]:
+        """The values in the order of the expressions; raises as ``values``."""
+        found = self.values(row)
+        return [found[name] for name in self.names]
+
     def values(self, row: Mapping[Key, Any]) -> dict[str, Any]:
         """The value of each expression.
 
@@ -72,7 +77,7 @@ class Expressions:
         except ExpressionError as error:
             raise RunError("expression-failed", f"An expression has no value for these values: {error}") from error
         except NotCovered:
-            return self._asked(self._names, row)
+            return self._asked(self.names, row)
 
     def _asked(self, names: Sequence[str], row: Mapping[Key, Any]) -> dict[str, Any]:
         """The same by DuckDB, over the same values."""

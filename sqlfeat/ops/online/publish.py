@@ -12,21 +12,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from sqlfeat.compiler import fingerprint
 from sqlfeat.compiler.manifest import CompiledModel
-from sqlfeat.engine.base import EVENT_AT, KEY, KNOWN_AT, UNTIL_AT, USABLE_AT
+from sqlfeat.engine.base import AVAILABLE_AT, EVENT_AT, KEY, KNOWN_AT, UNTIL_AT, USABLE_AT
+from sqlfeat.engine.duckdb.layout import Shape
 from sqlfeat.errors import StoreError, UsageError
 from sqlfeat.ops.events import notify
 from sqlfeat.ops.features import make_views
-from sqlfeat.ops.online.published import PublishedView, PublishedWindows, table_of
+from sqlfeat.ops.online.published import ENTITIES, PublishedView, PublishedWindows, Ranking, table_of
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.session import Session
 from sqlfeat.store import registry
 from sqlfeat.store.entity_records import EventColumn, first_of_each
 from sqlfeat.store.online import Image, OnlineStore, Snapshot, Written
 from sqlfeat.store.online_lmdb import LmdbStore
+from sqlfeat.store.online_redis import RedisStore
 from sqlfeat.store.row_codec import Column
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,15 +59,12 @@ class Publication:
 
 
 def online_store(session: Session) -> OnlineStore:
-    """The project's online store.
-
-    Raises:
-        UsageError: the project names a store that this sqlfeat cannot write.
-    """
+    """The project's online store."""
     said = session.spec.online
-    kind = said.get("store", "lmdb")
-    if kind != "lmdb":
-        raise UsageError("no-online-store", f"The online store {kind!r} is not built into this sqlfeat.")
+    if said.get("store") == "redis":
+        return RedisStore(
+            said["url"], said["namespace"] or session.spec.name, timeout=said["timeout"], clock=session.clock
+        )
     return LmdbStore(Path(said.get("path") or session.spec.root / "target" / "online"), clock=session.clock)
 
 
@@ -84,7 +84,7 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
     Raises:
         UsageError: ``no-online-views`` where no feature view is online.
         RunError: a model that is needed failed.
-        StoreError: the store cannot be written.
+        StoreError: the store cannot be written, or not be reached (``online-store-down``).
     """
     started = session.clock.monotonic()
     views = online_views(session)
@@ -92,10 +92,12 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
         raise UsageError(
             "no-online-views", "No feature view is online.", hint="say config(online=true) in those that are served."
         )
-    make_views(session, [view.id for view in views])
-    instant = (at or session.clock.now()).astimezone(UTC)
-    described = {view.name: _Described(session, view, instant) for view in views}
     store = online_store(session)
+    store.newest()  # a server that is down is better found now than after an hour's work
+    with session.holding_pushes() as taken_up:
+        make_views(session, [view.id for view in views])
+    instant = (at or session.clock.now()).astimezone(UTC)
+    described = {view.name: _Described(session, view, instant, taken_up) for view in views}
     carried = _carried(session, store, {table_of(view) for view in views})
     body = {
         "project": session.spec.name,
@@ -110,6 +112,8 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
         written = store.publish(body, images, incremental=incremental)
     finally:
         carried.close()
+    if session.pushes is not None and isinstance(store, LmdbStore):
+        session.pushes.drop(store.taken_up())
     seconds = session.clock.monotonic() - started
     names = tuple(view.name for view in views)
     done = Publication(written, instant, names, tuple(view.table for view in carried.views), seconds)
@@ -128,7 +132,7 @@ def _microseconds(instant: datetime) -> int:
 class _Described:
     """One view with its rows: the description that goes into the manifest, and the images of its tables."""
 
-    def __init__(self, session: Session, view: CompiledModel, at: datetime) -> None:
+    def __init__(self, session: Session, view: CompiledModel, at: datetime, taken_up: int) -> None:
         self._states = session.engine.states_from(view, at)
         self._events = session.engine.events_from(view, at) if view.window_view else None
         keys = len(view.keys)
@@ -150,6 +154,7 @@ class _Described:
             event_time=view.time.event_time,
             ttl=view.time.ttl if view.time.event_time else None,
             windows=_windows(session, view, self._events) if self._events is not None else None,
+            ranking=ranking_of(view, taken_up),
         )
 
     def images(self) -> Iterator[Image]:
@@ -160,6 +165,8 @@ class _Described:
         yield Image(view.table, _encoded(view, self._states, keys, states.encode))
         if self._events is not None:
             yield Image(view.event_table, _encoded(view, self._events, keys, view.event_codec.encode))
+            if view.has_identities:
+                yield Image(view.identity_table, [_identities(view, self._events)])
 
 
 def _encoded(view: PublishedView, table: pa.Table, keys: int, encode: Any) -> Iterator[tuple[pa.Array, pa.Array]]:
@@ -176,11 +183,43 @@ def _encoded(view: PublishedView, table: pa.Table, keys: int, encode: Any) -> It
 def _windows(session: Session, view: CompiledModel, events: pa.Table) -> PublishedWindows:
     assert view.window_view is not None
     own = [field for field in events.schema if not field.name.startswith(KEY)]
-    times = {EVENT_AT, KNOWN_AT, UNTIL_AT}
-    read = tuple(EventColumn(field.name, field.type, field.name not in times) for field in own)
+    times = {EVENT_AT, KNOWN_AT, UNTIL_AT, AVAILABLE_AT}
+    columns = [EventColumn(field.name, field.type, field.name not in times) for field in own]
+    ranks = events.column_names.index(AVAILABLE_AT) - len(view.keys) if AVAILABLE_AT in events.column_names else None
+    read, ranked = tuple(columns[:ranks]), tuple(columns[ranks:]) if ranks is not None else ()
     windows = view.window_view
     types, made = session.engine.window_types(view)
-    return PublishedWindows(read, windows.aggregates, windows.items, types, {field.name: field.type for field in made})
+    kinds = {field.name: field.type for field in made}
+    return PublishedWindows(read, windows.aggregates, windows.items, types, kinds, ranked)
+
+
+def _identities(view: PublishedView, events: pa.Table) -> tuple[pa.Array, pa.Array]:
+    """The unique keys of a view's events, and the keys of the entities that have versions of each."""
+    named = {column.name: events.column(place) for place, column in enumerate(view.keys)}
+    columns = [named[name] if name in named else events[name] for name in view.ranking.unique_key]
+    whole = np.ones(events.num_rows, np.bool_)
+    for column in columns:
+        whole &= column.is_valid().to_numpy()
+    found = pa.table(columns, names=list(view.ranking.unique_key))
+    made = pa.table([view.identity_codec.encode(found), view.key_codec.encode(events)], names=["identity", "entity"])
+    grouped = made.filter(pa.array(whole)).group_by("identity").aggregate([("entity", "distinct")])
+    entities = pa.table([grouped["entity_distinct"].cast(ENTITIES.columns[0].type)], names=["entities"])
+    return grouped["identity"].combine_chunks(), ENTITIES.encode(entities)
+
+
+def ranking_of(view: CompiledModel, taken_up: int) -> Ranking:
+    """What decides between rows of a view."""
+    columns = view.window_view.plain if view.window_view else view.column_names
+    names = {name.casefold(): name for name in columns}
+    shape = Shape(view.keys, view.time, columns)
+    return Ranking(
+        available_at=names.get((view.time.available_at or "").casefold()),
+        available_after=view.time.available_after,
+        ties=tuple(names[name.casefold()] for name in (*view.time.tie_breaker, *shape.remaining)),
+        declared_ties=len(view.time.tie_breaker),
+        unique_key=tuple(names[name.casefold()] for name in view.time.unique_key),
+        taken_up=taken_up,
+    )
 
 
 def _images(described: Mapping[str, _Described], carried: _Carried) -> Iterator[Image]:
@@ -203,6 +242,7 @@ class _Carried:
         for view in self.views:
             assert self._snapshot is not None
             tables = [view.table, *([view.event_table] if view.windows else [])]
+            tables += [view.identity_table] if view.has_identities else []
             for name in tables:
                 keys, values = [], []
                 for key, value in self._snapshot.items(name):
@@ -219,7 +259,9 @@ def _carried(session: Session, store: OnlineStore, current: set[str]) -> _Carrie
     wanted = _features_of_aliases(session)
     try:
         snapshot = store.open()
-    except StoreError:
+    except StoreError as error:
+        if error.code == "online-store-down":  # what it has is not known, and must not be lost
+            raise
         return _Carried(None, ())
     views = [PublishedView.from_dict(table, said) for table, said in snapshot.manifest["views"].items()]
     kept = tuple(

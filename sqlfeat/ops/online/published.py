@@ -6,8 +6,8 @@ feature at any instant that the snapshot covers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -15,10 +15,30 @@ import pyarrow as pa
 from sqlfeat.compiler.manifest import CompiledModel, WindowAggregate, WindowCall, WindowItem
 from sqlfeat.spec.duration import Duration
 from sqlfeat.store.entity_records import EventCodec, EventColumn, KeyCodec, StateCodec
-from sqlfeat.store.row_codec import Column
+from sqlfeat.store.row_codec import Column, RowCodec
 
 EVENTS = "/events"
 """What the name of the table of a view's events ends in."""
+ENTITIES = RowCodec([Column("entities", pa.list_(pa.binary()))])
+"""The keys of entities that have versions of an event, as they lie under its identity."""
+IDENTITIES = "/identities"
+"""The same of the table in which an event's unique key leads to the keys of entities that have versions of it."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What decides between rows: when they were known, and the columns that break ties, those not declared too.
+
+    ``unique_key`` are the columns that identify an event. ``taken_up`` is the number of the last pushed event that the
+    snapshot has in itself.
+    """
+
+    available_at: str | None = None
+    available_after: Duration | None = None
+    ties: tuple[str, ...] = ()
+    declared_ties: int = 0
+    unique_key: tuple[str, ...] = ()
+    taken_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -26,6 +46,7 @@ class PublishedWindows:
     """The windows of a view: what they read of an event, their aggregates, and the columns made of them.
 
     ``types`` are the DuckDB types of what is read and of every token, ``made`` the Arrow types of tokens and items.
+    ``ranked`` are columns of an event beside those: what says which of two comes first.
     """
 
     read: tuple[EventColumn, ...]
@@ -33,6 +54,7 @@ class PublishedWindows:
     items: tuple[WindowItem, ...]
     types: Mapping[str, str]
     made: Mapping[str, pa.DataType]
+    ranked: tuple[EventColumn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +64,7 @@ class PublishedView:
     ``as_of`` is the instant from which it can be read, in microseconds since 1970. ``keys`` and ``columns`` have their
     Arrow types, ``types`` maps all of them, windows included, to DuckDB's. ``features`` maps a column to its
     fingerprint. ``current`` is False for a definition that the project has no more, and some alias still needs.
+    ``is_live`` tells whether events were pushed that the snapshot has not.
     """
 
     name: str
@@ -56,10 +79,37 @@ class PublishedView:
     ttl: Duration | None
     windows: PublishedWindows | None
     current: bool = True
+    ranking: Ranking = Ranking()
+    is_live: Callable[[str], bool] | None = field(default=None, compare=False, repr=False)
 
     @property
     def event_table(self) -> str:
         return self.table + EVENTS
+
+    @property
+    def identity_table(self) -> str:
+        return self.table + IDENTITIES
+
+    @property
+    def has_identities(self) -> bool:
+        """Whether events can be told by a unique key."""
+        return self.windows is not None and bool(self.ranking.unique_key) and not self.identity_problem
+
+    @property
+    def identity_problem(self) -> str | None:
+        """The column of the unique key that cannot be looked up by, if there is one."""
+        columns = self._identity_columns
+        wrong = (c.name for c in columns if pa.types.is_nested(c.type) or pa.types.is_interval(c.type))
+        return next(wrong, None)
+
+    @property
+    def identity_codec(self) -> KeyCodec:
+        return KeyCodec(self._identity_columns)
+
+    @property
+    def _identity_columns(self) -> list[Column]:
+        types = {column.name: column.type for column in (*self.keys, *self.columns)}
+        return [Column(name, types[name]) for name in self.ranking.unique_key]
 
     @property
     def key_codec(self) -> KeyCodec:
@@ -71,7 +121,7 @@ class PublishedView:
 
     @property
     def event_codec(self) -> EventCodec:
-        return EventCodec(self.windows.read if self.windows else ())
+        return EventCodec((*self.windows.read, *self.windows.ranked) if self.windows else ())
 
     def as_dict(self) -> dict[str, Any]:
         """The view as plain values."""
@@ -87,6 +137,7 @@ class PublishedView:
             "event_time": self.event_time,
             "ttl": _duration(self.ttl),
             "current": self.current,
+            "ranking": {**asdict(self.ranking), "available_after": _duration(self.ranking.available_after)},
             "windows": None
             if windows is None
             else {
@@ -95,6 +146,7 @@ class PublishedView:
                 "items": [{**asdict(item), "tokens": list(item.tokens)} for item in windows.items],
                 "types": dict(windows.types),
                 "made": {name: _type(kind) for name, kind in windows.made.items()},
+                "ranked": [{**_column(column), "nullable": column.nullable} for column in windows.ranked],
             },
         }
 
@@ -114,6 +166,7 @@ class PublishedView:
             event_time=said["event_time"],
             ttl=_duration_of(said["ttl"]),
             current=said["current"],
+            ranking=_ranking_of(said.get("ranking", {})),
             windows=None
             if windows is None
             else PublishedWindows(
@@ -122,6 +175,7 @@ class PublishedView:
                 tuple(WindowItem(i["name"], i["sql"], tuple(i["tokens"])) for i in windows["items"]),
                 windows["types"],
                 {name: _type_of(text) for name, text in windows["made"].items()},
+                tuple(EventColumn(c["name"], _type_of(c["type"]), c["nullable"]) for c in windows.get("ranked", ())),
             ),
         )
 
@@ -154,6 +208,17 @@ def _duration(span: Duration | None) -> dict[str, Any] | None:
 
 def _duration_of(said: Mapping[str, Any] | None) -> Duration | None:
     return None if said is None else Duration(**said)
+
+
+def _ranking_of(said: Mapping[str, Any]) -> Ranking:
+    return Ranking(
+        said.get("available_at"),
+        _duration_of(said.get("available_after")),
+        tuple(said.get("ties", ())),
+        said.get("declared_ties", 0),
+        tuple(said.get("unique_key", ())),
+        said.get("taken_up", 0),
+    )
 
 
 def _aggregate(aggregate: WindowAggregate) -> dict[str, Any]:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlfeat.base.names import did_you_mean
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import UsageError
 from sqlfeat.ops.online.calendar import before
 from sqlfeat.ops.online.items import WindowItems
+from sqlfeat.ops.online.merged import Merging, PushedRows
 from sqlfeat.ops.online.published import PublishedView
 from sqlfeat.spec.duration import Duration
 from sqlfeat.store.online import Snapshot
+from sqlfeat.store.pushed import PUSHED
 
 FOUND, EXPIRED, MISSING = "found", "expired", "missing"
 """What became of a lookup: a row that holds, only a row older than its ttl, none at all."""
 
 
-@dataclass(frozen=True)
-class Read:
+class Read(NamedTuple):
     """The features of an entity, plain and in the order asked, and what became of its row."""
 
     values: tuple[Any, ...]
@@ -51,6 +53,8 @@ class ViewReader:
         self._keys = view.key_codec
         self._states = view.state_codec
         self._events = view.event_codec
+        self._is_live = view.is_live
+        self._merging = Merging(view) if view.is_live is not None else None
         plain = {column.name: 2 + place for place, column in enumerate(view.columns)}
         items = [item.name for item in view.windows.items] if view.windows else []
         windowed = [name for name in columns if name in items]
@@ -64,6 +68,8 @@ class ViewReader:
                 f"The published view {view.name} has no column {unknown!r}.",
                 hint=did_you_mean(unknown, [*plain, *items]),
             )
+        self._nothing = (None,) * len(columns)
+        self._take = None if windowed else _taker([plain[name] for name in columns])
         self._picks = [(True, windowed.index(name)) if name in items else (False, plain[name]) for name in columns]
 
     @property
@@ -71,23 +77,43 @@ class ViewReader:
         """The columns for which an in-memory engine is asked at every request."""
         return self._windows.slow if self._windows else []
 
+    def encode_key(self, keys: Sequence[Any]) -> bytes:
+        """The bytes under which an entity is kept: plain values of the view's keys, in their order, none null."""
+        return self._keys.encode_one(keys)
+
     def wanted(self, keys: Sequence[Any]) -> list[tuple[str, bytes]]:
         """What is to be fetched for an entity: plain values of the view's keys, in their order, none null."""
-        key = self._keys.encode_one(keys)
+        return self.wanted_by(self._keys.encode_one(keys))
+
+    def wanted_by(self, key: bytes) -> list[tuple[str, bytes]]:
+        """The same by the bytes of the key."""
         wanted = [(self.view.table, key)] if self._has_plain or not self._has_windows else []
-        return [*wanted, *([(self.view.event_table, key)] if self._has_windows else [])]
+        if self._has_windows:
+            wanted.append((self.view.event_table, key))
+        if self._is_live is not None and self._is_live(self.view.table):
+            wanted.append((self.view.table + PUSHED, key))
+        return wanted
 
     def read(self, fetched: Sequence[bytes | None] | None, t: int) -> Read:
         """The features at an instant from what was fetched; None for an entity whose key is null."""
+        if self._take is not None and (fetched is None or len(fetched) == 1):
+            row, status = self._row(fetched[0] if fetched else None, None, t)
+            values = self._take(row) if row is not None and status == FOUND else self._nothing
+            return Read(values, status, None if row is None else row[1])
         given = list(fetched) if fetched is not None else []
         data = given.pop(0) if given and (self._has_plain or not self._has_windows) else None
-        row, status = self._row(data, t)
+        events = given.pop(0) if given and self._has_windows else None
+        pushed = self._merging.decoded(given[0]) if given and self._merging is not None else None
+        row, status = self._row(data, pushed, t)
         windows: Sequence[Any] = ()
         if self._has_windows:
             assert self._windows is not None
-            events = given[0] if given else None
-            windows = self._windows.at(self._events.decode(events) if events else None, t, strict=self.strict)
-            if not self._has_plain and events:
+            block = self._events.decode(events) if events else None
+            if pushed is not None:
+                assert self._merging is not None
+                block = self._merging.block(block, pushed)
+            windows = self._windows.at(block, t, strict=self.strict)
+            if not self._has_plain and block is not None:
                 status = FOUND  # of a view whose windows alone are asked for, the events are what is there
         fresh = row if status == FOUND else None
         values = tuple(
@@ -96,16 +122,28 @@ class ViewReader:
         )
         return Read(values, status, None if row is None else row[1])
 
-    def _row(self, data: bytes | None, t: int) -> tuple[tuple[Any, ...] | None, str]:
-        if not data:
+    def _row(self, data: bytes | None, pushed: PushedRows | None, t: int) -> tuple[tuple[Any, ...] | None, str]:
+        row = None
+        for one in reversed(self._states.decode(data)) if data else ():
+            if one[0] < t or (one[0] == t and not self.strict):
+                row = one
+                break
+        if pushed is not None:
+            assert self._merging is not None
+            row = self._merging.latest(row, pushed.own, t, strict=self.strict)
+        if row is None:
             return None, MISSING
-        rows = self._states.decode(data)
-        for row in reversed(rows):
-            if row[0] < t or (row[0] == t and not self.strict):
-                if self._ttl is not None and row[1] < before(t, self._ttl):
-                    return row, EXPIRED
-                return row, FOUND
-        return None, MISSING
+        if self._ttl is not None and row[1] < before(t, self._ttl):
+            return row, EXPIRED
+        return row, FOUND
+
+
+def _taker(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """What takes some places of a row, in the order asked."""
+    if len(places) > 1 and list(places) != list(range(places[0], places[0] + len(places))):
+        return itemgetter(*places)
+    first = places[0] if places else 0
+    return itemgetter(slice(first, first + len(places)))
 
 
 def _shorter(view: PublishedView, ttl: Duration | None) -> Duration | None:
@@ -126,4 +164,7 @@ def check_instant(view: PublishedView, t: int) -> None:
 
 def views_of(snapshot: Snapshot) -> dict[str, PublishedView]:
     """The definitions that a snapshot has, by the names of their tables."""
-    return {table: PublishedView.from_dict(table, said) for table, said in snapshot.manifest["views"].items()}
+    pushed = getattr(snapshot, "pushed", None)  # a store that takes no pushes has none
+    is_live = pushed.is_live if pushed is not None else None
+    views = snapshot.manifest["views"].items()
+    return {table: replace(PublishedView.from_dict(table, said), is_live=is_live) for table, said in views}

@@ -7,9 +7,10 @@ that a registered version can carry its own; :class:`BoundPlan` ties one to a sn
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlglot.tokenizer_core import TokenType
 
@@ -36,7 +37,8 @@ class RequestPlan:
     ``columns`` are those that a request must carry; both map names to DuckDB types. ``outputs`` maps model inputs to
     (expression, DuckDB type); ``steps`` are expressions by name that come before them, each group over what is known by
     then (those of transforms). ``features`` maps ``view.column`` to the fingerprint of its definition, ``dictionaries``
-    a mark to the list that expressions of transforms seek places in.
+    a mark to the list that expressions of transforms seek places in. ``keys`` are the columns that identify a row, with
+    their types: a request may bring them along for the log.
     """
 
     training_set: str
@@ -48,6 +50,7 @@ class RequestPlan:
     features: Mapping[str, str]
     steps: tuple[Mapping[str, str], ...] = ()
     dictionaries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as plain values."""
@@ -60,6 +63,7 @@ class RequestPlan:
             "features": dict(self.features),
             "steps": [[list(step) for step in steps.items()] for steps in self.steps],
             "dictionaries": {mark: list(levels) for mark, levels in self.dictionaries.items()},
+            "keys": dict(self.keys),
         }
 
     @classmethod
@@ -75,6 +79,7 @@ class RequestPlan:
             features=said["features"],
             steps=tuple(dict(steps) for steps in said["steps"]),
             dictionaries={mark: tuple(levels) for mark, levels in said["dictionaries"].items()},
+            keys=said.get("keys", {}),
         )
 
 
@@ -108,6 +113,7 @@ def plan_of(model: CompiledModel, features: Mapping[str, str]) -> RequestPlan:
         features=features,
         steps=tuple(steps),
         dictionaries=plan.dictionaries,
+        keys={output.name: output.type for output in plan.outputs if output.role == "key"},
     )
 
 
@@ -131,13 +137,17 @@ def _layers(text: str) -> list[dict[str, str]]:
     return [items]
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The model inputs of one request row, plain; what became of each view's lookup, and the times of their rows."""
+class Answer(NamedTuple):
+    """The model inputs of one request row, plain; what became of each view's lookup, and the times of their rows.
+
+    ``request`` and ``at`` are what was asked: the row's columns, plain, and the instant.
+    """
 
     values: tuple[Any, ...]
     statuses: Mapping[str, str]
     event_times: Mapping[str, int | None]
+    request: Mapping[str, Any]
+    at: int
 
 
 class BoundPlan:
@@ -155,14 +165,20 @@ class BoundPlan:
         named = {plan.as_of[0]: plan.as_of[1], **plan.columns}
         arrow = engine.arrow_types(list(named.values()))
         self.typed = {name: Typed(kind, arrow[kind]) for name, kind in named.items()}
+        fields = {(one.name, name): f"{one.name}.{quote(name)}" for one in plan.lookups for name in one.columns}
+        self._parts, made = self._divided(fields)
+        texts = [sql for one in plan.lookups for _, sql in one.keys]
+        texts += [sql for steps in plan.steps for sql in steps.values()] + list(made.values())
+        self._read = _mentioned(fields, texts)
         columns: dict[Key, Typed] = {**self.typed}
-        self._levels: list[list[tuple[Lookup, Expressions]]] = []
+        self._levels: list[list[_Asking]] = []
         for lookups in _in_levels(plan.lookups):
-            self._levels.append([(one, self._key_expressions(one, dict(columns), engine)) for one in lookups])
+            self._levels.append(self._asking(lookups, dict(columns), engine))
             for one in lookups:
-                view = self._readers[one.name].view
-                kinds = engine.arrow_types([view.types[name] for name in one.columns])
-                columns |= {(one.name, name): Typed(view.types[name], kinds[view.types[name]]) for name in one.columns}
+                types = self._readers[one.name].view.types
+                read = [name for name in one.columns if (one.name, name) in self._read]
+                kinds = engine.arrow_types([types[name] for name in read])
+                columns |= {(one.name, name): Typed(types[name], kinds[types[name]]) for name in read}
         self._steps: list[Expressions] = []
         for steps in plan.steps:
             step = Expressions(steps, dict(columns), plan.relation, engine)
@@ -170,20 +186,43 @@ class BoundPlan:
             arrow = engine.arrow_types(list(kinds.values()))
             columns |= {name: Typed(kind, arrow[kind]) for name, kind in kinds.items()}
             self._steps.append(step)
-        made = {name: sql for name, (sql, _) in plan.outputs.items()}
         self._outputs = Expressions(made, columns, plan.relation, engine)
         kinds = engine.arrow_types([kind for _, kind in plan.outputs.values()])
         self.outputs = {name: Typed(kind, kinds[kind]) for name, (_, kind) in plan.outputs.items()}
+
+    def _divided(self, fields: Mapping[tuple[str, str], str]) -> tuple[list[_Part], dict[str, str]]:
+        """The outputs in their order: those that are a lookup's columns as they are read, and those to be computed."""
+        by_text = {text: key for key, text in fields.items()}
+        place_of = {(one.name, name): place for one in self.plan.lookups for place, name in enumerate(one.columns)}
+        parts: list[_Part] = []
+        made: dict[str, str] = {}
+        for name, (sql, kind) in self.plan.outputs.items():
+            lookup, column = by_text.get(sql, ("", ""))
+            if not lookup or self._readers[lookup].view.types[column] != kind:
+                made[name] = sql
+                parts.append(_Part("", len(made) - 1, len(made)))
+                continue
+            place, last = place_of[lookup, column], parts[-1] if parts else None
+            if last is not None and last.lookup == lookup and last.end == place:
+                parts[-1] = _Part(lookup, last.first, place + 1)
+            else:
+                parts.append(_Part(lookup, place, place + 1))
+        return parts, made
+
+    def view_of(self, lookup: str) -> PublishedView:
+        """The published view that a lookup reads."""
+        return self._readers[lookup].view
 
     @property
     def slow(self) -> dict[str, str]:
         """What an in-memory DuckDB is asked for at every request, and why."""
         slow = {name: reason for step in (*self._steps, self._outputs) for name, reason in step.slow.items()}
-        for lookups in self._levels:
-            for lookup, keys in lookups:
-                slow |= {f"the key {key} of {lookup.view}": reason for key, reason in keys.slow.items()}
-                windows = self._readers[lookup.name].slow
-                slow |= {f"{lookup.view}.{name}": "a window that only DuckDB computes" for name in windows}
+        for askings in self._levels:
+            for asking in askings:
+                reasons = asking.expressions.slow if asking.expressions is not None else {}
+                for lookup, reader, _ in asking.lookups:
+                    slow |= {f"the key {key} of {lookup.view}": reason for key, reason in reasons.items()}
+                    slow |= {f"{lookup.view}.{name}": "a window that only DuckDB computes" for name in reader.slow}
         return slow
 
     def answer(self, rows: Sequence[Mapping[str, Any]], instants: Sequence[int]) -> list[Answer]:
@@ -200,49 +239,64 @@ class BoundPlan:
         for reader in self._readers.values():
             check_instant(reader.view, min(instants, default=reader.view.as_of))
         reads: list[dict[str, Read]] = [{} for _ in rows]
-        for lookups in self._levels:
-            self._look_up(lookups, known, instants, reads)
+        for askings in self._levels:
+            self._look_up(askings, known, instants, reads)
         answers = []
-        for values, own in zip(known, reads, strict=True):
+        for values, own, row, t in zip(known, reads, rows, instants, strict=True):
             for step in self._steps:
                 values.update(step.values(values))
-            found = self._outputs.values(values)
+            made = self._outputs.listed(values) if self._outputs.names else []
+            found: list[Any] = []
+            for lookup, first, end in self._parts:
+                found += (own[lookup].values if lookup else made)[first:end]
             statuses = {name: read.status for name, read in own.items()}
             times = {name: read.event_time for name, read in own.items()}
-            answers.append(Answer(tuple(found[name] for name in self.plan.outputs), statuses, times))
+            answers.append(Answer(tuple(found), statuses, times, row, t))
         return answers
 
     def _look_up(
         self,
-        lookups: Sequence[tuple[Lookup, Expressions]],
+        askings: Sequence[_Asking],
         known: Sequence[dict[Key, Any]],
         instants: Sequence[int],
         reads: Sequence[dict[str, Read]],
     ) -> None:
-        """Fetch what some lookups need for all rows at once, and add it to what is known of each."""
+        """Fetch what some lookups need for all rows at once, and add what is read of it to what is known of each."""
         wanted: list[tuple[str, bytes]] = []
-        spans: list[tuple[int, int] | None] = []
+        spans: list[int] = []
         for row in known:
-            for lookup, expressions in lookups:
-                values = expressions.values(row)
-                keys = [values[key] for key, _ in lookup.keys]
-                if any(key is None for key in keys):
-                    spans.append(None)
-                    continue
-                asked = self._readers[lookup.name].wanted(keys)
-                spans.append((len(wanted), len(wanted) + len(asked)))
-                wanted += asked
+            for asking in askings:
+                keys = asking.keys(row)
+                key = None if None in keys else asking.encode(keys)
+                for _, reader, _ in asking.lookups:
+                    if key is not None:
+                        wanted += reader.wanted_by(key)
+                    spans.append(len(wanted))
         fetched = self.snapshot.fetch(wanted)
-        places = iter(spans)
+        begin, ends = 0, iter(spans)
         for row, t, own in zip(known, instants, reads, strict=True):
-            for lookup, _ in lookups:
-                span = next(places)
-                read = self._readers[lookup.name].read(fetched[slice(*span)] if span else None, t)
-                own[lookup.name] = read
-                for name, value in zip(lookup.columns, read.values, strict=True):
-                    row[lookup.name, name] = value
+            for asking in askings:
+                for lookup, reader, kept in asking.lookups:
+                    end = next(ends)
+                    own[lookup.name] = read = reader.read(fetched[begin:end] if end > begin else None, t)
+                    begin = end
+                    for place, key in kept:
+                        row[key] = read.values[place]
 
-    def _key_expressions(self, lookup: Lookup, columns: dict[Key, Typed], engine: Rowwise) -> Expressions:
+    def _asking(self, lookups: Sequence[Lookup], columns: dict[Key, Typed], engine: Rowwise) -> list[_Asking]:
+        """Lookups by the same keys together, so that these are made once."""
+        made: dict[tuple[tuple[str, str], ...], _Asking] = {}
+        for lookup in lookups:
+            reader = self._readers[lookup.name]
+            items = self._key_items(lookup, columns)
+            alike = tuple((sql, reader.view.types[key]) for key, sql in items.items())
+            if alike not in made:
+                made[alike] = _Asking.of(items, columns, self.plan.relation, engine, reader)
+            kept = [(p, (lookup.name, c)) for p, c in enumerate(lookup.columns) if (lookup.name, c) in self._read]
+            made[alike].lookups.append((lookup, reader, kept))
+        return list(made.values())
+
+    def _key_items(self, lookup: Lookup, columns: Mapping[Key, Typed]) -> dict[str, str]:
         """The keys of a lookup as values of the view's types; null where there is no such value, which is no match."""
         view = self._readers[lookup.name].view
         items = {}
@@ -251,7 +305,50 @@ class BoundPlan:
             own = next((t.sql for k, t in columns.items() if isinstance(k, str) and sql == quote(k)), None)
             tried = f"try_cast({sql} as {wanted})"
             items[key] = sql if own == wanted else f"case when {tried} = {sql} then {tried} end"
-        return Expressions(items, columns, self.plan.relation, engine)
+        return items
+
+
+class _Part(NamedTuple):
+    """Outputs that follow one another, in what a lookup has read; in what is computed where it has no name."""
+
+    lookup: str
+    first: int
+    end: int
+
+
+class _Asking(NamedTuple):
+    """Lookups by the same keys: how these are made of what is known of a row, and how they become bytes.
+
+    ``lookups`` are with their readers and those columns that expressions read. ``expressions`` make the keys where they
+    are not columns as they stand.
+    """
+
+    keys: Callable[[dict[Key, Any]], Sequence[Any]]
+    encode: Callable[[Sequence[Any]], bytes]
+    expressions: Expressions | None
+    lookups: list[tuple[Lookup, ViewReader, list[tuple[int, Key]]]]
+
+    @classmethod
+    def of(
+        cls, items: Mapping[str, str], columns: Mapping[Key, Typed], relation: str, engine: Rowwise, reader: ViewReader
+    ) -> _Asking:
+        names = {quote(key): key for key in columns if isinstance(key, str)}
+        if all(sql in names for sql in items.values()):
+            plain = [names[sql] for sql in items.values()]
+            taken = itemgetter(*plain) if len(plain) > 1 else None
+
+            def keys(row: dict[Key, Any]) -> Sequence[Any]:
+                return taken(row) if taken is not None else [row[name] for name in plain]
+
+            return cls(keys, reader.encode_key, None, [])
+        expressions = Expressions(items, columns, relation, engine)
+        return cls(expressions.listed, reader.encode_key, expressions, [])
+
+
+def _mentioned(fields: Mapping[tuple[str, str], str], texts: Sequence[str]) -> set[tuple[str, str]]:
+    """The fields that some expressions may read, judged by their texts holding the name: rather once too often."""
+    text = "\n".join(texts).casefold()
+    return {key for key, field in fields.items() if field.casefold() in text}
 
 
 def _reader(plan: RequestPlan, lookup: Lookup, views: Sequence[PublishedView], engine: Rowwise) -> ViewReader:

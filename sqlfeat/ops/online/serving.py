@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import pyarrow as pa
@@ -37,22 +38,47 @@ _READERS = 1000
 class Planned:
     """A plan bound to a snapshot, with the names that answers have."""
 
-    def __init__(self, plan: BoundPlan) -> None:
+    def __init__(self, plan: BoundPlan, keys: Mapping[str, Typed]) -> None:
         self.bound = plan
         self.plan: RequestPlan = plan.plan
+        self.keys = keys
         self.names = tuple(plan.outputs)
         self.slow = plan.slow
         self._shown = [json_of(typed.arrow) for typed in plan.outputs.values()]
-        self._labels = _labels(plan.plan)
+        kinds = [typed.arrow for typed in plan.outputs.values()]
+        self._floats = [place for place, kind in enumerate(kinds) if pa.types.is_floating(kind)]
+        self._others = [
+            (place, show)
+            for place, show in enumerate(self._shown)
+            if show is not None and place not in set(self._floats)
+        ]
+        self._labels = labels_of(plan.plan)
 
     def shown(self, answer: Answer) -> dict[str, Any]:
         """An answer's values by name, as JSON has them."""
-        made = zip(self.names, answer.values, self._shown, strict=True)
+        values = answer.values
+        floats = values if len(self._floats) == len(values) else [values[place] for place in self._floats]
+        if isfinite(sum(filter(None, floats))):  # so each of them is; JSON has it as it is
+            shown = dict(zip(self.names, values, strict=True))
+            for place, show in self._others:
+                if values[place] is not None:
+                    shown[self.names[place]] = show(values[place])
+            return shown
+        made = zip(self.names, values, self._shown, strict=True)
         return {name: value if show is None or value is None else show(value) for name, value, show in made}
 
     def statuses(self, answer: Answer) -> dict[str, str]:
         """What became of each lookup, by the name of its view."""
         return {self._labels[name]: status for name, status in answer.statuses.items()}
+
+    def event_times(self, answer: Answer) -> dict[str, int | None]:
+        """Of what time the row was that each lookup found, by the name of its view."""
+        return {self._labels[name]: time for name, time in answer.event_times.items()}
+
+    @property
+    def views(self) -> list[PublishedView]:
+        """The published views that its lookups read."""
+        return list({view.table: view for view in map(self.bound.view_of, self._labels)}.values())
 
 
 @dataclass(frozen=True)
@@ -113,9 +139,7 @@ class Serving:
             for known in list(self.models.values()):
                 if (known.version.name, known.version.version) == (version.name, version.version):
                     return known
-            name = version.training_set["name"]
-            model = with_parameters(self._session.training_set(name), version.transforms)
-            planned = self.bind(plan_of(model, version.features))
+            planned = self.bind(plan_of_version(self._session, version))
             return ServedModel(version, planned, Scorer(version, planned.bound.outputs))
 
     def take_over(self, other: Serving) -> None:
@@ -129,7 +153,13 @@ class Serving:
             self.models[reference] = moved[id(model)]
 
     def bind(self, plan: RequestPlan) -> Planned:
-        return Planned(BoundPlan(plan, self.snapshot, self.views, self._engine))
+        kinds = self._engine.arrow_types(list(plan.keys.values()))
+        keys = {name: Typed(kind, kinds[kind]) for name, kind in plan.keys.items()}
+        return Planned(BoundPlan(plan, self.snapshot, self.views, self._engine), keys)
+
+    def arrow_types(self, types: Sequence[str]) -> dict[str, pa.DataType]:
+        """The Arrow types of DuckDB's."""
+        return self._engine.arrow_types(types)
 
     def reader(self, view: str, columns: Sequence[str]) -> EntityReader:
         """A reader of some columns of a view as the project defines it now."""
@@ -154,7 +184,15 @@ class Serving:
         return EntityReader(reader, keys, tuple(number_of(kinds[view.types[column]]) for column in columns))
 
 
-def _labels(plan: RequestPlan) -> dict[str, str]:
+def plan_of_version(session: Session, version: ModelVersion) -> RequestPlan:
+    """The serving plan that a version was registered with; of older ones the project's, with what was fitted."""
+    if version.plan:
+        return RequestPlan.from_dict(version.plan)
+    model = with_parameters(session.training_set(version.training_set["name"]), version.transforms)
+    return plan_of(model, version.features)
+
+
+def labels_of(plan: RequestPlan) -> dict[str, str]:
     """A lookup's view; with the keys' expressions where a view is looked up more than once."""
     views = [lookup.view for lookup in plan.lookups]
     inside = {lookup.name: lookup.view for lookup in plan.lookups}

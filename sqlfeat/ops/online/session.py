@@ -8,26 +8,32 @@ of that which is asked already is left where it is, with a problem to tell.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 
 from sqlfeat.engine.duckdb.rowwise import Rowwise
-from sqlfeat.errors import RunError, SqlfeatError, UsageError
+from sqlfeat.errors import RunError, SqlfeatError, StoreError, UsageError
 from sqlfeat.ops.online.given import microseconds, plain_of
+from sqlfeat.ops.online.logged import Asking, Logging
 from sqlfeat.ops.online.publish import online_store
-from sqlfeat.ops.online.reading import EXPIRED, FOUND, MISSING, check_instant
-from sqlfeat.ops.online.request import Answer, refuse_missing
-from sqlfeat.ops.online.serving import Planned, Serving
+from sqlfeat.ops.online.push import Pushed, Pusher
+from sqlfeat.ops.online.reading import EXPIRED, FOUND, MISSING, Read, check_instant
+from sqlfeat.ops.online.request import Answer, RequestPlan, refuse_missing
+from sqlfeat.ops.online.serving import EntityReader, Planned, Serving
 from sqlfeat.ops.session import Session
 from sqlfeat.store import registry
+from sqlfeat.store.serving_log import ServingLog
 
 __all__ = ["EXPIRED", "FOUND", "MISSING", "EntityFeatures", "ServeSession", "ServedFeatures", "ServedPredictions"]
 
 Row = Mapping[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GONE = ("no-such-version", "no-such-registered-model")
 
@@ -65,6 +71,28 @@ class EntityFeatures:
     event_times: tuple[datetime | None, ...]
 
 
+def _is_gone(snapshot: Any) -> bool:
+    """Whether a read has found that the store does not have it any more."""
+    return getattr(snapshot, "is_gone", False)
+
+
+def _from_what_is_there(
+    ask: Callable[Concatenate[ServeSession, P], T],
+) -> Callable[Concatenate[ServeSession, P], T]:
+    """Asks again where the snapshot has been collected meanwhile, and there is a newer one."""
+
+    @wraps(ask)
+    def asked(session: ServeSession, /, *args: P.args, **named: P.kwargs) -> T:
+        try:
+            return ask(session, *args, **named)
+        except StoreError as error:
+            if error.code != "snapshot-gone" or not session._found_again():
+                raise
+        return ask(session, *args, **named)
+
+    return asked
+
+
 class ServeSession:
     """Answers requests in this process; any thread may ask.
 
@@ -72,13 +100,17 @@ class ServeSession:
         StoreError: ``no-snapshot`` where nothing is published yet.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, log: ServingLog | None = None) -> None:
         self._session = session
+        self._log = Logging(log) if log is not None else None
+        self._pusher: Pusher | None = None
+        self._pushing = threading.Lock()
         self._store = online_store(session)
         self._engine = Rowwise()
         self._refreshing = threading.Lock()
         self._passed_over: int | None = None
         self._snapshot_problem: SqlfeatError | None = None
+        self._lost: SqlfeatError | None = None
         self._registry_problems: tuple[SqlfeatError, ...] = ()
         newest = self._store.newest()
         snapshot = self._store.open()
@@ -98,8 +130,13 @@ class ServeSession:
     @property
     def problems(self) -> tuple[SqlfeatError, ...]:
         """What keeps the session from the newest snapshot, or from what an alias means."""
-        own = (self._snapshot_problem,) if self._snapshot_problem is not None else ()
-        return (*own, *self._registry_problems)
+        own = (self._store.problem, self._lost, self._snapshot_problem)
+        return (*(problem for problem in own if problem is not None), *self._registry_problems)
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be answered: a store outside of this process may be down, or have come back empty."""
+        return self._store.problem is None and self._lost is None and not _is_gone(self._serving.snapshot)
 
     def refresh(self) -> bool:
         """Go over to a newer snapshot, and to what references to models mean now; whether anything is other."""
@@ -107,23 +144,38 @@ class ServeSession:
             moved = self._refresh_snapshot()
             return self._refresh_models() or moved
 
-    def features(self, training_set: str, rows: Sequence[Row], *, at: datetime | None = None) -> ServedFeatures:
+    @_from_what_is_there
+    def features(
+        self,
+        training_set: str,
+        rows: Sequence[Row],
+        *,
+        at: datetime | None = None,
+        request_id: str | Asking | None = None,
+    ) -> ServedFeatures:
         """The model inputs that a training set's SELECT gives for request rows, as of now, ``at``, or their own time.
 
         A row has the columns that ``request_columns`` names; its as-of time may stand in it. What is more is ignored.
-        Values are Python's or JSON's (``given``); those that come back are as JSON has them.
+        Values are Python's or JSON's (``given``); those that come back are as JSON has them. Where a log is kept,
+        ``request_id`` is what it calls this request; it makes one up otherwise.
 
         Raises:
             UsageError: ``unknown-training-set``, ``bad-request-value``, ``before-snapshot``, ``not-published``.
             RunError: ``missing-request-column``, ``expression-failed``.
         """
         serving = self._serving  # held to the end, and its snapshot with it
+        asking = self._log.asking(request_id) if self._log is not None else None
         planned = serving.planned(training_set)
         answers = self._answers(planned, rows, at)
+        if self._log is not None and asking is not None:
+            self._log.keep(asking, serving, planned, rows, answers)
         shown = tuple(planned.shown(answer) for answer in answers)
         return ServedFeatures(serving.number, planned.names, shown, tuple(map(planned.statuses, answers)))
 
-    def predict(self, reference: str, rows: Sequence[Row], *, at: datetime | None = None) -> ServedPredictions:
+    @_from_what_is_there
+    def predict(
+        self, reference: str, rows: Sequence[Row], *, at: datetime | None = None, request_id: str | Asking | None = None
+    ) -> ServedPredictions:
         """Predictions of a registered model (``NAME``, ``NAME@alias``, ``NAME@3``) for request rows.
 
         What a reference means is looked up once, and again at every ``refresh``.
@@ -132,6 +184,7 @@ class ServeSession:
             StoreError: there is no such model or version, or it is damaged.
         """
         serving = self._serving
+        asking = self._log.asking(request_id) if self._log is not None else None
         one = serving.model(reference)
         answers = self._answers(one.planned, rows, at)
         found = one.scorer.predict([answer.values for answer in answers]) if answers else np.empty(0)
@@ -144,6 +197,8 @@ class ServeSession:
             predictions = tuple(classes[int(place)] for place in np.argmax(found, axis=1))
             names = [str(name) for name in classes]
             probabilities = tuple(dict(zip(names, row, strict=True)) for row in found.tolist())
+        if self._log is not None and asking is not None:
+            self._log.keep(asking, serving, one.planned, rows, answers, one, predictions, probabilities)
         return ServedPredictions(
             serving.number,
             one.version.name,
@@ -153,8 +208,14 @@ class ServeSession:
             tuple(map(one.planned.statuses, answers)),
         )
 
+    @_from_what_is_there
     def look_up(
-        self, features: Sequence[tuple[str, str]], entities: Mapping[str, Sequence[Any]], *, at: datetime | None = None
+        self,
+        features: Sequence[tuple[str, str]],
+        entities: Mapping[str, Sequence[Any]],
+        *,
+        at: datetime | None = None,
+        request_id: str | Asking | None = None,
     ) -> list[EntityFeatures]:
         """Columns of published views (view, column) for entities, whose keys are given column by column.
 
@@ -167,8 +228,19 @@ class ServeSession:
         by_view: dict[str, list[str]] = {}
         for view, column in features:
             by_view.setdefault(view, []).append(column)
-        found = {view: _entities(serving, view, list(dict.fromkeys(by_view[view])), entities, t) for view in by_view}
+        log, asking = self._log, self._log.asking(request_id) if self._log is not None else None
+        found = {}
+        for view, columns in by_view.items():
+            columns = list(dict.fromkeys(columns))
+            one, keys, reads = _entities(serving, view, columns, entities, t)
+            found[view] = _shown(view, columns, one, reads)
+            if log is not None and asking is not None:
+                log.keep_entities(asking, serving, view, one, columns, keys, reads, t)
         return [found[view][column] for view, column in features]
+
+    def plan_of(self, reference: str) -> RequestPlan:
+        """How requests for a model's predictions are answered: by what it was trained on."""
+        return self._serving.model(reference).planned.plan
 
     def request_columns(self, training_set: str) -> dict[str, str]:
         """The columns that a request for a training set's features must carry, and their DuckDB types."""
@@ -196,10 +268,26 @@ class ServeSession:
         """What of a training set's SELECT an in-memory DuckDB is asked for at every request, and why."""
         return dict(self._serving.planned(training_set).slow)
 
+    def push(self, view: str, rows: Sequence[Row]) -> Pushed:
+        """Push new rows of the source that a view is made of: this process and all others see them at once.
+
+        Raises:
+            UsageError: ``not-pushable``, ``unknown-view``, ``bad-push-row``, ``no-push-store``.
+            StoreError: they could not be kept.
+        """
+        with self._pushing:
+            if self._pusher is None:
+                self._pusher = Pusher(self._session)
+        return self._pusher.push(view, rows)
+
     def close(self) -> None:
         """Let go of the snapshot."""
         self._serving.let_go()
         self._engine.close()
+        if self._pusher is not None:
+            self._pusher.close()
+        if self._log is not None:
+            self._log.log.close()
 
     def __enter__(self) -> Self:
         return self
@@ -210,16 +298,22 @@ class ServeSession:
     # -- going over ------------------------------------------------------------------------------------------------
 
     def _refresh_snapshot(self) -> bool:
-        newest = self._store.newest()
-        if newest is None or newest <= self._serving.number or newest == self._passed_over:
+        newest, current = self._store.newest(), self._serving
+        if self._store.is_remote:
+            what = f"Snapshot {current.number} is not there any more, and no other: the store was emptied."
+            self._lost = None if newest else StoreError("no-snapshot", what, hint="publish again: sqlfeat publish.")
+        begins_anew = _is_gone(current.snapshot) or (newest is not None and newest < current.number)
+        if newest is None or newest == self._passed_over or (newest <= current.number and not begins_anew):
             return False
         try:
             snapshot = self._store.open()
         except SqlfeatError as error:  # all of them are damaged; this one is mapped already
+            if error.code == "online-store-down":
+                raise
             self._passed_over, self._snapshot_problem = newest, error
             return False
         self._note_passed_over(snapshot, newest)
-        if snapshot.number <= self._serving.number:
+        if snapshot.number <= current.number and not begins_anew:
             snapshot.close()
             return False
         fresh = Serving(self._session, snapshot, self._engine)
@@ -230,6 +324,11 @@ class ServeSession:
             return False
         self._serving = fresh
         return True
+
+    def _found_again(self) -> bool:
+        """Whether there is a snapshot to read after one that is gone."""
+        self.refresh()
+        return not _is_gone(self._serving.snapshot)
 
     def _note_passed_over(self, snapshot: Any, newest: int | None) -> None:
         errors: Sequence[SqlfeatError] = getattr(snapshot, "passed_over", ())
@@ -283,8 +382,8 @@ def _instant(column: str, value: Any) -> int:
 
 def _entities(
     serving: Serving, view: str, columns: Sequence[str], entities: Mapping[str, Sequence[Any]], t: int
-) -> dict[str, EntityFeatures]:
-    """Some columns of a view for all entities, fetched together."""
+) -> tuple[EntityReader, list[tuple[Any, ...]], list[Read]]:
+    """Some columns of a view for all entities, fetched together: who reads them, the keys, and what was read."""
     one = serving.reader(view, columns)
     check_instant(one.reader.view, t)
     lacking = [name for name in one.keys if name not in entities]
@@ -293,14 +392,19 @@ def _entities(
         raise RunError("missing-request-column", what, hint=f"needed are: {', '.join(one.keys)}.")
     count = len(next(iter(entities.values()), ()))
     keys = [[plain_of(name, value, typed) for value in entities[name]] for name, typed in one.keys.items()]
+    rows: list[tuple[Any, ...]] = list(zip(*keys, strict=True)) if keys else [()] * count
     wanted: list[tuple[str, bytes]] = []
     spans: list[tuple[int, int] | None] = []
-    for values in zip(*keys, strict=True) if keys else [()] * count:
+    for values in rows:
         asked = one.reader.wanted(values) if None not in values else None
         spans.append((len(wanted), len(wanted) + len(asked)) if asked is not None else None)
         wanted += asked or []
     fetched = serving.snapshot.fetch(wanted)
-    reads = [one.reader.read(fetched[slice(*span)] if span else None, t) for span in spans]
+    return one, rows, [one.reader.read(fetched[slice(*span)] if span else None, t) for span in spans]
+
+
+def _shown(view: str, columns: Sequence[str], one: EntityReader, reads: Sequence[Read]) -> dict[str, EntityFeatures]:
+    """What was read of a view, column by column."""
     statuses = tuple(read.status for read in reads)
     times = tuple(None if read.event_time is None else _at(read.event_time) for read in reads)
     made = {}

@@ -60,6 +60,10 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
     },
     "outcomes": {"application_id": pa.int64(), "defaulted": pa.bool_(), "decided_at": INSTANT},
     "scans": {"shipment_id": pa.int32(), "depot": pa.string(), "scanned_at": INSTANT, "received_at": INSTANT},
+    "tickets": {
+        "ticket_id": pa.int64(), "customer_id": pa.int32(), "opened_at": INSTANT, "closed_at": INSTANT,
+        "outcome": pa.string(), "score": pa.float64(), "priority": pa.int32(),
+    },
 }  # fmt: skip
 
 SPANS = {
@@ -247,6 +251,19 @@ class Maker:
             "depot": self.word("north", "south"),
             "scanned_at": scanned,
             "received_at": self.late(scanned),
+        }
+
+    def tickets(self, number: int) -> Row:
+        opened = self.instant()
+        closed = self.late(opened) if self.random.random() < 0.7 else None
+        return {
+            "ticket_id": number,
+            "customer_id": self.key(),
+            "opened_at": opened,
+            "closed_at": closed,
+            "outcome": self.word("solved", "dropped") if closed else None,
+            "score": self.amount(),
+            "priority": self.random.randint(1, 3),
         }
 
     def calendar(self) -> list[Row]:

@@ -60,12 +60,25 @@ def known_at(time: TimeFacts, alias: str) -> str:
     return f"{event} + {interval(time.available_after)}" if time.available_after else event
 
 
+def _written_by(time: TimeFacts, moment: str) -> str:
+    """The columns of a row at an instant: what is updated in place is null until it is written."""
+    items = []
+    for column, written in time.written:
+        when = "false"
+        if written.available_at:
+            when = f"{instant(written.available_at, 's')} <= {moment}"
+        elif written.available_after:
+            when = f"{instant(time.event_time or '', 's')} + {interval(written.available_after)} <= {moment}"
+        items.append(f"case when {when} then {quote(column)} end as {quote(column)}")
+    return f"* replace ({', '.join(items)})" if items else "*"
+
+
 class World:
     """A project's models over one dataset after another, in a DuckDB in memory; an instant hides what comes later."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.engine = duckdb.connect(config={"threads": 1})
+        self.engine = duckdb.connect(config={"threads": 1, "memory_limit": "2GB"})
         self.engine.execute("set TimeZone = 'UTC'")
         for schema in ("whole", "known", "altered", "model", "asked"):
             self.engine.execute(f"create schema {schema}")
@@ -100,7 +113,9 @@ class World:
             name, time = source.name, self.manifest.source_time[source.id]
             timed = time.event_time is not None and not time.immutable and cutoff is not None
             seen = f"{known_at(time, 's')} <= {moment}" if timed else "true"
-            script.append(f"truncate known.{name}; insert into known.{name} from whole.{name} as s where {seen}")
+            columns = _written_by(time, moment) if cutoff is not None else "*"
+            rows = f"select {columns} from whole.{name} as s where {seen}"
+            script.append(f"truncate known.{name}; insert into known.{name} {rows}")
             if source.id in self.for_requests:
                 columns = ", ".join(_altered(column, kind, seen) for column, kind in SCHEMAS[name].items())
                 script.append(
@@ -239,11 +254,14 @@ class World:
         return f"case when {event} is not null and {known} is not null then greatest({event}, {known}) end"
 
     def cutoffs(self, seed: int, many: int) -> list[int]:
-        """Some instants at which something becomes known, and the microseconds before them."""
+        """Some instants at which something becomes known, and the microseconds before them.
+
+        Those of rows that are written over are left out: they lie among the others, and cases name theirs by number.
+        """
         found: set[int] = set()
         for source in self.manifest.sources.values():
             time = self.manifest.source_time[source.id]
-            if time.event_time and not time.immutable:
+            if time.event_time and not time.immutable and not time.written:
                 query = f"select distinct epoch_us({known_at(time, 's')}) from whole.{quote(source.name)} as s"
                 found |= {value for (value,) in self.engine.execute(query).fetchall() if value is not None}
         drawn = random.Random(seed).sample(sorted(found), min(many, len(found)))

@@ -22,6 +22,8 @@ from tests.check.fuzz.sources import FAR, MICROSECOND, SOURCES, Contents, Datase
 from tests.check.fuzz.tree import Model, Program
 from tests.check.fuzz.writing import WORLD, WorldsWriter
 
+LIMITS = {"threads": 1, "memory_limit": "2GB", "temp_directory": ""}
+"""Of every DuckDB that runs a program: what it multiplies beyond that is an error, and nothing goes to disk."""
 LARGEST = 14
 """So many rows a world has a model on average, at most; a program that makes more is passed over."""
 
@@ -78,7 +80,7 @@ class Worlds:
     def __init__(self, seed: int, *, datasets: int = 48, size: int = 5, instants: int = 12) -> None:
         random = Random(seed)
         self.datasets = [Contents(random).dataset(size) for _ in range(datasets)]
-        self.connection = duckdb.connect(config={"threads": 1})
+        self.connection = duckdb.connect(config=LIMITS)
         self.connection.execute("set timezone = 'UTC'")
         self.worlds: list[tuple[int, int, datetime | None]] = []
         for number, dataset in enumerate(self.datasets):

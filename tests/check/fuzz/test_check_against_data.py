@@ -39,6 +39,7 @@ def test_what_check_calls_safe_is_never_refuted_by_data(part, campaign):
 
     assert not report.missed, "\n\n".join(missed.told() for missed in report.missed)
     assert not report.failed, report.told()
+    assert not report.unexplained, report.told()
     assert report.all_safe >= report.programs / 4
     assert report.confirmed["unsafe"] > 50
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tests.check.fuzz.generator import generate
-from tests.check.fuzz.oracle import Unusable, Worlds
+from tests.check.fuzz.oracle import Refuted, Unusable, Worlds
 from tests.check.fuzz.relations import aggregate, column, compared, items, later, number, of_source, over, scalar, table
 from tests.check.fuzz.skeletons_joins import JOINS
 from tests.check.fuzz.skeletons_lookups import LOOKUPS
@@ -148,6 +148,34 @@ def test_a_witness_has_no_row_too_many(worlds, bench):
 
     assert witness is not None
     assert {name: len(rows) for name, rows in witness.data.items() if rows} == {"events": 1, "ticks": 1}
+
+
+NO_ORDER = {
+    "rows of a window": with_value(window(frame="rows unbounded preceding", order=(Sort(T),))),
+    "the last of some rows": with_value(over("lag({0})", X, partition=(K,), order=(Sort(T),))),
+    "the first of some rows": Select(ROW, R, order=(Sort(K),), limit=1),
+}
+
+
+@pytest.mark.parametrize("name", NO_ORDER)
+def test_a_choice_among_ties_is_told_from_a_leak(name, worlds, bench):
+    """Two rows of one instant may fall either way; what is told apart by its id may not."""
+    program, sure = one(NO_ORDER[name]), one(with_value(window(frame="rows between current row and 1 following")))
+    leak = worlds.refuted(sure)["m", "f"]
+    twice = (1, 1, 1, leak.at, 1, 1), (2, 1, 1, leak.at, 2, 2)
+    ties = Refuted("m", "f" if name != "the first of some rows" else "id", {"events": twice}, leak.at)
+
+    assert bench.hangs_on_ties(program, ties)
+    assert not bench.hangs_on_ties(sure, leak, tries=20)
+
+
+def test_a_program_that_multiplies_its_rows_says_nothing(worlds):
+    source = R
+    for number_ in range(8):
+        source = Join(source, table(EVENTS, f"s{number_}"), "cross join")
+
+    with pytest.raises(Unusable):
+        worlds.compute(one(with_value(X, source)))
 
 
 def test_dropping_available_at_is_refuted_and_keeping_it_is_not(worlds):

@@ -1,23 +1,25 @@
 """One program on one small data set: the author's SQL itself, run on what is known in the end and at an instant.
 
 Whatever the batch of ``oracle`` finds counts only once it is shown here. The data are then cut down to the rows that
-it takes.
+it takes. What is not shown here must have been a choice among ties, and that has to be shown too: see
+:meth:`Bench.hangs_on_ties`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from random import Random
 from typing import Any
 
 import duckdb
 
 from tests.check.fuzz.meaning import definition, events_of
-from tests.check.fuzz.oracle import Refuted, Timing
+from tests.check.fuzz.oracle import LIMITS, Refuted, Timing
 from tests.check.fuzz.sources import FAR, SOURCES, Dataset, truncated
-from tests.check.fuzz.tree import Program
+from tests.check.fuzz.tree import From, Join, Op, Over, Program, Select, Sort, is_global
 from tests.check.fuzz.writing import Writer
 
 
@@ -57,7 +59,7 @@ class Bench:
     """A DuckDB in memory that runs programs on one data set after the other."""
 
     def __init__(self) -> None:
-        self.connection = duckdb.connect(config={"threads": 1})
+        self.connection = duckdb.connect(config=LIMITS)
         self.connection.execute("set timezone = 'UTC'")
         for source in SOURCES.values():
             columns = ", ".join(f"{column} {kind}" for column, kind in source.columns)
@@ -70,15 +72,18 @@ class Bench:
                 values = list(row[: len(source.columns)])
                 self.connection.execute(f"insert into {name} values ({', '.join('?' * len(values))})", values)
 
-    def define(self, program: Program, clock: datetime) -> None:
-        writer = Writer(clock=f"timestamptz '{clock}'")
+    def define(self, program: Program, clock: datetime, lots: Random | None = None) -> None:
+        """Make the models; with ``lots`` ties fall by them, and the rows of each model lie in any order."""
+        now = f"timestamptz '{clock}'"
+        order = "" if lots is None else " order by random()"
+        writer = Writer(clock=now) if lots is None else TiesByLot(now, lots)
         for model in program.models:
             if model.windows:
                 assert model.query is not None
                 self.connection.execute(
                     f"create or replace temp table {events_of(model)} as {writer.query(model.query)}"
                 )
-            sql = writer.query(definition(model, program))
+            sql = f"select * from ({writer.query(definition(model, program))}){order}"
             self.connection.execute(f"create or replace temp table {model.name} as {sql}")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -92,13 +97,7 @@ class Bench:
         A program whose rows hang on the order in which a source has its own (a choice among ties) says nothing.
         """
         model = next(each for each in program.models if each.name == refuted.model)
-        timing = (timings or {}).get(model.name) or Timing.declared(model)
-        columns = [each for each in (timing.event_time, timing.available_at, refuted.column) if each]
-        identity = "id" if model.labels is not None else "0"
-        sql = (
-            f"select {identity}, {', '.join(f'cast({each} as varchar)' for each in columns)} from {model.name} "
-            f"where {timing.usable()} <= timestamptz '{refuted.at}'"
-        )
+        sql = _usable_rows(program, refuted, timings)
         seen = []
         for rows, clock in ((truncated(data, refuted.at), refuted.at), (data, FAR)):
             self.put(rows)
@@ -123,6 +122,24 @@ class Bench:
         self.define(program, FAR)
         return self.rows(sql)
 
+    def hangs_on_ties(
+        self, program: Program, refuted: Refuted, timings: Mapping[str, Timing] | None = None, tries: int = 200
+    ) -> bool:
+        """Whether the same rows of today come out otherwise when ties fall otherwise, with nothing hidden at all.
+
+        Every source and model has its rows in a random order, and so has whatever a window or a LIMIT numbers. A
+        window sorts the few rows here as the one before it did, and so never shows that it need not.
+        """
+        random, sql = Random(refuted.column), _usable_rows(program, refuted, timings)
+        seen = set()
+        for _ in range(tries):
+            self.put({name: random.sample(list(rows), len(rows)) for name, rows in refuted.data.items()})
+            self.define(program, FAR, random)
+            seen.add(frozenset(Counter(self.rows(sql)).items()))
+            if len(seen) > 1:
+                return True
+        return False
+
     def witness(
         self, program: Program, refuted: Refuted, timings: Mapping[str, Timing] | None = None
     ) -> Witness | None:
@@ -142,3 +159,49 @@ class Bench:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def _usable_rows(program: Program, refuted: Refuted, timings: Mapping[str, Timing] | None) -> str:
+    """SQL of the times and the column of the rows that were usable then."""
+    model = next(each for each in program.models if each.name == refuted.model)
+    timing = (timings or {}).get(model.name) or Timing.declared(model)
+    columns = [each for each in (timing.event_time, timing.available_at, refuted.column) if each]
+    identity = "id" if model.labels is not None else "0"
+    return (
+        f"select {identity}, {', '.join(f'cast({each} as varchar)' for each in columns)} from {model.name} "
+        f"where {timing.usable()} <= timestamptz '{refuted.at}'"
+    )
+
+
+_BY_PLACE = ("row_number", "lag", "lead", "ntile")
+
+
+class TiesByLot(Writer):
+    """The author's SQL with every choice among ties made by lot; what counts peers as one is left as it is."""
+
+    def __init__(self, clock: str, random: Random) -> None:
+        super().__init__(clock=clock)
+        self.random = random
+        self.read: list[list[str]] = [[]]
+
+    def select(self, node: Select, link: str | None) -> str:
+        one_each = not (node.group or node.every or is_global(node))
+        self.read.append(_aliases(node.source) if one_each else [])
+        chosen = node.limit is not None or bool(node.first_of)
+        written = super().select(replace(node, order=(*node.order, _LOT)) if chosen else node, link)
+        self.read.pop()
+        return written
+
+    def window(self, node: Over, world: str | None) -> str:
+        placed = node.frame.startswith("rows") or node.function.text.startswith(_BY_PLACE)
+        if placed and self.read[-1]:
+            lot = Sort(Op(f"hash({', '.join(self.read[-1])}, {self.random.randrange(1 << 30)})"))
+            node = replace(node, order=(*node.order, lot))
+        return super().window(node, world)
+
+
+_LOT = Sort(Op("random()"))
+
+
+def _aliases(source: From) -> list[str]:
+    return [*_aliases(source.left), *_aliases(source.right)] if isinstance(source, Join) else [source.alias]

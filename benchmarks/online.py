@@ -1,0 +1,307 @@
+"""``python -m benchmarks.online``: five views of ten doubles looked up online, sqlfeat beside its peers in one run.
+
+Methods take turns over the repetitions, each in a new process; ratios are medians of those of one turn. Tables go to
+``results/online.md``, every single figure to ``results/online-<date>.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks import online_http
+from benchmarks.feast_environment import feast_python
+from benchmarks.machine import facts_of_machine, revision
+from benchmarks.measure import ROOT
+from benchmarks.online_data import make_project, make_tables
+from benchmarks.online_peers import references, write_feast, write_lmdb
+from sqlfeat.api import Project
+
+HERE = ROOT / "benchmarks"
+_SQLITE = "  type: sqlite\n  path: online.db"
+_SECONDS = 2.0
+_FEAST_PATH = "/get-online-features"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of looking up: the module that measures it, in our environment or the peers', and what it is told."""
+
+    name: str
+    module: str
+    task: Mapping[str, Any]
+    python: Path
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A server: its command, where it is ready and asked, and the body for an entity."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    ready: str
+    path: str
+    body: Callable[[int], bytes]
+
+
+class Bench:
+    """Everything made once: tables, our project with its model and snapshot, the peers' stores."""
+
+    def __init__(self, options: argparse.Namespace, stack: ExitStack) -> None:
+        self.options = options
+        self.folder = HERE / ".data" / f"online-{options.entities}"
+        self.tables = self.folder / "tables"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        make_tables(self.tables, options.entities)
+        write_lmdb(self.folder / "raw", self.tables)
+        self.redis = options.redis or _started_redis(stack, self.folder)
+        self.peers = "left out" if options.no_feast else feast_python(HERE / ".peers")
+        self.ours = {"LMDB": self._project("lmdb", "{store: lmdb, path: target/online}")}
+        if self.redis.startswith("redis://"):
+            self.ours["Redis"] = self._project("redis", f"{{store: redis, url: '{self.redis}'}}")
+        self.feast: dict[str, Path] = {}
+        if isinstance(self.peers, Path):
+            self.feast["SQLite"] = self._feast("sqlite", _SQLITE)
+            if self.redis.startswith("redis://"):
+                address = self.redis.removeprefix("redis://").split("/")[0]
+                self.feast["Redis"] = self._feast("redis", f"  type: redis\n  connection_string: {address}")
+
+    def _project(self, name: str, online: str) -> Path:
+        folder = self.folder / f"project-{name}"
+        make_project(folder, self.tables, online)
+        with Project.load(folder) as project:
+            project.run()
+            project.publish()
+            project.build_training_set("asked")
+            project.train("forest")
+        return folder
+
+    def _feast(self, name: str, online: str) -> Path:
+        folder = self.folder / f"feast-{name}"
+        write_feast(folder, self.tables, online)
+        assert isinstance(self.peers, Path)
+        program = str(self.peers.with_name("feast"))
+        for words in (["apply"], ["materialize", "2025-12-01T00:00:00", "2026-12-01T00:00:00"]):
+            done = subprocess.run([program, "-c", str(folder), *words], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RuntimeError(f"feast {words[0]}: {done.stdout[-500:]}{done.stderr[-1500:]}")
+        return folder
+
+    def methods(self) -> list[Method]:
+        """The ways of looking up in a process."""
+        python = Path(sys.executable)
+        common = {"entities": self.options.entities, "tables": str(self.tables), "redis": self.redis}
+        raw = {**common, "raw": str(self.folder / "raw")}
+        methods = [Method("raw LMDB gets", "benchmarks.online_peers", raw, python)]
+        lmdb = {**common, "project": str(self.ours["LMDB"])}
+        for name in (
+            "sqlfeat, rows of 5 views",
+            "sqlfeat, features of a training set",
+            "sqlfeat, predict",
+            "LightGBM, a single row",
+        ):
+            methods.append(Method(name, "benchmarks.online_ours", lmdb, python))
+        if "Redis" in self.ours:
+            redis = {**common, "project": str(self.ours["Redis"])}
+            methods.append(Method("raw Redis MGET", "benchmarks.online_peers", common, python))
+            methods.append(Method("sqlfeat, rows of 5 views", "benchmarks.online_ours", redis, python))
+            methods.append(Method("sqlfeat, features of a training set", "benchmarks.online_ours", redis, python))
+        for folder in self.feast.values():
+            assert isinstance(self.peers, Path)
+            methods.append(Method("Feast SDK", "benchmarks.online_peers", {**common, "feast": str(folder)}, self.peers))
+        return methods
+
+    def label(self, method: Method) -> str:
+        """A method's name with its store."""
+        project = Path(method.task.get("project") or method.task.get("feast") or "")
+        store = {"project-redis": ", Redis", "feast-redis": ", Redis", "feast-sqlite": ", SQLite"}.get(project.name, "")
+        return f"{method.name}{store}"
+
+    def servers(self) -> list[Contestant]:
+        """The servers, the naive one first."""
+        made = []
+        if isinstance(self.peers, Path):
+            uvicorn = [str(self.peers.with_name("uvicorn")), "benchmarks.online_peers:naive", "--port", "{port}"]
+            where = {"BENCH_RAW": str(self.folder / "raw"), "PYTHONPATH": str(ROOT)}
+            command = [*uvicorn, "--factory", "--no-access-log", "--log-level", "warning"]
+            made.append(Contestant("naive FastAPI, LMDB", command, where, "/docs", "/features", _one))
+        program = str(Path(sys.executable).with_name("sqlfeat"))
+        for store, folder in self.ours.items():
+            command = [program, "--project-dir", str(folder), "serve", "--port", "{port}"]
+            where = {"PYTHONPATH": str(ROOT)}
+            for name, path, body in (
+                ("features", "/features/asked", _one),
+                ("predict", "/predict/forest", _one),
+                ("Feast's shape", _FEAST_PATH, _feast),
+            ):
+                name = f"sqlfeat serve, {store}, {name}"
+                made.append(Contestant(name, command, where, "/health/ready", path, body))
+        for store, folder in self.feast.items():
+            assert isinstance(self.peers, Path)
+            command = [str(self.peers.with_name("feast")), "-c", str(folder), "serve", "-h", "127.0.0.1"]
+            command += ["-p", "{port}", "--no-access-log"]
+            made.append(Contestant(f"feast serve, {store}", command, {}, "/health", _FEAST_PATH, _feast))
+        return made
+
+
+def _one(entity: int) -> bytes:
+    return b'{"driver_id": %d}' % entity
+
+
+_REFERENCES = json.dumps(references()).encode()
+
+
+def _feast(entity: int) -> bytes:
+    return b'{"features": %s, "entities": {"driver_id": [%d]}}' % (_REFERENCES, entity)
+
+
+def _started_redis(stack: ExitStack, folder: Path) -> str:
+    """A Redis or Valkey server of our own, or words that say why there is none."""
+    program = next(filter(None, map(shutil.which, ("redis-server", "valkey-server"))), None)
+    if program is None:
+        return "no redis-server and no valkey-server is on the PATH"
+    port = online_http.free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+    )
+    stack.callback(process.wait)
+    stack.callback(process.kill)
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def measure(method: Method) -> dict[str, float]:
+    """One method in a process of its own."""
+    command = [str(method.python), "-W", "ignore", "-m", method.module, method.name, json.dumps(dict(method.task))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{method.name}: {done.stderr[-2000:]}")
+    told: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return told
+
+
+def measure_server(contestant: Contestant, bench: Bench) -> dict[str, float]:
+    """One server, started for it."""
+    log = bench.folder / "server.log"
+    with online_http.Running(contestant.command, contestant.environment, contestant.ready, log) as running:
+        return online_http.asked(running, contestant.path, contestant.body, bench.options.entities, _SECONDS)
+
+
+def table(turns: Sequence[Mapping[str, Mapping[str, float]]], keys: Mapping[str, str], against: str) -> list[str]:
+    """Medians, and how many times the CPU of the method ``against`` each takes."""
+    lines = [f"| method | CPU × | {' | '.join(keys.values())} |", "| --- " * (2 + len(keys)) + "|"]
+    for name in turns[0]:
+        shares = [turn[name]["cpu_1"] / turn[against]["cpu_1"] for turn in turns if against in turn]
+        figures = [median(turn[name][key] for turn in turns) if key in turns[0][name] else None for key in keys]
+        shown = " | ".join("" if figure is None else f"{figure:,.1f}" for figure in figures)
+        lines.append(f"| {name} | {median(shares) if shares else float('nan'):.2f} | {shown} |")
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and keep the results; the exit code is 1 where an overloaded server did anything but shed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entities", type=int, default=10_000)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--redis", default="", help="the URL of a server to use, whose database is written to")
+    parser.add_argument("--no-feast", action="store_true")
+    parser.add_argument("--no-http", action="store_true")
+    parser.add_argument("--only", default="", help="part of the names of what is measured")
+    options = parser.parse_args(arguments)
+    with ExitStack() as stack:
+        bench = Bench(options, stack)
+        machine = facts_of_machine()
+        chosen = [one for one in bench.methods() if options.only in bench.label(one) or one.name == "raw LMDB gets"]
+        servers = [one for one in bench.servers() if options.only in one.name or "naive" in one.name]
+        servers = [] if options.no_http else servers
+        embedded, http = [], []
+        for number in range(options.repetitions):
+            embedded.append({bench.label(one): measure(one) for one in chosen})
+            http.append({one.name: measure_server(one, bench) for one in servers})
+            print(f"turn {number + 1} of {options.repetitions}", file=sys.stderr, flush=True)
+        load = _under_load(bench) if not options.no_http else {}
+    report = _report(bench, machine, embedded, http, load)
+    print(report)
+    if not options.only:
+        _keep(machine, {"embedded": embedded, "http": http, "overload": load}, report)
+    return int(bool(set(load.get("statuses", {})) - {"200", "503"} or load.get("without_retry_after")))
+
+
+def _under_load(bench: Bench) -> dict[str, Any]:
+    """Twice the load that our server can hold: a prediction a request, a connection each."""
+    server = next(one for one in bench.servers() if one.name == "sqlfeat serve, LMDB, predict")
+    with online_http.Running(server.command, server.environment, server.ready, bench.folder / "server.log") as running:
+        online_http.asked(running, server.path, server.body, bench.options.entities, 0.5)  # the model is read
+        holds = online_http.held(running, server.path, server.body(3), 3)
+        return {"held_a_second": holds, **online_http.overloaded(running, server.path, server.body(3), holds, 5)}
+
+
+def _report(
+    bench: Bench, machine: Mapping[str, Any], embedded: list[Any], http: list[Any], load: Mapping[str, Any]
+) -> str:
+    lines = [
+        "# Online, measured",
+        "",
+        f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}, "
+        f"{', '.join(f'{name} {number}' for name, number in machine['versions'].items())}; "
+        f"{datetime.now(UTC):%Y-%m-%d}, load {machine['load']} at the start, revision {revision(ROOT)}. "
+        f"Five views of ten doubles, {bench.options.entities:,} entities. Methods took turns, "
+        f"{bench.options.repetitions} times, each in a new process. `CPU ×` is the median ratio of CPU for one entity "
+        "to the first line of the table in the same turn (less is better); the others are medians, in microseconds.",
+        "",
+        "## In a process",
+        "",
+        *table(
+            embedded,
+            {"cpu_1": "CPU, 1 entity", "p50_1": "p50", "p99_1": "p99", "cpu_100": "CPU, 100", "p99_100": "p99, 100"},
+            "raw LMDB gets",
+        ),
+        "",
+    ]
+    if isinstance(bench.peers, str):
+        lines += [bench.peers + ".", ""]
+    if not bench.redis.startswith("redis://"):
+        lines += [f"Redis is not measured: {bench.redis}.", ""]
+    if http and http[0]:
+        naive = next(iter(http[0]))
+        lines += [
+            "## Over HTTP, one entity a request, one connection",
+            "",
+            *table(http, {"cpu_1": "CPU of the server", "p50_1": "p50", "p99_1": "p99"}, naive),
+            "",
+        ]
+    if load:
+        statuses = ", ".join(f"{count:,} × {status}" for status, count in sorted(load["statuses"].items()))
+        lines += [
+            "## At twice the load that it holds",
+            "",
+            f"Predictions of 500 trees, a connection each: {load['held_a_second']:,.0f} a second are held; of "
+            f"{load['asked_a_second']:,.0f} a second came: {statuses}; p99 of the answered {load['p99_ms']:.0f} ms.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _keep(machine: Mapping[str, Any], measured: Mapping[str, Any], report: str) -> None:
+    results = HERE / "results"
+    (results / "online.md").write_text(report)
+    told = {"machine": machine, "revision": revision(ROOT), **measured}
+    (results / f"online-{datetime.now(UTC):%Y-%m-%d}.json").write_text(json.dumps(told, indent=1) + os.linesep)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

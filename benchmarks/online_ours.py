@@ -1,0 +1,81 @@
+"""sqlfeat's side of the online benchmark, measured in a process of its own: ``python -m benchmarks.online_ours``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.online_data import VIEWS
+from benchmarks.online_peers import Lookup, measured
+from sqlfeat.api import Project
+from sqlfeat.ops.online.reading import ViewReader, views_of
+
+
+class Stored:
+    """The rows of five views fetched and decoded, as a lookup of a training set reads them."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._session = Project.load(task["project"]).serve_session()
+        serving = self._session._serving
+        self._snapshot = serving.snapshot
+        views = {view.name: view for view in views_of(self._snapshot).values()}
+        self._readers = [
+            ViewReader(view, [column.name for column in view.columns], serving._engine)
+            for view in (views[f"view{number}"] for number in range(VIEWS))
+        ]
+        self._at = max(view.as_of for view in views.values())
+
+    def __call__(self, entities: Sequence[int]) -> list[Any]:
+        readers, at = self._readers, self._at
+        fetched = iter(self._snapshot.fetch([r.wanted((e,))[0] for e in entities for r in readers]))
+        return [reader.read((next(fetched),), at) for _ in entities for reader in readers]
+
+
+class Features:
+    """``ServeSession.features``: request rows to all model inputs, by name and as JSON has them."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._session = Project.load(task["project"]).serve_session()
+
+    def __call__(self, entities: Sequence[int]) -> Any:
+        return self._session.features("asked", [{"driver_id": entity} for entity in entities])
+
+
+class Predict:
+    """``ServeSession.predict`` of a model of 500 trees."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._session = Project.load(task["project"]).serve_session()
+
+    def __call__(self, entities: Sequence[int]) -> Any:
+        return self._session.predict("forest", [{"driver_id": entity} for entity in entities])
+
+
+class LightGbm:
+    """LightGBM's own call for a single row, of rows that are there; nothing is looked up."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        import numpy as np
+
+        session = Project.load(task["project"]).serve_session()
+        scorer = session._serving.model("forest").scorer
+        assert scorer._single is not None
+        self._predict = scorer._single
+        self._row = np.random.default_rng(1).normal(size=50)
+
+    def __call__(self, entities: Sequence[int]) -> Any:
+        return [self._predict(self._row) for _ in entities]
+
+
+METHODS: dict[str, Callable[[dict[str, Any]], Lookup]] = {
+    "sqlfeat, rows of 5 views": Stored,
+    "sqlfeat, features of a training set": Features,
+    "sqlfeat, predict": Predict,
+    "LightGBM, a single row": LightGbm,
+}
+
+if __name__ == "__main__":
+    settings = json.loads(sys.argv[2])
+    print(json.dumps(measured(METHODS[sys.argv[1]](settings), settings)))

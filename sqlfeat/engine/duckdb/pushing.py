@@ -1,0 +1,136 @@
+"""Rows on their way into a source, in an in-memory DuckDB: what they are as its types, and what models make of them.
+
+The authors' SQL runs as written, over the new rows alone. Source files are read for one question: whether they have
+such rows already.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from sqlfeat.base.names import quote
+from sqlfeat.compiler.catalog import SqlProblem
+from sqlfeat.compiler.manifest import Column
+from sqlfeat.compiler.rewriting import with_relations
+from sqlfeat.compiler.row_by_row import RowByRow
+from sqlfeat.engine.duckdb import sources
+from sqlfeat.engine.duckdb.connection import Connection
+from sqlfeat.engine.duckdb.naming import source_name, source_schema
+from sqlfeat.errors import UsageError
+from sqlfeat.spec.project import SourceTable
+
+_ROWS = "sqlfeat_pushed"
+_REFS = "sqlfeat_ref"
+_PLACE = "__sqlfeat_place"
+_MEMORY = "1GB"
+
+
+class PushEngine:
+    """One connection for all pushes of a process; calls wait for each other."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._connection = Connection(folders=folders, threads=1, memory_limit=_MEMORY)
+        self._connection.execute(f"create schema {_REFS}")
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
+
+    def typed(self, rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
+        """Rows with the columns of a source, each of its type.
+
+        Raises:
+            UsageError: ``bad-push-row`` where a value is none of its column's type.
+        """
+        numbered = rows.append_column(_PLACE, pa.array(range(1, rows.num_rows + 1), pa.int64()))
+        cast = [(column, f"try_cast({quote(column.name)} as {column.type})") for column in columns]
+        wrong = [f"({quote(c.name)} is not null and ({tried} = {quote(c.name)}) is not true)" for c, tried in cast]
+        with self._lock, self._connection.registered(_ROWS, numbered):
+            try:
+                found = self._connection.arrow(f"select * from {_ROWS} where {' or '.join(wrong)} limit 1")
+                if not found.num_rows:
+                    listed = ", ".join(f"{tried} as {quote(column.name)}" for column, tried in cast)
+                    return self._connection.arrow(f"select {listed} from {_ROWS}")
+            except SqlProblem as problem:
+                raise UsageError("bad-push-row", f"The rows are not the source's: {problem.what}.") from problem
+            for column, tried in cast:
+                name = quote(column.name)
+                if self._connection.value(f"select count(*) from {_ROWS} where {name} is not null and {tried} is null"):
+                    condition = f"{tried} is null and {name} is not null"
+                else:
+                    condition = f"({tried} = {name}) is not true and {name} is not null"
+                bad = self._connection.arrow(f"select {_PLACE}, cast({name} as varchar) from {_ROWS} where {condition}")
+                if bad.num_rows:
+                    place, value = bad.column(0)[0].as_py(), bad.column(1)[0].as_py()
+                    raise bad_row(place, column.name, value, column.type)
+        raise UsageError("bad-push-row", "The rows are not the source's.")
+
+    def made(self, way: RowByRow, table: SourceTable, columns: Sequence[Column], rows: pa.Table) -> pa.Table:
+        """What the models on a way make of a source's rows.
+
+        Raises:
+            SqlProblem: an expression has no value for a row.
+        """
+        with self._lock, self._connection.registered(_ROWS, rows):
+            self._prepare(way, table, columns)
+            return self._connection.arrow(with_relations(way.texts[-1], self._names()).text)
+
+    def _prepare(self, way: RowByRow, table: SourceTable, columns: Sequence[Column]) -> None:
+        """The source and the models before the last one as views, made once."""
+        name_of = self._names()
+        if table.id not in self._known:
+            listed = ", ".join(f"cast({quote(c.name)} as {c.type}) as {quote(c.name)}" for c in columns)
+            self._connection.execute(f"create schema if not exists {quote(source_schema(table.source))}")
+            self._connection.execute(f"create view {name_of(table.id)} as select {listed} from {_ROWS}")
+            self._known.add(table.id)
+        for model, text in zip(way.models[:-1], way.texts[:-1], strict=True):
+            if model.id not in self._known:
+                made = with_relations(text, name_of).text
+                self._connection.execute(f"create view {_REFS}.{quote(model.name)} as\n{made}\n")
+                self._known.add(model.id)
+
+    def _names(self) -> Callable[[str], str]:
+        def name_of(node: str) -> str:
+            kind, name = node.split(".", 1)
+            if kind == "source":
+                return source_name(*name.split(".", 1))
+            return f"{_REFS}.{quote(name)}"
+
+        return name_of
+
+    def arrow_types(self, types: Sequence[str]) -> dict[str, pa.DataType]:
+        """The Arrow types of DuckDB's."""
+        distinct = list(dict.fromkeys(types))
+        listed = ", ".join(f"cast(null as {kind})" for kind in distinct)
+        with self._lock:
+            schema = self._connection.arrow(f"select {listed}").schema
+        return {kind: field.type for kind, field in zip(distinct, schema, strict=True)}
+
+    def already_there(self, table: SourceTable, root: Path, rows: pa.Table, said: Sequence[bool]) -> list[int]:
+        """The places of rows that the source's files have already, whenever they say that they became known.
+
+        A row that says itself when it was known is another one than those that were known before.
+        """
+        names = [name for name in rows.column_names if name != table.available_at]
+        equal = " and ".join(f"s.{quote(name)} is not distinct from p.{quote(name)}" for name in names) or "true"
+        if table.available_at:
+            at = quote(table.available_at)
+            equal += f" and (not p.__sqlfeat_said or s.{at} >= p.{at})"
+        given = rows.append_column(_PLACE, pa.array(range(rows.num_rows), pa.int64()))
+        given = given.append_column("__sqlfeat_said", pa.array(list(said), pa.bool_()))
+        sql = f"select {_PLACE} from {_ROWS} as p semi join (from {sources.reader(table, root)}) as s on ({equal})"
+        with self._lock, self._connection.registered(_ROWS, given):
+            return sorted(self._connection.arrow(sql).column(0).to_pylist())
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._connection.close()
+
+
+def bad_row(place: int, name: str, value: object, kind: str) -> UsageError:
+    """A row with a value that is none of its column's type."""
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
+    return UsageError("bad-push-row", f"Row {place}: {name} is {shown}, which is no {kind}.")

@@ -1,0 +1,1 @@
+"""What changes in data and models, seen and explained."""

@@ -1,0 +1,411 @@
+"""Look at something: its rows of a period beside its baseline, what has drifted, how good predictions were, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlfeat.base.names import did_you_mean, literal, quote
+from sqlfeat.engine.profile import Profile, in_windows
+from sqlfeat.errors import SqlfeatError, UsageError
+from sqlfeat.ops.events import notify
+from sqlfeat.ops.monitoring import history
+from sqlfeat.ops.monitoring.causes import Periods, causes_of
+from sqlfeat.ops.monitoring.comparison import Compared, compare
+from sqlfeat.ops.monitoring.performance import metrics_of, performance_of, shares_of, shifts_of
+from sqlfeat.ops.monitoring.results import (
+    BREACH,
+    OK,
+    PREDICTION,
+    ColumnResult,
+    Finding,
+    Mark,
+    Measure,
+    Monitoring,
+    Performance,
+    Side,
+    SliceResult,
+    worst,
+)
+from sqlfeat.ops.monitoring.subjects import Baseline, Rows, Subject, subject_of
+from sqlfeat.ops.monitoring.variation import LEAST_ROWS, schema_measures
+from sqlfeat.ops.monitoring.wording import findings_of, sentence_of_all
+from sqlfeat.ops.results import Event
+from sqlfeat.ops.session import Session
+from sqlfeat.ops.training_set import in_utc
+from sqlfeat.spec.monitor import MonitorSpec
+
+BASELINE, PREVIOUS = "baseline", "previous"
+MOST_SLICES = 12
+MOST_EXPLAINED = 8
+"""So many drifted columns are traced up to their causes."""
+_LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: a period, what it is compared with, how finely, and by which columns."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    against: str = BASELINE
+    by: tuple[str, ...] = ()
+    window: str | None = None
+    explain: bool = True
+    remember: bool = True
+
+
+def monitor(session: Session, reference: str, question: Question) -> Monitoring:
+    """Compare a registered model, a training set or a feature view with what it was.
+
+    Raises:
+        UsageError: the name, the period or a column cannot be meant.
+        RunError: ``no-baseline``, or what its rows are made from failed.
+    """
+    started = session.clock.monotonic()
+    now = session.clock.now().astimezone(UTC)
+    subject = subject_of(session, reference, now)
+    result = _Look(subject, question, now).result()
+    result = replace(result, seconds=session.clock.monotonic() - started)
+    if question.remember:
+        history.remember(session, result)
+    facts = {"rows": result.current.rows, "columns": len(result.columns)}
+    session.listener(Event("step", name="monitor", seconds=result.seconds, facts=facts))
+    if result.breached:
+        notify(session, "monitor_breached", told_to_hooks(result))
+    return result
+
+
+def told_to_hooks(result: Monitoring) -> dict[str, Any]:
+    """What an event hook hears of a breach: all but histograms and timelines."""
+    told = {key: value for key, value in result.as_dict().items() if key not in ("columns", "slices", "marks")}
+    drifted = [one.name for one in result.columns if one.level == BREACH]
+    return {**told, "drifted": drifted}
+
+
+class _Look:
+    """One look under way."""
+
+    def __init__(self, subject: Subject, question: Question, now: datetime) -> None:
+        self.subject, self.question, self.now = subject, question, now
+        self.session = subject.session
+        self.spec: MonitorSpec = subject.spec
+        self.window = question.window or self.spec.window
+        self.since, self.until = self._period()
+        self.notes: list[str] = list(subject.notes)
+
+    def result(self) -> Monitoring:
+        subject = self.subject
+        baseline = self._baseline()
+        self._overlaps(baseline)
+        with subject.rows(self.since, self.until) as rows:
+            current = self._profile(_but_predictions(rows), baseline.profile.shapes)
+            compared = self._compared(baseline, current, rows)
+            columns = self._named(compared.columns, rows, baseline.profile)
+            measures = [*compared.measures, *self._schema(baseline.profile, current)]
+            if not current.rows:
+                measures = [Measure("volume", None, None, BREACH, text="There is no row in this period."), *measures]
+            performance = self._performance(baseline, rows)
+            slices = self._slices(baseline, rows, performance)
+            if worst([one.level for one in columns]) != OK and self.question.explain:
+                columns = self._contributed(columns, baseline, rows)
+                columns = self._explained(columns, baseline)
+        return self._told(baseline, current, columns, measures, performance, slices)
+
+    # -- periods ---------------------------------------------------------------------------------------------------
+
+    def _period(self) -> tuple[datetime, datetime]:
+        """From when to when is looked: by default the last days up to the newest row, in whole windows."""
+        until, since = in_utc(self.question.until), in_utc(self.question.since)
+        if until is None:
+            last = self.subject.last() or self.now
+            until = _after(last, self.window)
+        if since is None:
+            since = until - timedelta(microseconds=self.spec.period.microseconds)
+        if since >= until:
+            what = f"A period must end after it begins: {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}."
+            raise UsageError("bad-period", what, hint="--since 2024-05-01 --until 2024-06-01; the end is not in it.")
+        return since, until
+
+    def _baseline(self) -> Baseline:
+        """What is compared with: what was kept, or the rows of another period."""
+        against = self.question.against
+        if against == BASELINE:
+            found = self.subject.baseline()
+            if found is not None:
+                return replace(found, profile=in_windows(found.profile, self.window))
+            return self._of_period(None, self.since)
+        if against == PREVIOUS:
+            return self._of_period(self.since - (self.until - self.since), self.since)
+        start, end = period_of(against)
+        return self._of_period(start, end)
+
+    def _of_period(self, start: datetime | None, end: datetime) -> Baseline:
+        with self.subject.rows(start, end) as rows:
+            profile = self._profile(rows, None)
+            source = f"rows before {end:%Y-%m-%d}" if start is None else f"rows of {start:%Y-%m-%d} to {end:%Y-%m-%d}"
+            if not profile.rows:
+                what = f"There are no {source} to compare with."
+                raise UsageError("empty-period", what, hint="--against PERIOD, as in --against 2024-01-01..2024-02-01.")
+            predicted = tuple(one for one in profile.columns if rows.roles.get(one.name) == PREDICTION)
+            inputs = tuple(one for one in profile.columns if rows.roles.get(one.name) != PREDICTION)
+            predictions = replace(profile, columns=predicted) if predicted else None
+            return Baseline(source, replace(profile, columns=inputs), None, predictions)
+
+    def _overlaps(self, baseline: Baseline) -> None:
+        end = baseline.profile.end
+        if self.question.against == BASELINE and end is not None and self.since <= end:
+            self.notes.append("The period reaches into the baseline, which hides what has changed.")
+
+    # -- comparing -------------------------------------------------------------------------------------------------
+
+    def _profile(self, rows: Rows, shapes: Mapping[str, Any] | None) -> Profile:
+        request = replace(rows.request, window=self.window, shapes=shapes or {})
+        return self.session.engine.profile(rows.source, request)
+
+    def _compared(self, baseline: Baseline, current: Profile, rows: Rows) -> Compared:
+        found = compare(baseline.profile, current, self.spec, rows.roles, until=self.until)
+        if baseline.predictions is None:
+            return found
+        predicted = self._profile(_only(rows, PREDICTION), baseline.predictions.shapes)
+        before = in_windows(baseline.predictions, self.window)
+        own = compare(before, predicted, self.spec, rows.roles, whole=False)
+        return Compared((*found.columns, *own.columns), found.measures)
+
+    def _schema(self, baseline: Profile, current: Profile) -> list[Measure]:
+        return [one for one in schema_measures(baseline, current) if not _names(one, self.spec.ignore)]
+
+    def _named(self, columns: Sequence[ColumnResult], rows: Rows, baseline: Profile) -> list[ColumnResult]:
+        """The columns in their order, with the names of categories that were not there before."""
+        found = []
+        for one in sorted(columns, key=_order):
+            measure = one.measure("new_categories")
+            if measure is not None and measure.value:
+                shape = baseline.shapes[one.name]
+                names = self.session.engine.values_beyond(rows.source, rows.request, shape, 5)
+                found.append(replace(one, new_categories=tuple(names), measures=_with_names(one.measures, names)))
+            else:
+                found.append(one)
+        return found
+
+    # -- what is beside --------------------------------------------------------------------------------------------
+
+    def _performance(self, baseline: Baseline, rows: Rows) -> Performance | None:
+        version, label = self.subject.version, self._label
+        if version is None or label is None or rows.file is None:
+            return None
+        split = baseline.split or next((name for name in ("test", "validation") if name in version.metrics), "train")
+        found = performance_of(version, rows, label, split, self.spec, self.window)
+        if found is None:
+            self.notes.append(f"Fewer than {LEAST_ROWS} labels are known, so nothing is said of how good it is.")
+        return found
+
+    @property
+    def _label(self) -> str | None:
+        plan = self.subject.model.training_set
+        return next(iter(plan.named("label")), None) if plan else None
+
+    def _slices(self, baseline: Baseline, rows: Rows, performance: Performance | None) -> list[SliceResult]:
+        by = self.question.by or self.spec.by
+        if not by:
+            return []
+        if baseline.rows is None and self.question.against == BASELINE and self.subject.kind != "feature_view":
+            raise UsageError(
+                "no-baseline",
+                "The rows of the baseline are not kept any more, so it cannot be cut into slices.",
+                hint="--against previous, or leave out --by.",
+            )
+        found = []
+        for column in by:
+            found += self._sliced(column, baseline, rows, performance)
+        return sorted(found, key=lambda one: (-(OK, "warn", BREACH).index(one.level), one.column, -one.rows))
+
+    def _sliced(
+        self, column: str, baseline: Baseline, rows: Rows, performance: Performance | None
+    ) -> list[SliceResult]:
+        values = self._values(column, rows)
+        label, version = self._label, self.subject.version
+        metrics = {}
+        if performance is not None and version is not None and label is not None:
+            metrics = metrics_of(version, rows, label, self.window, column)
+        found = []
+        for value, count in values:
+            if count < LEAST_ROWS:
+                continue
+            condition = f"cast({quote(column)} as varchar) {'is null' if value is None else f'= {literal(value)}'}"
+            before = self._slice_of_baseline(condition, baseline)
+            if before is None or before.rows < LEAST_ROWS:
+                continue
+            now = self._profile(_without(rows.where(condition), column), before.shapes)
+            compared = compare(before, now, self.spec, rows.roles, whole=False)
+            drifted = [
+                replace(measure, text=measure.text or f"{one.name} has drifted.")
+                for one in compared.columns
+                for measure in one.measures
+                if measure.level != OK
+            ]
+            told = metrics.get(value, {})
+            found.append(SliceResult(column, value, before.rows, now.rows, compared.level, tuple(drifted), told))
+        return found
+
+    def _values(self, column: str, rows: Rows) -> list[tuple[str | None, int]]:
+        known = [name for name, _ in rows.request.columns]
+        if column not in known:
+            what = f"There is no column {column!r} to look at."
+            raise UsageError("unknown-column", what, hint=did_you_mean(column, known))
+        relation = rows.source if isinstance(rows.source, str) else f"temp.{rows.source.relation}"
+        sql = (
+            f"select cast({quote(column)} as varchar) as value, count(*) as n from {relation} "
+            f"where {rows.request.where} group by 1 order by n desc, value limit {MOST_SLICES}"
+        )
+        return [(row["value"], row["n"]) for row in self.session.engine.arrow(sql).to_pylist()]
+
+    def _slice_of_baseline(self, condition: str, baseline: Baseline) -> Profile | None:
+        """The baseline's rows of a slice, profiled anew."""
+        if baseline.rows is not None:
+            return self._profile(baseline.rows.where(condition), None)
+        start, end = self._baseline_period()
+        with self.subject.rows(start, end) as rows:
+            return self._profile(rows.where(condition), None)
+
+    def _baseline_period(self) -> tuple[datetime | None, datetime]:
+        against = self.question.against
+        if against == BASELINE:
+            return None, self.since
+        return (self.since - (self.until - self.since), self.since) if against == PREVIOUS else period_of(against)
+
+    # -- why -------------------------------------------------------------------------------------------------------
+
+    def _contributed(self, columns: list[ColumnResult], baseline: Baseline, rows: Rows) -> list[ColumnResult]:
+        """The inputs with their part in what has moved the predictions."""
+        before = baseline.rows.file if baseline.rows else None
+        if self.subject.version is None or before is None or rows.file is None:
+            return columns
+        shifts = shifts_of(self.subject.version, before, rows.file)
+        shares = shares_of(shifts)
+        return [replace(one, share=shares.get(one.name), shift=shifts.get(one.name)) for one in columns]
+
+    def _explained(self, columns: list[ColumnResult], baseline: Baseline) -> list[ColumnResult]:
+        drifted = [one.name for one in columns if one.level != OK and one.role != PREDICTION][:MOST_EXPLAINED]
+        if not drifted:
+            return columns
+        profile = baseline.profile
+        end = profile.end + timedelta(microseconds=1) if profile.end else None
+        periods = Periods((profile.start, end), (self.since, self.until))
+        try:
+            causes = causes_of(self.session, self.subject.model.id, drifted, periods, self.spec)
+        except SqlfeatError as error:
+            self.notes.append(f"What it comes from could not be looked at: {error.what}")
+            return columns
+        return [replace(one, causes=causes.get(one.name, ())) for one in columns]
+
+    def _marks(self) -> list[Mark]:
+        """When what is looked at was made."""
+        found = [
+            Mark(record.built_at.astimezone(UTC), "built", record.node.split(".", 1)[1])
+            for node, record in self.session.engine.records().items()
+            if node == self.subject.model.id or node in self.session.manifest.graph.ancestors([self.subject.model.id])
+        ]
+        if self.subject.version is not None:
+            found.append(Mark(self.subject.version.created_at.astimezone(UTC), "trained", self.subject.reference))
+        return sorted(found, key=lambda one: (one.at, one.text))
+
+    # -- in the end ------------------------------------------------------------------------------------------------
+
+    def _told(
+        self,
+        baseline: Baseline,
+        current: Profile,
+        columns: Sequence[ColumnResult],
+        measures: Sequence[Measure],
+        performance: Performance | None,
+        slices: Sequence[SliceResult],
+    ) -> Monitoring:
+        subject = self.subject
+        findings = findings_of(columns, measures)
+        if performance is not None and performance.measure.level != OK:
+            one = performance.measure
+            findings = [Finding(one.level, one.name, "", one.text, one.weight), *findings]
+            findings.sort(key=lambda finding: -(OK, "warn", BREACH).index(finding.level))
+        level = worst([one.level for one in findings])
+        period = baseline.profile
+        return Monitoring(
+            name=subject.name,
+            kind=subject.kind,
+            reference=subject.reference,
+            checked_at=self.now,
+            against=self.question.against,
+            window=self.window,
+            baseline=Side(baseline.source, period.start, period.end, period.rows),
+            current=Side(f"rows of {subject.reference}", self.since, self.until, current.rows),
+            level=level,
+            sentence=sentence_of_all(subject.reference, columns, findings),
+            findings=tuple(findings),
+            measures=tuple(measures),
+            columns=tuple(columns),
+            performance=performance,
+            slices=tuple(slices),
+            marks=tuple(self._marks()),
+            thresholds=self.spec.as_dict(),
+            notes=tuple(self.notes),
+        )
+
+
+def period_of(text: str) -> tuple[datetime, datetime]:
+    """What ``2024-01-01..2024-02-01`` means; the end is not in it."""
+    first, dots, last = text.partition("..")
+    try:
+        start, end = in_utc(datetime.fromisoformat(first)), in_utc(datetime.fromisoformat(last))
+    except ValueError:
+        start = end = None
+    if not dots or start is None or end is None or start >= end:
+        raise UsageError(
+            "bad-period",
+            f"{text!r} is nothing to compare with.",
+            hint="--against baseline, --against previous, or a period: --against 2024-01-01..2024-02-01.",
+        )
+    return start, end
+
+
+def _after(last: datetime, window: str) -> datetime:
+    """The end of the window in which the last row is."""
+    day = last.replace(hour=0, minute=0, second=0, microsecond=0)
+    if window == "hour":
+        return last.replace(minute=0, second=0, microsecond=0) + _LENGTHS["hour"]
+    return day + _LENGTHS["day"]
+
+
+def _only(rows: Rows, role: str) -> Rows:
+    kept = tuple(one for one in rows.request.columns if rows.roles.get(one[0]) == role)
+    return replace(rows, request=replace(rows.request, columns=kept, duplicates=False))
+
+
+def _but_predictions(rows: Rows) -> Rows:
+    kept = tuple(one for one in rows.request.columns if rows.roles.get(one[0]) != PREDICTION)
+    return replace(rows, request=replace(rows.request, columns=kept))
+
+
+def _without(rows: Rows, column: str) -> Rows:
+    kept = tuple(one for one in rows.request.columns if one[0] != column)
+    return replace(rows, request=replace(rows.request, columns=kept, duplicates=False))
+
+
+def _order(one: ColumnResult) -> tuple[int, float, str]:
+    weight = max((measure.weight for measure in one.measures if measure.level == one.level), default=0.0)
+    return (-(OK, "warn", BREACH).index(one.level), -weight, one.name)
+
+
+def _names(measure: Measure, ignored: Sequence[str]) -> bool:
+    return any(f"column {name} " in measure.text for name in ignored)
+
+
+def _with_names(measures: Sequence[Measure], names: Sequence[str]) -> tuple[Measure, ...]:
+    listed = ", ".join(names)
+    return tuple(
+        replace(one, text=one.text.removesuffix(".") + f": {listed}.")
+        if one.name == "new_categories" and one.text and names
+        else one
+        for one in measures
+    )

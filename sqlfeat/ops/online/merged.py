@@ -1,0 +1,309 @@
+"""What a snapshot has of an entity, together with what was pushed since: by the same rules as offline.
+
+A pushed row is packed as its event time and the instant from which it is known, the view's keys, its plain columns, and
+what its windows read. Those of other entities are there as versions of an event that was theirs before, or is theirs
+now (TIME semantics, section 3): they count for nobody here, and end what was valid.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlfeat.engine.base import AVAILABLE_AT, EVENT_AT, KNOWN_AT, UNTIL_AT
+from sqlfeat.ops.online.calendar import FOREVER
+from sqlfeat.ops.online.published import PublishedView
+from sqlfeat.store.entity_records import EventBlock
+from sqlfeat.store.pushed import ELSEWHERE, OWN, unpacked
+from sqlfeat.store.row_codec import Column, Row, RowCodec
+
+TIMES = (EVENT_AT, KNOWN_AT, UNTIL_AT, AVAILABLE_AT)
+Rank = tuple[Any, ...]
+_NULL: Rank = (0,)
+
+
+@dataclass(frozen=True)
+class PushedRows:
+    """What was pushed of an entity: its own rows, versions of its events that are other entities', and its key."""
+
+    own: tuple[Row, ...]
+    elsewhere: tuple[Row, ...]
+    key: Row | None
+
+
+def pushed_columns(view: PublishedView) -> tuple[Column, ...]:
+    """The columns of a view's pushed rows."""
+    read = view.windows.read if view.windows else ()
+    return (
+        Column(EVENT_AT, pa.int64()),
+        Column(AVAILABLE_AT, pa.int64()),
+        *view.keys,
+        *view.columns,
+        *(Column(column.name, column.type) for column in read if column.name not in TIMES),
+    )
+
+
+class Merging:
+    """Puts pushed rows of a view beside those of a snapshot; what it compares is compared as DuckDB orders it."""
+
+    def __init__(self, view: PublishedView) -> None:
+        ranking = view.ranking
+        columns = pushed_columns(view)
+        self.columns = columns
+        self.codec = RowCodec(columns, plain=True)
+        self._places = {column.name: place for place, column in enumerate(columns)}
+        self._orders = {column.name: ordered(column.type) for column in columns}
+        self._keys = 2 + len(view.keys)
+        self._plain = len(view.columns)
+        self._is_identified = bool(ranking.unique_key) and view.windows is not None
+        self._times = [name for name in (view.event_time, ranking.available_at) if name]
+        self._ties = ranking.ties
+        self._declared = ranking.ties[: ranking.declared_ties]
+        self._key_codec = RowCodec(view.keys, plain=True)
+        self._read = [column.name for column in columns[self._keys + self._plain :]]
+        self._has_ranks = view.windows is not None and bool(view.windows.ranked)
+        self._unique_key = ranking.unique_key
+        self._key_names = [column.name for column in view.keys]
+
+    def decoded(self, packed: bytes | None) -> PushedRows | None:
+        """The pushed rows of an entity, if there are any."""
+        if not packed:
+            return None
+        decode, own, elsewhere, key = self.codec.decode, [], [], None
+        for flag, data in unpacked(packed):
+            if flag == OWN:
+                own.append(decode(data))
+            elif flag == ELSEWHERE:
+                elsewhere.append(decode(data))
+            elif data[:1] == b"\0":  # else it was too long to be kept
+                key = self._key_codec.decode(data, 1)
+        return PushedRows(tuple(own), tuple(elsewhere), key)
+
+    # -- the row that holds ----------------------------------------------------------------------------------------
+
+    def latest(self, row: Row | None, pushed: Iterable[Row], t: int, *, strict: bool) -> Row | None:
+        """The row that holds at an instant: the snapshot's (usable from, event time, columns), or a pushed one."""
+        best, best_rank = row, None if row is None else self._rank_of_state(row)
+        for one in pushed:
+            usable = max(one[0], one[1])
+            if usable > t or (usable == t and strict):
+                continue
+            found = (usable, one[0], *one[self._keys : self._keys + self._plain])
+            rank = self._rank_of_state(found)
+            if best_rank is None or rank > best_rank:
+                best, best_rank = found, rank
+        return best
+
+    def _rank_of_state(self, row: Row) -> Rank:
+        places, shift = self._places, 2 - self._keys
+        return tuple(
+            self._orders[name](row[places[name] + shift])
+            for name in (*self._times, *self._ties)
+            if places[name] >= self._keys
+        )
+
+    # -- the events of windows -------------------------------------------------------------------------------------
+
+    def block(self, block: EventBlock | None, pushed: PushedRows) -> EventBlock | None:
+        """The events of an entity, those that were pushed among them."""
+        until = [FOREVER] * len(pushed.own)
+        base_until = None
+        if self._is_identified:
+            base_until, until = self._replaced(block, pushed)
+        if block is None and not pushed.own:
+            return None
+        order = sorted(range(len(pushed.own)), key=lambda place: self._rank(pushed.own[place]))
+        own = [(pushed.own[place], until[place]) for place in order]
+        return MergedBlock(self, block, base_until, own, [self.place_in(block, row) for row, _ in own])
+
+    def place_in(self, block: EventBlock | None, row: Row) -> int:
+        """Before which event of a snapshot a pushed one comes."""
+        if block is None:
+            return 0
+        events = block.integers(EVENT_AT)
+        first, last = bisect_left(events, row[0]), bisect_right(events, row[0])
+        if not self._has_ranks:
+            return last
+        rank = self._rank(row)
+        while first < last and self._base_rank(block, first) <= rank:
+            first += 1
+        return first
+
+    def value(self, name: str, row: Row) -> Any:
+        """What a pushed event has in a column."""
+        return row[self._places[name]]
+
+    def _rank(self, row: Row) -> Rank:
+        """The place of a pushed event in the order of aggregates."""
+        names = (*self._times, *self._ties, *self._read)
+        return (row[0], *(self._orders[name](row[self._places[name]]) for name in names))
+
+    def _base_rank(self, block: EventBlock, place: int) -> Rank:
+        names = (*self._times, *self._ties, *self._read)
+        ranks = ((0,) if name in self._key_names else self._orders[name](block.values(name)[place]) for name in names)
+        return (block.integers(EVENT_AT)[place], *ranks)
+
+    # -- versions --------------------------------------------------------------------------------------------------
+
+    def _replaced(self, block: EventBlock | None, pushed: PushedRows) -> tuple[list[int] | None, list[int]]:
+        """Until when the snapshot's events and the pushed ones are valid: until a later version of theirs is known."""
+        versions: dict[Rank, list[tuple[Rank, int]]] = {}
+        for place, row in enumerate((*pushed.own, *pushed.elsewhere)):
+            identity = self._identity(row)
+            if identity is not None:
+                versions.setdefault(identity, []).append(((*self._version(row), place), row[1]))
+        base_until = None
+        if block is not None and versions:
+            base_until = self._base_replaced(block, versions, pushed)
+        until = []
+        for place, row in enumerate(pushed.own):
+            identity = self._identity(row)
+            rank = (*self._version(row), place)
+            later = versions[identity] if identity is not None else []
+            until.append(min((known for other, known in later if other > rank), default=FOREVER))
+        return base_until, until
+
+    def _base_replaced(
+        self, block: EventBlock, versions: dict[Rank, list[tuple[Rank, int]]], pushed: PushedRows
+    ) -> list[int]:
+        """The same of the snapshot's events, which are added to the versions; the later of two equal ones is here."""
+        key = pushed.key or (pushed.own[0][2 : self._keys] if pushed.own else (None,) * (self._keys - 2))
+        own = dict(zip(self._key_names, key, strict=True))
+
+        def column(name: str) -> Sequence[Rank]:
+            order = self._orders[name]
+            return [order(value) for value in ([own[name]] * block.count if name in own else block.values(name))]
+
+        until = list(block.integers(UNTIL_AT)) if block.count else []
+        identities = list(zip(*(column(name) for name in self._unique_key), strict=True))
+        touched = [place for place, identity in enumerate(identities) if identity in versions]
+        if not touched:
+            return until
+        available, events = block.integers(AVAILABLE_AT), block.integers(EVENT_AT)
+        declared = [column(name) for name in (*self._declared,)]
+        decided = [column(name) for name in (*self._key_names, *self._times, *self._ties, *self._read)]
+        base: list[tuple[Rank, tuple[Rank, int]]] = []
+        for place in touched:
+            ranks = (ranks[place] for ranks in declared)
+            rank = (available[place], *ranks, events[place], *(ranks[place] for ranks in decided), len(pushed.own) * 2)
+            later = (known for other, known in versions[identities[place]] if other[:-1] > rank[:-1])
+            until[place] = min([until[place], *later])
+            base.append((identities[place], (rank, available[place])))
+        for identity, version in base:
+            versions[identity].append(version)
+        return until
+
+    def _identity(self, row: Row) -> Rank | None:
+        found = tuple(self._orders[name](row[self._places[name]]) for name in self._unique_key)
+        return None if _NULL in found else found
+
+    def _version(self, row: Row) -> Rank:
+        """Which of two versions of an event is the later one."""
+        names = (*self._key_names, *self._times, *self._ties, *self._read)
+        declared = (self._orders[name](row[self._places[name]]) for name in self._declared)
+        return (row[1], *declared, row[0], *(self._orders[name](row[self._places[name]]) for name in names))
+
+
+class MergedBlock(EventBlock):
+    """The events of a snapshot with pushed ones between them, in the order of aggregates."""
+
+    def __init__(
+        self,
+        merging: Merging,
+        block: EventBlock | None,
+        until: list[int] | None,
+        own: Sequence[tuple[Row, int]],
+        places: Sequence[int],
+    ) -> None:
+        self.count = (block.count if block is not None else 0) + len(own)
+        self._merging = merging
+        self._block = block
+        self._until = until
+        self._own = own
+        self._at = places
+        self._found: dict[str, list[Any]] = {}
+
+    def values(self, name: str) -> list[Any]:
+        """The values of a column, plain."""
+        if name not in self._found:
+            value = self._merging.value
+            self._found[name] = self._with([value(name, row) for row, _ in self._own], lambda: self._base(name))
+        return self._found[name]
+
+    def numbers(self, name: str) -> npt.NDArray[Any]:
+        """The values of a column of instants."""
+        return np.array(self.integers(name), np.int64)
+
+    def integers(self, name: str) -> Sequence[int]:
+        """The values of a column of instants, for looking at single ones."""
+        if name not in self._found:
+            if name == KNOWN_AT:
+                own = [max(row[0], row[1]) for row, _ in self._own]
+            elif name == UNTIL_AT:
+                own = [until for _, until in self._own]
+            else:
+                own = [self._merging.value(name, row) for row, _ in self._own]
+            self._found[name] = self._with(own, lambda: self._instants(name))
+        return self._found[name]
+
+    def there(self, name: str) -> npt.NDArray[np.bool_] | None:
+        """Which values of a column are not null."""
+        return np.array([value is not None for value in self.values(name)], np.bool_)
+
+    def _base(self, name: str) -> list[Any]:
+        return self._block.values(name) if self._block is not None else []
+
+    def _instants(self, name: str) -> list[int]:
+        if self._block is None:
+            return []
+        if name == UNTIL_AT and self._until is not None:
+            return self._until
+        return list(self._block.integers(name))
+
+    def _with(self, own: Sequence[Any], base: Callable[[], list[Any]]) -> list[Any]:
+        """The values of the snapshot with the pushed ones in their places."""
+        values, made, begin = base(), [], 0
+        for place, value in zip(self._at, own, strict=True):
+            made += values[begin:place]
+            made.append(value)
+            begin = place
+        return made + values[begin:]
+
+
+# -- how DuckDB orders values ------------------------------------------------------------------------------------------
+
+
+def ordered(kind: pa.DataType) -> Callable[[Any], Rank]:
+    """What makes a plain value one that compares as DuckDB orders it: nulls lowest, NaN greatest."""
+    inner = _inner(kind)
+    return lambda value: _NULL if value is None else (1, inner(value))
+
+
+def _inner(kind: pa.DataType) -> Callable[[Any], Any]:
+    if pa.types.is_floating(kind):
+        return lambda value: (1, 0.0) if math.isnan(value) else (0, value)
+    if pa.types.is_interval(kind):
+        return lambda value: (value[0] * 30 + value[1]) * 86_400_000_000 + value[2]
+    if pa.types.is_struct(kind):
+        fields = [(kind.field(i).name, _nested(kind.field(i).type)) for i in range(kind.num_fields)]
+        return lambda value: tuple(order(value[name]) for name, order in fields)
+    if pa.types.is_map(kind):
+        key, item = _nested(kind.key_type), _nested(kind.item_type)
+        return lambda value: tuple((key(one), item(other)) for one, other in value.items())
+    if pa.types.is_nested(kind):
+        element = _nested(kind.value_type)
+        return lambda value: tuple(element(one) for one in value)
+    return lambda value: value
+
+
+def _nested(kind: pa.DataType) -> Callable[[Any], Rank]:
+    """The same inside lists and structs, where null is the greatest."""
+    inner = _inner(kind)
+    return lambda value: (2,) if value is None else (1, inner(value))

@@ -1,0 +1,519 @@
+"""The embedded store of pushes: one LMDB file beside the snapshots, and a counter that tells readers of changes.
+
+``pushes/pushed.mdb`` is written by one process at a time and read by any number. The counter is a number in a file that
+readers have mapped: odd while a push is under way, another one after it. So a reader that has looked once, and found
+nothing, compares two numbers from then on. A writer that is killed leaves it odd, and readers look each time until the
+next push. Events that a run takes up become Parquet files beside it, ``pushes/SOURCE.TABLE/FIRST-LAST.parquet``, which
+are never changed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import mmap
+import os
+import secrets
+import struct
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lmdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sqlfeat.base.clock import Clock, SystemClock
+from sqlfeat.base.files import FolderLock, sync_folder
+from sqlfeat.errors import StoreError
+from sqlfeat.store.plain_values import to_arrow
+from sqlfeat.store.pushed import (
+    ELSEWHERE,
+    KEY,
+    OWN,
+    Appended,
+    Elsewhere,
+    Evaluate,
+    Events,
+    ViewRow,
+    opened,
+    packed,
+    sealed,
+)
+from sqlfeat.store.row_codec import RowCodec
+
+FOLDER = "pushes"
+LONGEST = 480
+"""Of a longer key the hash is kept: a number follows it, and LMDB takes 511 bytes."""
+MOST_BYTES = 16 << 30
+SAID = "__sqlfeat_said"
+"""The column of the files that tells whether a row said itself when it became known."""
+_NUMBER = struct.Struct(">Q")
+_HEAD = struct.Struct("<IQ?")
+_FIXED = ("meta", "log", "ids", "schemas")
+_MOST_TABLES = 4096
+_AT_ONCE = 100_000
+
+
+class LmdbPushes:
+    """The pushes beside an online store in a folder of this machine."""
+
+    def __init__(self, folder: Path, *, clock: Clock | None = None) -> None:
+        self.folder = folder / FOLDER
+        self.file = self.folder / "pushed.mdb"
+        self._clock = clock or SystemClock()
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever pushed."""
+        return self.file.exists()
+
+    def append(self, events: Events, tables: Iterable[str], evaluate: Evaluate, elsewhere: Elsewhere) -> Appended:
+        """See :class:`sqlfeat.store.pushed.PushStore`."""
+        with self._writing() as environment, Counter.of(self.folder).changing():
+            databases = environment.made([*_FIXED, *(f"{kind}:{table}" for table in tables for kind in _KINDS)])
+            with environment.lmdb.begin(write=True) as transaction:
+                new, seen = [], set()
+                for place, id_ in enumerate(events.ids):
+                    if id_ not in seen and transaction.get(id_, db=databases["ids"]) is None:
+                        new.append(place)
+                        seen.add(id_)
+                last = _last(transaction, databases)
+                if new:
+                    chosen = events.only(new) if len(new) < len(events.ids) else events
+                    last = last or int(self._clock.now().timestamp() * 1e6)  # after all of a store that was deleted
+                    last = _Writing(transaction, databases, last + 1, elsewhere).all(chosen, evaluate(new))
+        return Appended(len(new), len(events.ids) - len(new), last)
+
+    def drop(self, kept: Mapping[str, int]) -> None:
+        """See :class:`sqlfeat.store.pushed.PushStore`."""
+        if not self.exists:
+            return
+        with self._writing() as environment, Counter.of(self.folder).changing():
+            names = [name for name in environment.names() if name.partition(":")[0] in _KINDS]
+            databases = environment.made(names)
+            for name in names:
+                kind, _, table = name.partition(":")
+                with environment.lmdb.begin(write=True) as transaction:
+                    if table in kept:
+                        _forget(transaction, databases[name], kept[table], _KINDS[kind])
+                    else:
+                        transaction.drop(databases[name], delete=False)
+
+    def taken_up(self) -> tuple[int, Mapping[str, Sequence[Path]]]:
+        """See :class:`sqlfeat.store.pushed.PushStore`."""
+        if not self.exists:
+            return 0, {}
+        with self._writing() as environment, FolderLock(self.folder, wait=60, clock=self._clock):
+            last = _export(environment, self.folder)
+            found = {inner.name: _segments(inner) for inner in sorted(self.folder.iterdir()) if inner.is_dir()}
+        return last, {source: files for source, files in found.items() if files}
+
+    def damaged(self) -> list[StoreError]:
+        """What of the events that wait for a run is not what was written."""
+        if not self.exists:
+            return []
+        found = []
+        with self._writing() as environment:
+            databases = environment.made(_FIXED)
+            with environment.lmdb.begin() as transaction:
+                for key, value in transaction.cursor(databases["log"]):
+                    try:
+                        opened(key, value, _event(key))
+                    except StoreError as error:
+                        found.append(error)
+        return found
+
+    @contextmanager
+    def _writing(self) -> Iterator[Environment]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            yield _opened.take(self.file)
+        except lmdb.MapFullError as error:
+            raise StoreError(
+                "push-store-full",
+                f"{self.file} has grown to {MOST_BYTES >> 30} GiB, and takes no more.",
+                hint="sqlfeat publish takes up what was pushed.",
+            ) from error
+        except (OSError, lmdb.Error) as error:
+            raise StoreError(
+                "cannot-write",
+                f"{self.file} cannot be written: {getattr(error, 'strerror', None) or error}.",
+                hint=f"is there room on the disk, and may you write into {self.folder}?",
+            ) from error
+
+
+_KINDS = {"view": 2, "uids": 0}
+"""The tables of a view, and how many bytes follow the number in their keys."""
+
+
+class LmdbPushed:
+    """What was pushed after a snapshot: ``taken_up`` is the number up to which each table has it in itself."""
+
+    def __init__(self, folder: Path, taken_up: Mapping[str, int]) -> None:
+        self._file = folder / FOLDER / "pushed.mdb"
+        self._taken_up = taken_up
+        self._counter = Counter.of(folder / FOLDER)
+        self._numbers = self._counter.numbers
+        self._seen = -1
+        self._live: frozenset[str] = frozenset()
+
+    def is_live(self, table: str) -> bool:
+        """See :class:`sqlfeat.store.pushed.Pushes`."""
+        if self._numbers[0] != self._seen:
+            self._look()
+        return table in self._live
+
+    def _look(self) -> None:
+        """Look which tables have events that the snapshot has not; what is changing now is looked at again."""
+        number = self._numbers[0]
+        live = set()
+        if self._file.exists():
+            environment = _opened.take(self._file)
+            meta = environment.found("meta")
+            if meta is not None:
+                with environment.lmdb.begin() as transaction:
+                    for table, taken_up in self._taken_up.items():
+                        last = transaction.get(b"last:" + table.encode(), db=meta)
+                        if last is not None and int.from_bytes(last, "big") > taken_up:
+                            live.add(table)
+        self._live = frozenset(live)
+        self._seen = number if number % 2 == 0 else -1
+
+    def rows(self, table: str, key: bytes) -> bytes | None:
+        """See :class:`sqlfeat.store.pushed.Pushes`."""
+        environment = _opened.take(self._file)
+        view = environment.found(f"view:{table}")
+        if view is None:
+            return None
+        own = entity(key)
+        found = []
+        with environment.lmdb.begin() as transaction, transaction.cursor(view) as cursor:
+            there = cursor.set_range(own + _NUMBER.pack(self._taken_up.get(table, 0) + 1))
+            while there:
+                place = cursor.key()
+                if len(place) != len(own) + 10 or not place.startswith(own):
+                    break
+                name, _, _ = table.partition("@")
+                data = opened(place, cursor.value(), f"The row of {name} that was pushed with {_event(place[-10:-2])}")
+                found.append((data[0], data[1:]))
+                there = cursor.next()
+        return packed([(KEY, key), *found]) if found else None
+
+
+def entity(key: bytes) -> bytes:
+    """A key as it lies here, before a number."""
+    return key if len(key) <= LONGEST else b"\xff" + hashlib.sha256(key).digest()
+
+
+def _event(number: bytes) -> str:
+    return f"the event {int.from_bytes(number, 'big')}"
+
+
+def _last(transaction: Any, databases: Mapping[str, Any]) -> int:
+    value = transaction.get(b"last", db=databases["meta"])
+    return int.from_bytes(value, "big") if value else 0
+
+
+def _forget(transaction: Any, database: Any, until: int, tail: int) -> None:
+    """Delete the entries whose number is not greater."""
+    cursor = transaction.cursor(database)
+    there = cursor.first()
+    while there:
+        key = cursor.key()
+        end = len(key) - tail
+        there = cursor.delete() if int.from_bytes(key[end - 8 : end], "big") <= until else cursor.next()
+
+
+# -- one push ----------------------------------------------------------------------------------------------------------
+
+
+class _Writing:
+    """One push in its transaction; ``first`` is the number of its first event."""
+
+    def __init__(self, transaction: Any, databases: Mapping[str, Any], first: int, elsewhere: Elsewhere) -> None:
+        self._transaction = transaction
+        self._databases = databases
+        self._first = first
+        self._elsewhere = elsewhere
+
+    def all(self, events: Events, views: Mapping[str, Sequence[ViewRow]]) -> int:
+        """Write events and what views make of them; gives the number of the last event."""
+        first, count = self._first, len(events.ids)
+        schema = self._schema(events)
+        numbers = [_NUMBER.pack(number) for number in range(first, first + count)]
+        rows = zip(numbers, events.rows, events.said, strict=True)
+        log = [(key, sealed(key, _HEAD.pack(schema, first, said) + row)) for key, row, said in rows]
+        self._put("log", log)
+        self._put("ids", list(zip(events.ids, numbers, strict=True)))
+        last = first + count - 1
+        heads = [("last", last)]
+        for table, made in views.items():
+            if made:
+                self._rows(table, made, numbers)
+                heads.append((f"last:{table}", last))
+        self._put("meta", [(name.encode(), _NUMBER.pack(number)) for name, number in heads])
+        return last
+
+    def _put(self, name: str, entries: Sequence[tuple[bytes, bytes]]) -> None:
+        with self._transaction.cursor(self._databases[name]) as cursor:
+            cursor.putmulti(entries)
+
+    def _rows(self, table: str, rows: Sequence[ViewRow], numbers: Sequence[bytes]) -> None:
+        own = bytes([OWN])
+        entries = []
+        for at, row in zip(numbers, rows, strict=False):
+            place = entity(row.key) + at + b"\0\0"
+            entries.append((place, sealed(place, own + row.data)))
+        self._put(f"view:{table}", entries)
+        for number, row in enumerate(rows, self._first):
+            if row.identity is not None:
+                self._link(table, row, row.identity, number)
+
+    def _link(self, table: str, row: ViewRow, identity: bytes, number: int) -> None:
+        """Let every entity that has a version of the event know of those that are other entities'."""
+        view, versions = self._databases[f"view:{table}"], self._databases[f"uids:{table}"]
+        own, event, at = entity(row.key), entity(identity), _NUMBER.pack(number)
+        others: set[bytes] = set()
+        for other, earlier in self._pushed(versions, event):
+            if other != own:
+                others.add(other)
+                data = self._transaction.get(other + earlier + b"\0\0", db=view)
+                if data is not None:
+                    self._tell(view, own + earlier + b"\0\0", bytes(data[5:]))
+        copies = 0
+        for before in self._elsewhere(table, identity):
+            if before.key != row.key:
+                others.add(entity(before.key))
+                copies += 1
+                self._tell(view, own + at + copies.to_bytes(2, "big"), before.data)
+        for other in others:
+            self._tell(view, other + at + b"\0\0", row.data)
+        self._transaction.put(event + at, own, db=versions)
+
+    def _pushed(self, versions: Any, event: bytes) -> list[tuple[bytes, bytes]]:
+        """The entities that have pushed versions of an event, and the numbers of these."""
+        cursor = self._transaction.cursor(versions)
+        found = []
+        there = cursor.set_range(event)
+        while there:
+            key = cursor.key()
+            if not key.startswith(event):
+                break
+            if len(key) == len(event) + 8:
+                found.append((bytes(cursor.value()), bytes(key[-8:])))
+            there = cursor.next()
+        return found
+
+    def _tell(self, view: Any, place: bytes, data: bytes) -> None:
+        self._transaction.put(place, sealed(place, bytes([ELSEWHERE]) + data), db=view)
+
+    def _schema(self, events: Events) -> int:
+        """The number under which the form of these rows is known."""
+        schemas, body = self._databases["schemas"], events.form
+        count = 0
+        for key, value in self._transaction.cursor(schemas):
+            if value == body:
+                return int.from_bytes(key, "big")
+            count += 1
+        self._transaction.put(count.to_bytes(4, "big"), body, db=schemas)
+        return count
+
+
+# -- for runs ----------------------------------------------------------------------------------------------------------
+
+
+def _export(environment: Environment, folder: Path) -> int:
+    """Write the events that are in no file yet, and forget them here; gives the number of the last event of all.
+
+    What is damaged stays where it is, for :meth:`LmdbPushes.damaged` to tell of.
+    """
+    databases = environment.made(_FIXED)
+    with environment.lmdb.begin() as transaction:
+        last = _last(transaction, databases)
+        schemas = {key: json.loads(value) for key, value in transaction.cursor(databases["schemas"])}
+        whole: list[bytes] = []
+        groups: dict[int, list[tuple[int, bool, bytes]]] = {}
+        for key, value in transaction.cursor(databases["log"]):
+            try:
+                data = opened(key, value, _event(key))
+            except StoreError:
+                continue
+            whole.append(bytes(key))
+            schema, _, said = _HEAD.unpack_from(data)
+            groups.setdefault(schema, []).append((int.from_bytes(key, "big"), said, data[_HEAD.size :]))
+    written: dict[str, list[pa.Table]] = {}
+    for number, rows in groups.items():
+        source, form = schemas[number.to_bytes(4, "big")]
+        covered = max((int(path.stem.partition("-")[2]) for path in _segments(folder / source)), default=0)
+        left = [row for row in rows if row[0] > covered]
+        if left:
+            written.setdefault(source, []).append(_table(pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(form))), left))
+    for source, tables in written.items():
+        _write_segment(folder / source, pa.concat_tables(tables, promote_options="permissive"), last)
+    if whole:
+        with environment.lmdb.begin(write=True) as transaction:
+            for key in whole:
+                transaction.delete(key, db=databases["log"])
+    return last
+
+
+def _table(schema: pa.Schema, rows: Sequence[tuple[int, bool, bytes]]) -> pa.Table:
+    decode = RowCodec.of(schema, plain=True).decode
+    columns = list(zip(*(decode(row) for _, _, row in rows), strict=True))
+    arrays = [to_arrow(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
+    numbers, said = pa.array([row[0] for row in rows], pa.int64()), pa.array([row[1] for row in rows])
+    return pa.table([*arrays, said, numbers], names=[*schema.names, SAID, "__sqlfeat_number"])
+
+
+def _write_segment(folder: Path, table: pa.Table, last: int) -> None:
+    """A file with its events, whole or not there."""
+    folder.mkdir(exist_ok=True)
+    first = min(table.column("__sqlfeat_number").to_pylist())
+    temporary = folder / f".{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    try:
+        pq.write_table(table.drop_columns(["__sqlfeat_number"]), temporary)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(folder / f"{first:020}-{last:020}.parquet")
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(folder)
+    sync_folder(folder.parent)
+
+
+def _segments(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
+
+
+# -- what is open ------------------------------------------------------------------------------------------------------
+
+
+class Environment:
+    """An LMDB file that this process has open, and its tables."""
+
+    def __init__(self, path: Path) -> None:
+        self.lmdb = _environment(path)
+        self._databases: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """The tables that there are."""
+        with self.lmdb.begin() as transaction:
+            return [bytes(name).decode() for name, _ in transaction.cursor()]
+
+    def made(self, names: Iterable[str]) -> Mapping[str, Any]:
+        """Tables by name, made where they are not there; not inside a transaction."""
+        with self._lock:
+            for name in names:
+                if name not in self._databases:
+                    self._databases[name] = self.lmdb.open_db(name.encode())
+            return self._databases
+
+    def found(self, name: str) -> Any:
+        """A table, if it is there."""
+        known = self._databases.get(name)
+        if known is None:
+            with self._lock:
+                try:
+                    known = self._databases[name] = self.lmdb.open_db(name.encode(), create=False)
+                except lmdb.NotFoundError:
+                    return None
+        return known
+
+
+def _environment(path: Path) -> Any:
+    settings: dict[str, Any] = {"subdir": False, "max_dbs": _MOST_TABLES, "map_size": MOST_BYTES, "max_readers": 1000}
+    try:
+        environment = lmdb.open(str(path), **settings)
+    except (lmdb.ReadonlyError, PermissionError):
+        environment = lmdb.open(str(path), readonly=True, **settings)
+    environment.reader_check()
+    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    if path.stat().st_size < needed:
+        environment.close()
+        raise StoreError(
+            "damaged-push", f"{path} is not what was written: it has been cut off.", hint="restore it, or delete it."
+        )
+    return environment
+
+
+class _Opened:
+    """What this process has open: LMDB opens a file once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._environments: dict[str, tuple[tuple[int, int], Environment]] = {}
+
+    def take(self, path: Path) -> Environment:
+        """The environment of a file, made where it is not there."""
+        name = str(path)
+        known = self._environments.get(name)
+        if known is not None and known[0] == _place(path):
+            return known[1]
+        with self._lock:
+            known = self._environments.get(name)
+            if known is not None and known[0] == _place(path):
+                return known[1]
+            if known is not None:
+                known[1].lmdb.close()
+            environment = Environment(path)
+            self._environments[name] = (_place(path), environment)
+            return environment
+
+
+def _place(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (status.st_dev, status.st_ino)
+
+
+_opened = _Opened()
+
+
+class Counter:
+    """A number in a file that all readers have mapped, and the lock of those who change it."""
+
+    _known: ClassVar[dict[str, Counter]] = {}
+    _making: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "counter"
+        self._lock = threading.Lock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            if os.fstat(self._descriptor).st_size < 8:
+                os.ftruncate(self._descriptor, 8)
+            mapped = mmap.mmap(self._descriptor, 8)
+        except PermissionError:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            mapped = mmap.mmap(self._descriptor, 8, prot=mmap.PROT_READ)
+        self.numbers = memoryview(mapped).cast("Q")
+
+    @classmethod
+    def of(cls, folder: Path) -> Counter:
+        """The counter of a folder; made where it is not there."""
+        name = str(folder)
+        with cls._making:
+            if name not in cls._known or not (folder / "counter").exists():
+                cls._known[name] = cls(folder)
+            return cls._known[name]
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change what is counted: one at a time, of all threads and processes."""
+        with self._lock:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            try:
+                odd = self.numbers[0] | 1
+                self.numbers[0] = odd
+                yield
+                self.numbers[0] = odd + 1
+            finally:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)

@@ -1,0 +1,224 @@
+"""A snapshot on a Redis or Valkey server: which keys there are, and how it is read.
+
+Every publication writes one *layer*: for each table a hash ``sqlfeat:NAME:layer:ID:TABLE`` of its keys and values,
+under an ID that no other has. A manifest names the layers that its snapshot consists of. Each hash has an entry with an
+empty key, the mark: a reader asks for it together with every key, so a table that is gone (the server came back empty,
+or has thrown it out) is never taken for one that lacks an entity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from sqlfeat.errors import StoreError
+from sqlfeat.store.artifacts import Kind, unsealed
+from sqlfeat.store.online import FORMAT_VERSION, REMOVED
+from sqlfeat.store.redis_server import RedisServer
+from sqlfeat.store.redis_wire import command
+
+SNAPSHOT = Kind(
+    name="online_snapshot",
+    title="online snapshot",
+    version=FORMAT_VERSION,
+    damaged="damaged-snapshot",
+    mend="publish again: sqlfeat publish.",
+)
+MARK = b""
+"""The key of the entry that every hash has."""
+PATIENCE = 30.0
+"""Seconds that a step may take which no request waits for."""
+_ASKED = 4000
+_SCANNED = b"2000"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What lies where on the server, for one project."""
+
+    name: str
+    prefix: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", b"sqlfeat:%b:" % self.name.encode())
+
+    @property
+    def current(self) -> bytes:
+        """The number of the current snapshot."""
+        return self.prefix + b"current"
+
+    @property
+    def last(self) -> bytes:
+        """The last number that was given to a publication."""
+        return self.prefix + b"last"
+
+    @property
+    def lock(self) -> bytes:
+        """Who publishes."""
+        return self.prefix + b"lock"
+
+    @property
+    def snapshots(self) -> bytes:
+        """A hash: the numbers of snapshots, and since when (in seconds of the server's clock) each is not current."""
+        return self.prefix + b"snapshots"
+
+    @property
+    def begun(self) -> bytes:
+        """A set: the hashes of tables that were begun and not removed."""
+        return self.prefix + b"begun"
+
+    def snapshot(self, number: int) -> bytes:
+        """A snapshot's manifest."""
+        return self.prefix + b"snapshot:%d" % number
+
+    def table(self, layer: str, table: str) -> bytes:
+        """The hash of a table in a layer."""
+        return self.prefix + f"layer:{layer}:{table}".encode()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one publication wrote: how many entries of each table, and their bytes."""
+
+    id: str
+    entries: Mapping[str, int]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a project's snapshots are: a server, and the keys there."""
+
+    server: RedisServer
+    keys: Keys
+
+    def __str__(self) -> str:
+        return f"{self.server.address} ({self.keys.name})"
+
+
+class RedisSnapshot:
+    """One snapshot; ``passed_over`` are the errors of newer ones that are not what was written."""
+
+    def __init__(
+        self, home: Home, number: int, manifest: Mapping[str, Any], passed_over: tuple[StoreError, ...] = ()
+    ) -> None:
+        self.number = number
+        self.manifest = manifest
+        self.passed_over = passed_over
+        self.is_gone = False
+        self.layers = tuple(layer_of(said) for said in manifest["layers"])
+        self._home = home
+        self._server = home.server
+        self._hashes = {
+            table: [home.keys.table(layer.id, table) for layer in reversed(self.layers) if table in layer.entries]
+            for table in manifest["tables"]
+        }
+        self._heads = {
+            table: [(b"$5\r\nHMGET\r\n$%d\r\n%b\r\n$0\r\n\r\n" % (len(key), key)) for key in keys]
+            for table, keys in self._hashes.items()
+        }
+
+    def fetch(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
+        """See :class:`sqlfeat.store.online.Snapshot`.
+
+        Raises:
+            StoreError: ``snapshot-gone`` where the server does not have it any more.
+        """
+        found: list[bytes | None] = [None] * len(wanted)
+        for start in range(0, len(wanted), _ASKED):
+            self._fetch(wanted[start : start + _ASKED], start, found)
+        return found
+
+    def _fetch(self, wanted: Sequence[tuple[str, bytes]], start: int, found: list[bytes | None]) -> None:
+        """Fetch some in one exchange: a table's keys from each of its layers."""
+        places: dict[str, list[int]] = {}
+        for place, (table, _) in enumerate(wanted):
+            if table in self._heads:
+                places.setdefault(table, []).append(place)
+        if not places:
+            return
+        asked: list[bytes] = []
+        for table, some in places.items():
+            keys = b"".join([b"$%d\r\n%b\r\n" % (len(wanted[place][1]), wanted[place][1]) for place in some])
+            for head in self._heads[table]:
+                asked += (b"*%d\r\n" % (3 + len(some)), head, keys)
+        replies = self._server.ask(b"".join(asked), len(asked) // 3)
+        at = 0
+        for table, some in places.items():
+            layers = replies[at : at + len(self._heads[table])]
+            at += len(layers)
+            for values in layers:
+                if values[0] is None:
+                    raise self._gone()
+            for nth, place in enumerate(some, 1):
+                for values in layers:
+                    value = values[nth]
+                    if value is not None:
+                        found[start + place] = value or None
+                        break
+
+    def items(self, table: str) -> Iterator[tuple[bytes, bytes]]:
+        """See :class:`sqlfeat.store.online.Snapshot`; the whole table is read before the first is given."""
+        entries: dict[bytes, bytes] = {}
+        for key in reversed(self._hashes.get(table, [])):
+            entries.update(self._entries(key))
+        yield from sorted((key, value) for key, value in entries.items() if value != REMOVED)
+
+    def _entries(self, key: bytes) -> dict[bytes, bytes]:
+        """All entries of a hash, but for the mark."""
+        entries: dict[bytes, bytes] = {}
+        cursor = b"0"
+        while True:
+            asked = command(b"HSCAN", key, cursor, b"COUNT", _SCANNED)
+            ((cursor, some),) = self._server.ask(asked, 1, timeout=PATIENCE)
+            entries.update(zip(some[::2], some[1::2], strict=True))
+            if cursor == b"0":
+                break
+        if entries.pop(MARK, None) is None:
+            raise self._gone()
+        return entries
+
+    def verify(self) -> None:
+        """Raise where a table has not the entries that were written."""
+        told = [
+            (table, count, self._home.keys.table(layer.id, table))
+            for layer in self.layers
+            for table, count in layer.entries.items()
+        ]
+        asked = b"".join([command(b"HLEN", key) for _, _, key in told])
+        for (table, count, _), length in zip(
+            told, self._server.ask(asked, len(told), timeout=PATIENCE) if told else [], strict=True
+        ):
+            if length != count + 1:
+                what = f"snapshot {self.number} in {self._home} is damaged: {table} has {max(length - 1, 0):,} "
+                raise StoreError(SNAPSHOT.damaged, f"{what}entries and had {count:,}.", hint=SNAPSHOT.mend)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _gone(self) -> StoreError:
+        self.is_gone = True
+        return StoreError(
+            "snapshot-gone",
+            f"Snapshot {self.number} is not in {self._home} any more.",
+            hint="where a newer one is published it is read instead; where the server was emptied: sqlfeat publish.",
+        )
+
+
+def layer_of(said: Mapping[str, Any]) -> Layer:
+    return Layer(said["id"], said["entries"], said["bytes"])
+
+
+def layers_of(raw: bytes | None) -> list[Layer] | None:
+    """The layers that a manifest names; None where it cannot be read."""
+    try:
+        return [layer_of(said) for said in unsealed(raw or b"", "a snapshot", SNAPSHOT)["layers"]]
+    except StoreError:
+        return None
