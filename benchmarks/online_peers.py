@@ -3,7 +3,8 @@
 Runs in the peers' environment too: outside of functions it imports the standard library alone.
 
 ``python -m benchmarks.online_peers METHOD TASK`` is one method measured in its process: microseconds of CPU and of
-wall time a call, for one entity and for a hundred. ``uvicorn --factory benchmarks.online_peers:naive`` is the naive server.
+wall time a call, for one entity and for a hundred. ``uvicorn --factory benchmarks.online_peers:naive`` is the naive
+server.
 """
 
 from __future__ import annotations
