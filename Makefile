@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN        := .venv/bin
 READY      := .venv/.installed
+CLIENTS    := .clients/.installed
 UV_VERSION := uv>=0.13.9,<0.14
 # uv trusts whom the machine trusts, where the machine keeps a list (behind a company's proxy it has to).
 CERTS      := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),UV_SYSTEM_CERTS=1)
@@ -31,7 +32,7 @@ demo: $(READY) ## the main job, end to end, on real flights: features, training 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
 
 .PHONY: test
-test: lint ## lint, then all tests
+test: lint $(CLIENTS) ## lint, then all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: lint
@@ -94,18 +95,44 @@ faults-online: $(READY) ## kill publishers to a Redis server, fail the server un
 fuzz-expressions: $(READY) ## random expressions, compiled and by DuckDB: no difference (ARGS="--seed 1 --batches 100")
 	@$(BIN)/python -m tests.compiler.expressions.fuzz $(ARGS)
 
+.PHONY: clients
+clients: $(CLIENTS) ## the clients of others that tests talk to sqlfeat serve with, in an environment of their own
+
+.PHONY: fuzz-serve
+fuzz-serve: $(READY) $(CLIENTS) ## schemathesis over the server's OpenAPI document (ARGS="--examples 500 --seed 7")
+	@$(BIN)/python -m tests.clients.fuzzing $(ARGS)
+
+.PHONY: soak-serve
+soak-serve: $(READY) ## half an hour of requests while snapshots and aliases change (ARGS="--minutes 5")
+	@$(BIN)/python -m tests.serve.soak $(ARGS)
+
+.PHONY: bench-monitoring
+bench-monitoring: $(READY) ## false alarms and power of monitoring (ARGS="--case FOLDER", a folder with ecom_clicks)
+	@$(BIN)/python -m benchmarks.monitoring $(ARGS)
+
 .PHONY: bench-expressions
 bench-expressions: $(READY) ## twelve on-demand expressions for one row, beside DuckDB and pandas
 	@$(BIN)/python -m benchmarks.expressions $(ARGS)
 
+.PHONY: bench-online
+bench-online: $(READY) ## measure online lookups and servers beside LMDB, Redis, FastAPI and Feast (ARGS="--no-feast")
+	@$(BIN)/python -m benchmarks.online $(ARGS)
+
 .PHONY: clean
 clean: ## delete all that was made here, the environment included
-	rm -rf .venv .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .clients .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): $(BIN)/uv uv.lock pyproject.toml
 	@echo "Installing what uv.lock names into .venv"
 	@$(UV) sync --locked --quiet --compile-bytecode
+	@touch $@
+
+$(CLIENTS): $(READY) tests/clients/requirements.txt
+	@echo "Installing Feast's, Triton's and schemathesis' clients into .clients"
+	@rm -rf .clients
+	@$(UV) venv --quiet --python $(BIN)/python .clients
+	@$(UV) pip sync --quiet --python .clients/bin/python tests/clients/requirements.txt
 	@touch $@
 
 $(BIN)/uv:

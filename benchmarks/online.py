@@ -107,6 +107,7 @@ class Bench:
         methods = [Method("raw LMDB gets", "benchmarks.online_peers", raw, python)]
         lmdb = {**common, "project": str(self.ours["LMDB"])}
         for name in (
+            "sqlfeat, packed rows of 5 views",
             "sqlfeat, rows of 5 views",
             "sqlfeat, features of a training set",
             "sqlfeat, predict",

@@ -32,7 +32,7 @@ class Running:
     """A server that is up, until the ``with`` ends. ``command`` may say ``{port}``."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], ready: str, log: Path, seconds: float = 60
+        self, command: Sequence[str], environment: Mapping[str, str], ready: str, log: Path, seconds: float = 240
     ) -> None:
         self.port = free_port()
         self._log: IO[bytes] = log.open("wb")

@@ -13,6 +13,23 @@ from sqlfeat.api import Project
 from sqlfeat.ops.online.reading import ViewReader, views_of
 
 
+class Packed:
+    """The packed rows of five views, by the keys' bytes; nothing is decoded, as of the raw gets."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._session = Project.load(task["project"]).serve_session()
+        self._snapshot = self._session._serving.snapshot
+        views = {view.name: view for view in views_of(self._snapshot).values()}
+        self._tables = [views[f"view{number}"].table for number in range(VIEWS)]
+        self._encode = views["view0"].key_codec.encode_one
+
+    def __call__(self, entities: Sequence[int]) -> list[Any]:
+        encode = self._encode
+        return self._snapshot.fetch(
+            [(table, key) for key in [encode((e,)) for e in entities] for table in self._tables]
+        )
+
+
 class Stored:
     """The rows of five views fetched and decoded, as a lookup of a training set reads them."""
 
@@ -29,7 +46,8 @@ class Stored:
 
     def __call__(self, entities: Sequence[int]) -> list[Any]:
         readers, at = self._readers, self._at
-        fetched = iter(self._snapshot.fetch([r.wanted((e,))[0] for e in entities for r in readers]))
+        keys = [readers[0].encode_key((entity,)) for entity in entities]
+        fetched = iter(self._snapshot.fetch([one for key in keys for r in readers for one in r.wanted_by(key)]))
         return [reader.read((next(fetched),), at) for _ in entities for reader in readers]
 
 
@@ -63,13 +81,14 @@ class LightGbm:
         scorer = session._serving.model("forest").scorer
         assert scorer._single is not None
         self._predict = scorer._single
-        self._row = np.random.default_rng(1).normal(size=50)
+        self._rows = np.random.default_rng(1).normal(size=(task["entities"], 50))
 
     def __call__(self, entities: Sequence[int]) -> Any:
-        return [self._predict(self._row) for _ in entities]
+        return [self._predict(self._rows[entity // 7]) for entity in entities]
 
 
 METHODS: dict[str, Callable[[dict[str, Any]], Lookup]] = {
+    "sqlfeat, packed rows of 5 views": Packed,
     "sqlfeat, rows of 5 views": Stored,
     "sqlfeat, features of a training set": Features,
     "sqlfeat, predict": Predict,

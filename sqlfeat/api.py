@@ -347,6 +347,15 @@ class Project:
             self._pusher = Pusher(self._session)
         return self._pusher.push(view, rows)
 
+    def slow_at_requests(self) -> dict[str, dict[str, str]]:
+        """What of each training set's SELECT an in-memory DuckDB is asked for at every request, and why.
+
+        Of those that the newest snapshot serves.
+        """
+        with self.serve_session() as serving:
+            found = serving.slow_of_all()
+        return {name: slow for name, slow in found.items() if slow}
+
     def check_published(self) -> Agreement:
         """Compare some entities of the newest snapshot with what the same features are offline."""
         return agreement.check_published(self._session)

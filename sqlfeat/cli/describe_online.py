@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
     from sqlfeat.ops.online.verify_log import LoggedDifference, LogVerdict, LogVerification
 
 
-def published(publication: Publication, checked: Agreement | None) -> Text:
+def published(
+    publication: Publication, checked: Agreement | None, slow: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> Text:
     """A snapshot: its instant, its views, and whether it agrees with the offline side."""
     written = publication.written
     told = [("as of", publication.as_of.isoformat()), ("bytes", count(written.size))]
@@ -25,7 +29,12 @@ def published(publication: Publication, checked: Agreement | None) -> Text:
         told.append((view.split("@")[0] + (f"/{part}" if part else ""), f"{count(table.rows)}{changed}"))
     for name in publication.carried:
         told.append(("kept for a model", name))
-    head = Text.assemble((f"snapshot {written.number}\n", "bold"), facts(told))
+    notes = [
+        f"\nNote: DuckDB evaluates {name}.{column} at every request, in a millisecond or two: {why.rstrip('.')}."
+        for name, columns in slow.items()
+        for column, why in columns.items()
+    ]
+    head = Text.assemble((f"snapshot {written.number}\n", "bold"), facts(told), ("".join(notes), "dim"))
     if checked is None:
         return head
     if not checked.differing:
@@ -108,4 +117,5 @@ def pushed(push: Pushed) -> Text:
     told = [(name, count(rows)) for name, rows in push.views.items()]
     told += [(name, "from the next sqlfeat publish on") for name in push.waiting]
     again = f", {count(push.known)} known already" if push.known else ""
-    return Text.assemble((f"{count(push.new)} new rows of {push.source}{again}\n", "bold"), facts(told))
+    rows = "row" if push.new == 1 else "rows"
+    return Text.assemble((f"{count(push.new)} new {rows} of {push.source}{again}\n", "bold"), facts(told))

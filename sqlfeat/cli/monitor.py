@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sqlfeat.ops.monitoring.results import ColumnResult, Monitoring, Performance, Summary
 
 _COLOURS = {"ok": "green", "warn": "yellow", "breach": "bold red"}
+_HTML, _MARKDOWN = (".html", ".htm"), (".md", ".markdown")
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _MOST_COLUMNS, _MOST_FINDINGS, _MOST_WINDOWS = 15, 10, 40
 _PLOT_HEIGHT = 8
@@ -30,6 +32,7 @@ _PLOT_HEIGHT = 8
         "sqlfeat monitor late_lgbm@champion --since 2013-02-01 --by carrier",
         "sqlfeat monitor airport_weather --since 2013-02-01 --until 2013-02-15 --against previous",
         "sqlfeat monitor late_flights --against 2013-01-08..2013-01-31 --json",
+        "sqlfeat monitor late_lgbm --report report.html",
         "sqlfeat monitor late_lgbm --history",
     ),
 )
@@ -50,6 +53,14 @@ _PLOT_HEIGHT = 8
 @click.option("--window", type=click.Choice(["hour", "day", "week", "month"]), help="How finely time is looked at.")
 @click.option("--history", "past", is_flag=True, help="Show what was found before, and look at nothing.")
 @click.option("--no-keep", is_flag=True, help="Leave the history as it is.")
+@click.option(
+    "--report",
+    "reports",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    metavar="FILE",
+    help="Write a report, too: FILE.html, or FILE.md for a pull request; may be repeated.",
+)
 @shared
 def monitor_command(
     call: Call,
@@ -61,6 +72,7 @@ def monitor_command(
     window: str | None,
     past: bool,
     no_keep: bool,
+    reports: Sequence[Path],
 ) -> int:
     """Compare data and models with what they were.
 
@@ -69,6 +81,7 @@ def monitor_command(
     """
     from sqlfeat.cli.render import data, write_json
 
+    _check_endings(reports)
     if past:
         return _history(call, name)
     with call.project() as project:
@@ -79,7 +92,30 @@ def monitor_command(
         write_json(found.as_dict())
     else:
         data().print(monitoring_text(found))
+    _write(found, reports, call)
     return 1 if found.breached else 0
+
+
+def _check_endings(reports: Sequence[Path]) -> None:
+    from sqlfeat.errors import UsageError
+
+    for path in reports:
+        if path.suffix not in (*_HTML, *_MARKDOWN):
+            raise UsageError(
+                "bad-out",
+                f"{path.name!r} ends in none of {', '.join((*_HTML, *_MARKDOWN))}.",
+                hint="--report report.html, or --report report.md",
+            )
+
+
+def _write(found: Monitoring, reports: Sequence[Path], call: Call) -> None:
+    from sqlfeat.base.files import write_atomically
+    from sqlfeat.cli.render import place, talk
+
+    for path in reports:
+        write_atomically(path.absolute(), found.html() if path.suffix in _HTML else found.markdown())
+        if not (call.quiet or call.as_json):
+            talk().print(f"written: {place(path)}")
 
 
 def _history(call: Call, name: str) -> int:

@@ -30,10 +30,11 @@ def publish_command(call: Call, at: datetime | None, incremental: bool, check: b
     with call.project() as project:
         publication = project.publish(at=at, incremental=incremental)
         checked = project.check_published() if check else None
+        slow = project.slow_at_requests()
     if call.as_json:
-        write_json({**publication.as_dict(), "check": checked.as_dict() if checked else None})
+        write_json({**publication.as_dict(), "check": checked.as_dict() if checked else None, "slow": slow})
     else:
-        data().print(published(publication, checked))
+        data().print(published(publication, checked, slow))
     if checked is not None and checked.differing:
         return 1
     return 0

@@ -62,7 +62,7 @@ def serve_command(
     GET /openapi.json tells what can be asked.
     """
     from sqlfeat.base.packages import install_hint
-    from sqlfeat.cli.render import write_json
+    from sqlfeat.cli.render import place, write_json
     from sqlfeat.errors import StoreError, UsageError
 
     if host not in LOOPBACK and not token:
@@ -96,7 +96,7 @@ def serve_command(
         talk(f"Serving {project.spec.name} at {address} (Ctrl-C stops).")
         if serving_log is not None:
             share = "" if serving_log.sample == 1 else f"{serving_log.sample:.4g} of "
-            talk(f"Logging {share}all requests in {serving_log.folder}.")
+            talk(f"Logging {share}all requests in {place(serving_log.folder)}.")
         try:
             hosts = None if token or host not in LOOPBACK else (*LOOPBACK, "[::1]", *allow_host)
             application = Application(served, token=token, hosts=hosts, log=failed)

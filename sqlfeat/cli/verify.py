@@ -89,10 +89,10 @@ def verify_command(
 
     if online:
         if select or exclude or at or no_rebuild:
-            raise UsageError("bad-options", "--online takes --log, --since and --sample, and no others of verify.")
+            raise UsageError("bad-usage", "--online takes --log, --since and --sample, and no others of verify.")
         return _online(call, log, since, sample)
     if log is not None or since is not None:
-        raise UsageError("bad-options", "--log and --since are for a log.", hint="add --online.")
+        raise UsageError("bad-usage", "--log and --since are for a log.", hint="add --online.")
     with call.project() as project:
         verification = project.verify(select, exclude, at=at, cutoffs=cutoffs, sample=sample, rebuild=not no_rebuild)
     if call.as_json:

@@ -21,7 +21,9 @@ from typing import Any, cast
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.ext import Extension
 from jinja2.lexer import TokenStream
+from jinja2.parser import Parser
 from jinja2.runtime import Macro
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
@@ -37,7 +39,7 @@ _WEIGHT_OF_ORIGIN = 500
 """What the memory of where a stretch came from counts like."""
 _LINE_ENDS = re.compile(r"\r\n|\r")
 _TAG = re.compile(r"\{%[-+]?\s*(\w+)")
-_BLOCKS = frozenset({"if", "for", "macro", "call", "filter"})
+_BLOCKS = frozenset({"if", "for", "macro", "call", "filter", "test", "data_test", "materialization"})
 _NOT_THE_SAME_AGAIN = ("lipsum", "random", "urlize")
 
 
@@ -67,6 +69,39 @@ class Missing(StrictUndefined):
         super().__init__(hint, obj, name, exc)
 
 
+class _DbtBlocks(Extension):
+    """dbt's blocks: ``{% test name(model) %}`` is the macro ``test_name``; a materialization is read and left out."""
+
+    tags = frozenset({"test", "data_test", "materialization"})  # type: ignore[assignment]
+
+    def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
+        begins = next(parser.stream)
+        if begins.value == "materialization":
+            while parser.stream.current.type != "block_end":
+                next(parser.stream)
+            parser.parse_statements(("name:endmaterialization",), drop_needle=True)
+            return []
+        macro = nodes.Macro(lineno=begins.lineno)
+        macro.name = f"test_{parser.parse_assign_target(name_only=True).name}"
+        parser.parse_signature(macro)
+        macro.body = parser.parse_statements((f"name:end{begins.value}",), drop_needle=True)
+        return macro
+
+
+def _as_bool(value: Any) -> Any:
+    """dbt's filter: what a text says; another value is itself."""
+    return {"true": True, "false": False}.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def _as_number(value: Any) -> Any:
+    return float(value) if isinstance(value, str) and "." in value else int(value) if isinstance(value, str) else value
+
+
+def _as_itself(value: Any) -> Any:
+    return value
+
+
+_DBT_FILTERS = {"as_bool": _as_bool, "as_number": _as_number, "as_native": _as_itself, "as_text": str}
 _COMPILED: dict[tuple[str, str], tuple[CodeType, tuple[tuple[int, int], ...]]] = {}
 """Templates compiled by this process, by path and text: compiling one costs sixty times as much as rendering it."""
 
@@ -80,7 +115,7 @@ class TemplateEnvironment(SandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(
             undefined=Missing,
-            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
+            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", _DbtBlocks],
             autoescape=False,
             keep_trailing_newline=True,
             cache_size=0,
@@ -91,6 +126,7 @@ class TemplateEnvironment(SandboxedEnvironment):
         for name in _NOT_THE_SAME_AGAIN:
             self.globals.pop(name, None)
             self.filters.pop(name, None)
+        self.filters.update(_DBT_FILTERS)
         for kind in (self.filters, self.tests):
             for name, made in list(kind.items()):
                 kind[name] = limits.guarded(name, made, self.check_time)

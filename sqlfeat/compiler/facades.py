@@ -16,13 +16,26 @@ from sqlfeat.compiler.environment import Facade
 
 
 @dataclass(frozen=True)
-class Relation(Facade):
-    """What ``ref()``, ``source()`` and ``this`` give: text in a template, with dbt's attributes."""
+class Relation(Facade, Mapping[str, Any]):
+    """What ``ref()``, ``source()`` and ``this`` give: text in a template, with dbt's attributes.
+
+    It is a mapping, as dbt's are: macros of packages tell it from a text by that, and by its ``metadata``.
+    """
 
     token: str
     identifier: str
     schema: str
-    allowed = frozenset({"identifier", "name", "table", "schema", "render"})
+    allowed = frozenset({"identifier", "name", "table", "schema", "render", "get", "is_cte"})
+    is_cte = False
+
+    def __getitem__(self, key: str) -> Any:
+        return {"identifier": self.identifier, "schema": self.schema, "metadata": {"type": "DuckDBRelation"}}[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("identifier", "schema", "metadata"))
+
+    def __len__(self) -> int:
+        return 3
 
     @property
     def name(self) -> str:
@@ -147,6 +160,8 @@ class Record(Facade):
 
 def copied(value: Any) -> Any:
     """A template's own copy of a list or mapping of ours."""
+    if isinstance(value, Facade):
+        return value
     if isinstance(value, Mapping):
         return {key: copied(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

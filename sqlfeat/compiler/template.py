@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from jinja2.runtime import Macro
 
-from sqlfeat.base.names import did_you_mean, is_identifier
+from sqlfeat.base.names import did_you_mean, is_identifier, quote
 from sqlfeat.compiler import transforms
 from sqlfeat.compiler.environment import Facade, TemplateEnvironment
 from sqlfeat.compiler.facades import Answer, Record, Relation, copied
@@ -99,6 +99,7 @@ class Renderer:
         self._log = log
         self._current = Rendering("")
         self._query: Callable[[str], Answer] | None = None
+        self._results: dict[str, Record] = {}
         self._namespace: dict[str, Any] = {
             **self._jinja.globals,
             **self._functions(),
@@ -153,6 +154,7 @@ class Renderer:
         """
         self._current = Rendering(path)
         self._query = query
+        self._results = {}
         self._namespace["this"] = Relation(ref_token(name), name, schema)
         self._namespace["execute"] = _Execute(self)
         with placed(self._jinja, self._namespace, path, text):
@@ -174,8 +176,11 @@ class Renderer:
             "return": self._return,
             "exceptions": _Exceptions(self),
             "is_incremental": lambda: False,
-            "run_query": self._run_query,
+            "run_query": self.ask,
+            "statement": self._statement,
+            "load_result": lambda name: self._results.get(name),
             "adapter": _Adapter(self),
+            "api": Record("api", {"Column": _ColumnTypes()}),
             "window": self._window,
             "feature": self._feature,
             **{name: self._transform(name) for name in transforms.KINDS},
@@ -225,9 +230,20 @@ class Renderer:
     def _return(self, value: Any = None) -> NoReturn:
         raise _Returned(value)
 
-    def _run_query(self, sql: str) -> Answer | None:
+    def ask(self, sql: str) -> Answer | None:
+        """``run_query()``: the answer in the second pass."""
         self._current.asked = True
         return self._query(str(sql)) if self._query else None
+
+    def _statement(
+        self, name: str | None = None, *, caller: Callable[[], str], fetch_result: bool = False, **options: Any
+    ) -> str:
+        """``{% call statement('name', fetch_result=true) %}``: what ``load_result('name')`` gives then."""
+        answer = self.ask(caller())
+        if name is not None and answer is not None:
+            rows = [list(row) for row in answer.tuples]
+            self._results[name] = Record("the result", {"table": answer, "data": rows, "response": "OK"})
+        return ""
 
     def _window(
         self, aggregate: str, length: str | Sequence[str], *, name: str | None = None, offset: str | None = None
@@ -383,11 +399,35 @@ class _Exceptions(Facade):
         return self._renderer.log_text(f"warning: {message}")
 
 
+class _ColumnTypes(Facade):
+    """``api.Column``: dbt's names of types as DuckDB's."""
+
+    allowed = frozenset({"translate_type"})
+
+    def translate_type(self, name: str) -> str:
+        return {"string": "text", "float": "double"}.get(str(name).lower(), str(name))
+
+
 class _Adapter(Facade):
-    allowed = frozenset({"dispatch"})
+    allowed = frozenset({"dispatch", "quote", "get_columns_in_relation"})
 
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
 
     def dispatch(self, name: str, macro_namespace: Any = None) -> Any:
         return self._renderer.dispatch(name)
+
+    def quote(self, name: str) -> str:
+        return quote(str(name))
+
+    def get_columns_in_relation(self, relation: Relation) -> list[Record]:
+        """The columns that a relation has in the target; none before it is there, as with ``run_query``."""
+        answer = self._renderer.ask(f"describe select * from {relation}")
+        if answer is None:
+            return []
+        return [
+            Record(f"the column {row[0]}", {
+                "name": row[0], "column": row[0], "quoted": quote(str(row[0])), "data_type": row[1], "dtype": row[1],
+            })
+            for row in answer.tuples
+        ]  # fmt: skip

@@ -52,8 +52,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Counted:
-    """A column over some rows. ``nans`` are numbers that are none, or infinite. ``mean``, ``deviation``, ``minimum`` and ``maximum`` are of finite numbers, of a text's
-    length, or of instants in seconds since 1970. ``counts`` are those of bins, in one window of time of groups.
+    """A column over some rows.
+
+    ``nans`` are numbers that are none, or infinite. ``mean``, ``deviation``, ``minimum`` and ``maximum`` are of finite
+    numbers, of a text's length, or of instants in seconds since 1970. ``counts`` are those of bins, in one window of
+    time of groups.
     """
 
     rows: int
@@ -188,7 +191,8 @@ class ProfileRequest:
     of those of the same name. ``shapes`` are the bins of the profile that it is to be compared with; a column without
     one gets its own, and so does one that has become another kind. Without a ``window`` it is a day, or as much longer
     as is needed for there to be few enough of them. ``duplicates`` are counted where that is asked for. What is
-    dear to compute is computed once where it is said to ``hold`` it.
+    dear to compute is computed once where it is said to ``hold`` it. Only one of ``every`` so many rows is counted, by
+    a hash of what identifies it.
     """
 
     columns: tuple[tuple[str, str], ...]
@@ -200,6 +204,7 @@ class ProfileRequest:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     duplicates: bool = False
     hold: bool = False
+    every: int = 1
 
 
 def in_windows(profile: Profile, window: str) -> Profile:

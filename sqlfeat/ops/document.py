@@ -82,14 +82,14 @@ class Document:
 
 def markdown(document: Document) -> str:
     """The document as Markdown."""
-    parts = [f"# {_escaped(document.title)}", _escaped(document.subtitle)]
+    parts = [f"# {escaped(document.title)}", escaped(document.subtitle)]
     for section in document.sections:
-        parts.append(f"## {_escaped(section.title)}")
-        parts += [_MARKDOWN[type(block)](block) for block in section.blocks] or [f"*{_escaped(section.nothing)}*"]
+        parts.append(f"## {escaped(section.title)}")
+        parts += [_MARKDOWN[type(block)](block) for block in section.blocks] or [f"*{escaped(section.nothing)}*"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
     plain = re.sub(r"([\\`*_{}\[\]<>#|~!&])", r"\\\1", _one_line(text))
     return re.sub(r"^(\s*)([-+]|\d+\.)(\s)", r"\1\\\2\3", plain)
@@ -101,7 +101,7 @@ def _cell(text: str) -> str:
     return (
         f"`{line}`"
         if re.fullmatch(r"(?=[^A-Za-z]*[A-Za-z])[\w.@:/-]*[_./@][\w.@:/-]*|[0-9a-f]{12,64}", line)
-        else _escaped(line)
+        else escaped(line)
     )
 
 
@@ -110,14 +110,14 @@ def _one_line(text: str) -> str:
 
 
 def _markdown_facts(block: Facts) -> str:
-    return "\n".join(f"- **{_escaped(name)}**: {_cell(value)}" for name, value in block.pairs)
+    return "\n".join(f"- **{escaped(name)}**: {_cell(value)}" for name, value in block.pairs)
 
 
 def _markdown_table(block: Table) -> str:
     rule = ["---:" if position in block.right else "---" for position in range(len(block.head))]
-    rows = [[_escaped(name) for name in block.head], rule, *([_cell(value) for value in row] for row in block.rows)]
+    rows = [[escaped(name) for name in block.head], rule, *([_cell(value) for value in row] for row in block.rows)]
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([*([f"**{_escaped(block.title)}**", ""] if block.title else []), *lines])
+    return "\n".join([*([f"**{escaped(block.title)}**", ""] if block.title else []), *lines])
 
 
 def _markdown_bars(block: Bars) -> str:
@@ -128,11 +128,11 @@ def _markdown_bars(block: Bars) -> str:
 def _markdown_listing(block: Listing) -> str:
     longest = max((len(run) for run in re.findall(r"`+", block.text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"**{_escaped(block.title)}**\n\n{fence}{block.language}\n{block.text.rstrip()}\n{fence}"
+    return f"**{escaped(block.title)}**\n\n{fence}{block.language}\n{block.text.rstrip()}\n{fence}"
 
 
 def _markdown_notes(block: Notes) -> str:
-    return "\n".join(f"- {_escaped(line)}" for line in block.lines)
+    return "\n".join(f"- {escaped(line)}" for line in block.lines)
 
 
 _MARKDOWN: dict[type, Callable[..., str]] = {

@@ -18,6 +18,7 @@ from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.compiler.rewriting import ref_token, with_relations
 from sqlfeat.errors import SqlfeatError, UsageError
 from sqlfeat.ops.definition import with_calls
+from sqlfeat.ops.monitoring.history import COLUMNS, RUNS
 from sqlfeat.ops.plan import Planner
 from sqlfeat.ops.provenance import package_versions
 from sqlfeat.ops.selection import selected
@@ -146,11 +147,11 @@ def show(session: Session, name: str, *, limit: int | None = 10, at: datetime | 
 
 
 def _predictions(session: Session, name: str) -> str | None:
-    """The SQL name of a table that ``predict`` has written, where the name means no node of the project."""
+    """The SQL name of a table that ``predict`` or ``monitor`` has written, where the name means no node."""
     outline, path = session.outline, session.target.path
     if name in outline.models or f"seed.{name}" in outline.seeds or path is None or not path.exists():
         return None
-    return session.engine.predictions(name)
+    return session.engine.monitored(name) if name in (RUNS, COLUMNS) else session.engine.predictions(name)
 
 
 def table(session: Session, name: str) -> pa.Table:
@@ -213,6 +214,8 @@ def clean(session: Session) -> list[Path]:
     online = session.spec.online.get("path")
     if online:
         kept.append(session.spec.root / str(online))
+    else:
+        kept.append(session.pushes.folder.parent)  # what was pushed is nowhere else
     if not session.spec.target_path.is_dir():
         return []
     deleted = []

@@ -14,6 +14,7 @@ from sqlfeat.engine.base import Record
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.data_tests import problem_with, run_test, selected_tests
 from sqlfeat.ops.events import notify, told
+from sqlfeat.ops.monitoring import builds
 from sqlfeat.ops.plan import PlannedNode, Planner
 from sqlfeat.ops.results import Event, NodeResult, RunResult
 from sqlfeat.ops.selection import selected
@@ -142,6 +143,9 @@ class _Run:
             self._fail(node.id, error, session.clock.monotonic() - started)
             return
         self.done.add(node.id)
+        if node.resource_type != "seed":
+            model = session.manifest.models[node.name]
+            builds.note(session, model, builds.BUILT, {"data_version": record.data_version}, record.rows)
         self._end(self._result(node.id, "built", record.rows, record.seconds, node.reason))
 
     def _fail(self, id_: str, error: SqlfeatError, seconds: float = 0.0) -> None:

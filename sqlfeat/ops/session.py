@@ -23,11 +23,13 @@ from sqlfeat.engine.duckdb.engine import DuckDBEngine
 from sqlfeat.engine.duckdb.naming import physical, source_name
 from sqlfeat.engine.duckdb.pushed_rows import PushedFiles
 from sqlfeat.engine.duckdb.scratch import ScratchEngine
-from sqlfeat.errors import EngineError, ProjectError, UsageError
+from sqlfeat.errors import EngineError, ProjectError, StoreError, UsageError
 from sqlfeat.ops.definition import definition_of, feature_fingerprints
 from sqlfeat.ops.results import Event, Listener, silent
 from sqlfeat.spec.project import ProjectSpec, TargetSpec
+from sqlfeat.store.online_redis import RedisStore
 from sqlfeat.store.pushed_lmdb import LmdbPushes
+from sqlfeat.store.pushed_redis import RedisPushes
 
 
 class Session:
@@ -62,14 +64,17 @@ class Session:
         self._compilation: Compilation | None = None
         self._engine: DuckDBEngine | None = None
         self._holding = False
+        self._redis_pushes: RedisPushes | None = None
         self.taken_up = 0
 
     @property
-    def pushes(self) -> LmdbPushes | None:
-        """What is pushed to the project's sources, where its online store takes pushes."""
+    def pushes(self) -> LmdbPushes | RedisPushes:
+        """What is pushed to the project's sources."""
         said = self.spec.online
-        if said.get("store", "lmdb") != "lmdb":
-            return None
+        if said.get("store") == "redis":
+            if self._redis_pushes is None:
+                self._redis_pushes = redis_store(self.spec, self.clock).pushes(self.spec.target_path / "online")
+            return self._redis_pushes
         return LmdbPushes(Path(said.get("path") or self.spec.root / "target" / "online"), clock=self.clock)
 
     @property
@@ -140,7 +145,11 @@ class Session:
 
     def _pushed_files(self) -> tuple[int, PushedFiles]:
         pushes = self.pushes
-        if pushes is None or not pushes.exists:
+        try:
+            pushes.pull()
+        except StoreError as down:
+            self.log(f"{down.what} What was pushed, and is not on this machine yet, is left out.")
+        if not pushes.exists:
             return 0, {}
         last, files = pushes.taken_up()
         for error in pushes.damaged():
@@ -248,8 +257,7 @@ class Session:
             if "://" not in table.location:
                 folders.append(sources.folders_of(table, self.spec.root))
         found = [folder.resolve() for folder in folders if folder.is_dir()]
-        if self.pushes is not None:
-            found.append(self.pushes.folder.resolve())  # something may be pushed later
+        found.append(self.pushes.folder.resolve())  # something may be pushed later
         return list(dict.fromkeys(found))
 
     def _ask(self, sql: str) -> Answer:
@@ -269,6 +277,12 @@ class Session:
             return physical(name, record.fingerprint)
 
         return engine.ask(with_relations(sql, name_of).text)
+
+
+def redis_store(spec: ProjectSpec, clock: Clock) -> RedisStore:
+    """The project's online store, where that is a server."""
+    said = spec.online
+    return RedisStore(said["url"], said["namespace"] or spec.name, timeout=said["timeout"], clock=clock)
 
 
 def _target(spec: ProjectSpec, name: str | None) -> TargetSpec:

@@ -27,7 +27,6 @@ _STATUS = {
     "wrong-content-type": 415,
     "not-published": 409,
     "not-pushable": 409,
-    "no-push-store": 409,
     "unknown-view": 404,
     "missing-input": 409,
 }

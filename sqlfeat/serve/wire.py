@@ -149,12 +149,13 @@ class Connection(asyncio.Protocol):
         while not self._done:
             try:
                 self._parser.feed_data(data)
-                return
             except httptools.HttpParserUpgrade as wish:
                 data = data[wish.args[0] :]
                 self._parser = httptools.HttpRequestParser(self)
                 if self._continuing:
                     self._parser.feed_data(b"POST / HTTP/1.1\r\n" + self._framing() + b"\r\n\r\n")
+            else:
+                return
 
     def _framing(self) -> bytes:
         """The header that says how long the body is."""

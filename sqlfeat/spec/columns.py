@@ -38,7 +38,7 @@ def read_columns(owner: Section, *, timed: bool = False) -> tuple[ColumnSpec, ..
         if name is None:
             continue
         if name in columns:
-            owner.problems.add(
+            owner.problems.add_unless_lenient(
                 ProjectError(
                     "duplicate-column",
                     f"The column {name!r} is described twice; the first is at line {columns[name].place.line}.",

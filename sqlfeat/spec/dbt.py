@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlfeat.base.environment import expand_environment
 from sqlfeat.base.yaml import Node
+from sqlfeat.spec.dbt_values import with_variables
 from sqlfeat.spec.problems import Problems
 from sqlfeat.spec.project_file import ProjectFile, first_target, inside, read_paths, read_targets
 from sqlfeat.spec.section import Section
@@ -36,6 +37,7 @@ def read_dbt_project(
     profile = _profile(profiles, file.text("profile") or name, environment, problems)
     outputs = profile.section("outputs", "the outputs") if profile else None
     targets = read_targets(outputs, root, target_path / f"{name}.duckdb")
+    variables = _vars(file, name)
     chosen = profile.text("target") if profile else None  # it may be one of those that are left out
     return ProjectFile(
         name=name,
@@ -43,14 +45,18 @@ def read_dbt_project(
         default_target=chosen if chosen is not None and chosen in targets else first_target(targets),
         targets=targets,
         entities={},
-        vars=_vars(file, name),
+        vars=variables,
         registry=inside(root, "registry"),
         target_path=target_path,
         online={},
-        model_config=file.get("models"),
-        seed_config=file.get("seeds"),
+        model_config=_said(file.get("models"), variables, environment),
+        seed_config=_said(file.get("seeds"), variables, environment),
         paths={**read_paths(file), "package-paths": (*_PACKAGES, *file.texts("packages-install-path"))},
     )
+
+
+def _said(config: Node | None, variables: Mapping[str, Any], environment: Mapping[str, str]) -> Node | None:
+    return None if config is None else with_variables(config, variables, environment)
 
 
 def _vars(file: Section, name: str) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from sqlfeat.base.yaml import Node, read_yaml
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.config import add_up, read_layer
 from sqlfeat.spec.dbt import DBT_PROJECT_FILE, PROFILES_FILE, read_dbt_project
+from sqlfeat.spec.dbt_values import with_variables
 from sqlfeat.spec.folder_config import check_tree, config_for
 from sqlfeat.spec.problems import Problems
 from sqlfeat.spec.project import (
@@ -191,6 +192,8 @@ class _Loader:
         if "sources" not in node.entries:
             return node
         sources = expand_environment(node.entries["sources"], self._environment)
+        if self._problems.lenient:
+            sources = with_variables(sources, self._said.vars, self._environment)
         return replace(node, entries={**node.entries, "sources": sources})
 
     def _models(self, files: list[_Found], properties: Properties) -> dict[str, ModelFile]:
@@ -301,7 +304,8 @@ def _refuse_unknown(
     for name, properties in described.items():
         if name not in known:
             what = f"There is no {kind} {name!r} to describe."
-            problems.add(ProjectError(f"unknown-{kind}", what, properties.place, did_you_mean(name, known)))
+            error = ProjectError(f"unknown-{kind}", what, properties.place, did_you_mean(name, known))
+            problems.add_unless_lenient(error)
 
 
 def _duplicate(what: str, found: _Found, first: str) -> ProjectError:

@@ -110,6 +110,10 @@ class OnlineStore(Protocol):
         """
         ...
 
+    def taken_up(self) -> dict[str, int]:
+        """By view, the number of the last pushed event that all snapshots which are kept have in themselves."""
+        ...
+
     def newest(self) -> int | None:
         """The number of the newest snapshot; cheap enough to be asked often."""
         ...

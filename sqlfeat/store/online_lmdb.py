@@ -15,6 +15,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from heapq import merge
 from itertools import groupby
 from pathlib import Path
@@ -49,7 +50,7 @@ _FOLDER = re.compile(r"v([1-9][0-9]{0,17})")
 _MOST_TABLES = 4096
 _PAGE = 4096
 _ROOM = 1 << 24
-_Place = tuple[Callable[..., bytes | None], Any]
+_Reader = Callable[[bytes], bytes | None]
 
 
 class LmdbStore:
@@ -164,16 +165,8 @@ class LmdbSnapshot:
 
     def fetch(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
         """See :class:`sqlfeat.store.online.Snapshot`."""
-        places = self._reading()
-        found: list[bytes | None] = []
-        for table, key in wanted:
-            value = None
-            for get, database in places.get(table, ()):
-                value = get(key if len(key) <= LONGEST_KEY else _hashed(key), None, database)
-                if value is not None:
-                    break
-            found.append(value or None)
-        return found
+        readers = self._reading()
+        return [readers[table](key if len(key) <= LONGEST_KEY else _hashed(key)) for table, key in wanted]
 
     def items(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         """See :class:`sqlfeat.store.online.Snapshot`; of a key longer than LMDB takes it is the hash."""
@@ -197,23 +190,22 @@ class LmdbSnapshot:
             for transaction in transactions:
                 transaction.abort()
 
-    def _reading(self) -> dict[str, list[_Place]]:
-        """Where this thread reads each table, the newest layer first: files never change, so it is so for ever."""
-        known: dict[str, list[_Place]] | None = getattr(self._local, "places", None)
+    def _reading(self) -> Mapping[str, _Reader]:
+        """How this thread reads each table, for ever: files never change."""
+        known: Mapping[str, _Reader] | None = getattr(self._local, "readers", None)
         if known is not None:
             return known
         opened = [environment.begin() for environment in self._environments]
         with self._closing:
             self._transactions += opened
         layers = list(zip(opened, self._databases, strict=True))[::-1]
-        places = {
-            table: [(one.get, databases[table]) for one, databases in layers if table in databases]
-            for table in self._tables
-        }
-        if self.pushed is not None:
-            places |= {table + PUSHED: [(_getter(self.pushed, table), None)] for table in self._tables}
-        self._local.places = places
-        return places
+        readers = _Readers()
+        for table in self._tables:
+            readers[table] = _in_layers([partial(one.get, db=found[table]) for one, found in layers if table in found])
+            if self.pushed is not None:
+                readers[table + PUSHED] = partial(self.pushed.rows, table)
+        self._local.readers = readers
+        return readers
 
     def close(self) -> None:
         """Unmap it."""
@@ -240,8 +232,30 @@ def _pushed_after(folder: Path, manifest: Mapping[str, Any]) -> LmdbPushed | Non
     return LmdbPushed(folder, taken_up) if taken_up else None
 
 
-def _getter(pushed: LmdbPushed, table: str) -> Callable[..., bytes | None]:
-    return lambda key, _, __: pushed.rows(table, key)
+class _Readers(dict[str, _Reader]):
+    """Readers of tables; in one that is not there nothing is found."""
+
+    def __missing__(self, table: str) -> _Reader:
+        return _nothing
+
+
+def _nothing(_: bytes) -> None:
+    return None
+
+
+def _in_layers(layers: Sequence[_Reader]) -> _Reader:
+    """Reads the newest layer that has a key; an empty value in it says that the key went."""
+    if len(layers) == 1:
+        return layers[0]
+
+    def read(key: bytes) -> bytes | None:
+        for layer in layers:
+            value = layer(key)
+            if value is not None:
+                return value or None
+        return None
+
+    return read
 
 
 def _names_in(folder: Path) -> list[str]:

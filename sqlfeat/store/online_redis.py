@@ -8,25 +8,30 @@ What lies where, and how it is read, is told in ``store.redis_snapshot``; how it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sqlfeat.base.clock import Clock, SystemClock
 from sqlfeat.errors import StoreError
+from sqlfeat.spec.online import TIMEOUT
 from sqlfeat.spec.redis_address import RedisAddress
 from sqlfeat.store.artifacts import unsealed
 from sqlfeat.store.online import Image, Written
+from sqlfeat.store.pushed_redis import RedisPushed, RedisPushes
 from sqlfeat.store.redis_publication import MAKE_CURRENT, Publication, PublisherLock, script
 from sqlfeat.store.redis_server import RedisServer
-from sqlfeat.store.redis_snapshot import PATIENCE, SNAPSHOT, Home, Keys, RedisSnapshot, layers_of
+from sqlfeat.store.redis_snapshot import OPENING, SNAPSHOT, Home, Keys, RedisSnapshot, layers_of
 from sqlfeat.store.redis_wire import Reply, command
 
 KEPT = 2
 """How many snapshots stay for sure; older ones are collected once nobody can be reading them any more."""
 MOST_LAYERS = 4
 """How many layers a read may have to look into; then a snapshot is written anew."""
-TIMEOUT = 0.5
 GRACE = 60.0
 LEASE = 10.0
+_PUSHING = 5.0
+"""Seconds that a step of a push may take, which clients wait for."""
 
 
 class RedisStore:
@@ -111,6 +116,21 @@ class RedisStore:
         (current,) = self.server.ask(command(b"GET", self._keys.current), 1)
         return None if current is None else int(current)
 
+    def taken_up(self) -> dict[str, int]:
+        """See :class:`sqlfeat.store.online.OnlineStore`."""
+        found: dict[str, int] = {}
+        numbers = self._numbers()
+        for raw in self._asked([command(b"GET", self._keys.snapshot(number)) for number in numbers]):
+            with suppress(StoreError):
+                for table, last in taken_up_by(unsealed(raw or b"", "a snapshot", SNAPSHOT)).items():
+                    found[table] = min(found.get(table, last), last)
+        return found
+
+    def pushes(self, folder: Path) -> RedisPushes:
+        """What is pushed to the project, with files in a folder of this machine."""
+        server = RedisServer(self.server.address, timeout=self.server.timeout, patience=_PUSHING)
+        return RedisPushes(Home(server, self._keys), folder, clock=self._clock)
+
     def close(self) -> None:
         """Hang up."""
         self.server.close()
@@ -120,16 +140,19 @@ class RedisStore:
     def _numbers(self) -> list[int]:
         """The snapshots that can be read, up to the current one."""
         current, numbers = self.server.ask(
-            command(b"GET", self._keys.current) + command(b"HKEYS", self._keys.snapshots), 2, timeout=PATIENCE
+            command(b"GET", self._keys.current) + command(b"HKEYS", self._keys.snapshots), 2, timeout=OPENING
         )
         return [] if current is None else [int(number) for number in numbers if int(number) <= int(current)]
 
     def _snapshot(self, number: int, passed_over: tuple[StoreError, ...] = ()) -> RedisSnapshot:
         where = f"snapshot {number} in {self.home}"
-        (raw,) = self.server.ask(command(b"GET", self._keys.snapshot(number)), 1, timeout=PATIENCE)
+        (raw,) = self.server.ask(command(b"GET", self._keys.snapshot(number)), 1, timeout=OPENING)
         if raw is None:
             raise StoreError(SNAPSHOT.damaged, f"{where} has no manifest.", hint=SNAPSHOT.mend)
-        snapshot = RedisSnapshot(self.home, number, unsealed(raw, where, SNAPSHOT), passed_over)
+        manifest = unsealed(raw, where, SNAPSHOT)
+        taken_up = taken_up_by(manifest)
+        pushed = RedisPushed(self.home, taken_up) if taken_up else None
+        snapshot = RedisSnapshot(self.home, number, manifest, passed_over, pushed)
         snapshot.verify()
         return snapshot
 
@@ -144,12 +167,12 @@ class RedisStore:
         return base if len(base.layers) < MOST_LAYERS else None
 
     def _next_number(self) -> int:
-        last, current = self.server.ask(
-            command(b"INCR", self._keys.last) + command(b"GET", self._keys.current), 2, timeout=PATIENCE
+        last, current = self.server.ask_patiently(
+            command(b"INCR", self._keys.last) + command(b"GET", self._keys.current), 2
         )
         if current is not None and int(current) >= last:
             last = int(current) + 1
-            self.server.ask(command(b"SET", self._keys.last, b"%d" % last), 1, timeout=PATIENCE)
+            self.server.ask_patiently(command(b"SET", self._keys.last, b"%d" % last), 1)
         return int(last)
 
     def _make_current(self, lock: PublisherLock, number: int, manifest: bytes) -> None:
@@ -160,7 +183,7 @@ class RedisStore:
             [keys.lock, keys.current, keys.snapshots, keys.snapshot(number)],
             [lock.token, b"%d" % number, manifest],
         )
-        (done,) = self.server.ask(asked, 1, timeout=PATIENCE)
+        (done,) = self.server.ask_patiently(asked, 1)
         if not done:
             raise lock.lost()
 
@@ -168,15 +191,14 @@ class RedisStore:
 
     def _begun(self) -> set[bytes]:
         """The hashes that have been begun, whatever became of them."""
-        (found,) = self.server.ask(command(b"SMEMBERS", self._keys.begun), 1, timeout=PATIENCE)
+        (found,) = self.server.ask_patiently(command(b"SMEMBERS", self._keys.begun), 1)
         return set(found)
 
     def _collect(self, begun: set[bytes]) -> None:
         """Remove old snapshots, and of what was ``begun`` whatever no snapshot needs."""
-        (past, now, current) = self.server.ask(
+        (past, now, current) = self.server.ask_patiently(
             command(b"HGETALL", self._keys.snapshots) + command(b"TIME") + command(b"GET", self._keys.current),
             3,
-            timeout=PATIENCE,
         )
         superseded = {int(number): int(at) for number, at in zip(past[::2], past[1::2], strict=True)}
         newest = sorted(number for number in superseded if current is not None and number <= int(current))[-KEPT:]
@@ -196,4 +218,10 @@ class RedisStore:
             begun.discard(key)
 
     def _asked(self, commands: Sequence[bytes]) -> list[Reply]:
-        return self.server.ask(b"".join(commands), len(commands), timeout=PATIENCE) if commands else []
+        return self.server.ask_patiently(b"".join(commands), len(commands)) if commands else []
+
+
+def taken_up_by(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """By view, the number of the last pushed event that a snapshot has in itself."""
+    views = manifest.get("views", {}).items()
+    return {table: said["ranking"]["taken_up"] for table, said in views if "ranking" in said}

@@ -51,8 +51,8 @@ LONGEST = 480
 MOST_BYTES = 16 << 30
 SAID = "__sqlfeat_said"
 """The column of the files that tells whether a row said itself when it became known."""
-_NUMBER = struct.Struct(">Q")
-_HEAD = struct.Struct("<IQ?")
+NUMBER = struct.Struct(">Q")
+HEAD = struct.Struct("<IQ?")
 _FIXED = ("meta", "log", "ids", "schemas")
 _MOST_TABLES = 4096
 _AT_ONCE = 100_000
@@ -103,13 +103,16 @@ class LmdbPushes:
                     else:
                         transaction.drop(databases[name], delete=False)
 
+    def pull(self) -> None:
+        """Nothing: all that was pushed is on this machine."""
+
     def taken_up(self) -> tuple[int, Mapping[str, Sequence[Path]]]:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
         if not self.exists:
             return 0, {}
         with self._writing() as environment, FolderLock(self.folder, wait=60, clock=self._clock):
             last = _export(environment, self.folder)
-            found = {inner.name: _segments(inner) for inner in sorted(self.folder.iterdir()) if inner.is_dir()}
+            found = {inner.name: segments_in(inner) for inner in sorted(self.folder.iterdir()) if inner.is_dir()}
         return last, {source: files for source, files in found.items() if files}
 
     def damaged(self) -> list[StoreError]:
@@ -122,7 +125,7 @@ class LmdbPushes:
             with environment.lmdb.begin() as transaction:
                 for key, value in transaction.cursor(databases["log"]):
                     try:
-                        opened(key, value, _event(key))
+                        opened(key, value, event_named(key))
                     except StoreError as error:
                         found.append(error)
         return found
@@ -192,13 +195,15 @@ class LmdbPushed:
         own = entity(key)
         found = []
         with environment.lmdb.begin() as transaction, transaction.cursor(view) as cursor:
-            there = cursor.set_range(own + _NUMBER.pack(self._taken_up.get(table, 0) + 1))
+            there = cursor.set_range(own + NUMBER.pack(self._taken_up.get(table, 0) + 1))
             while there:
                 place = cursor.key()
                 if len(place) != len(own) + 10 or not place.startswith(own):
                     break
                 name, _, _ = table.partition("@")
-                data = opened(place, cursor.value(), f"The row of {name} that was pushed with {_event(place[-10:-2])}")
+                data = opened(
+                    place, cursor.value(), f"The row of {name} that was pushed with {event_named(place[-10:-2])}"
+                )
                 found.append((data[0], data[1:]))
                 there = cursor.next()
         return packed([(KEY, key), *found]) if found else None
@@ -209,7 +214,7 @@ def entity(key: bytes) -> bytes:
     return key if len(key) <= LONGEST else b"\xff" + hashlib.sha256(key).digest()
 
 
-def _event(number: bytes) -> str:
+def event_named(number: bytes) -> str:
     return f"the event {int.from_bytes(number, 'big')}"
 
 
@@ -244,9 +249,9 @@ class _Writing:
         """Write events and what views make of them; gives the number of the last event."""
         first, count = self._first, len(events.ids)
         schema = self._schema(events)
-        numbers = [_NUMBER.pack(number) for number in range(first, first + count)]
+        numbers = [NUMBER.pack(number) for number in range(first, first + count)]
         rows = zip(numbers, events.rows, events.said, strict=True)
-        log = [(key, sealed(key, _HEAD.pack(schema, first, said) + row)) for key, row, said in rows]
+        log = [(key, sealed(key, HEAD.pack(schema, first, said) + row)) for key, row, said in rows]
         self._put("log", log)
         self._put("ids", list(zip(events.ids, numbers, strict=True)))
         last = first + count - 1
@@ -255,7 +260,7 @@ class _Writing:
             if made:
                 self._rows(table, made, numbers)
                 heads.append((f"last:{table}", last))
-        self._put("meta", [(name.encode(), _NUMBER.pack(number)) for name, number in heads])
+        self._put("meta", [(name.encode(), NUMBER.pack(number)) for name, number in heads])
         return last
 
     def _put(self, name: str, entries: Sequence[tuple[bytes, bytes]]) -> None:
@@ -276,7 +281,7 @@ class _Writing:
     def _link(self, table: str, row: ViewRow, identity: bytes, number: int) -> None:
         """Let every entity that has a version of the event know of those that are other entities'."""
         view, versions = self._databases[f"view:{table}"], self._databases[f"uids:{table}"]
-        own, event, at = entity(row.key), entity(identity), _NUMBER.pack(number)
+        own, event, at = entity(row.key), entity(identity), NUMBER.pack(number)
         others: set[bytes] = set()
         for other, earlier in self._pushed(versions, event):
             if other != own:
@@ -339,21 +344,23 @@ def _export(environment: Environment, folder: Path) -> int:
         groups: dict[int, list[tuple[int, bool, bytes]]] = {}
         for key, value in transaction.cursor(databases["log"]):
             try:
-                data = opened(key, value, _event(key))
+                data = opened(key, value, event_named(key))
             except StoreError:
                 continue
             whole.append(bytes(key))
-            schema, _, said = _HEAD.unpack_from(data)
-            groups.setdefault(schema, []).append((int.from_bytes(key, "big"), said, data[_HEAD.size :]))
+            schema, _, said = HEAD.unpack_from(data)
+            groups.setdefault(schema, []).append((int.from_bytes(key, "big"), said, data[HEAD.size :]))
     written: dict[str, list[pa.Table]] = {}
     for number, rows in groups.items():
         source, form = schemas[number.to_bytes(4, "big")]
-        covered = max((int(path.stem.partition("-")[2]) for path in _segments(folder / source)), default=0)
+        covered = max((int(path.stem.partition("-")[2]) for path in segments_in(folder / source)), default=0)
         left = [row for row in rows if row[0] > covered]
         if left:
-            written.setdefault(source, []).append(_table(pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(form))), left))
+            written.setdefault(source, []).append(
+                table_of_events(pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(form))), left)
+            )
     for source, tables in written.items():
-        _write_segment(folder / source, pa.concat_tables(tables, promote_options="permissive"), last)
+        write_segment(folder / source, pa.concat_tables(tables, promote_options="permissive"), last)
     if whole:
         with environment.lmdb.begin(write=True) as transaction:
             for key in whole:
@@ -361,7 +368,7 @@ def _export(environment: Environment, folder: Path) -> int:
     return last
 
 
-def _table(schema: pa.Schema, rows: Sequence[tuple[int, bool, bytes]]) -> pa.Table:
+def table_of_events(schema: pa.Schema, rows: Sequence[tuple[int, bool, bytes]]) -> pa.Table:
     decode = RowCodec.of(schema, plain=True).decode
     columns = list(zip(*(decode(row) for _, _, row in rows), strict=True))
     arrays = [to_arrow(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
@@ -369,7 +376,7 @@ def _table(schema: pa.Schema, rows: Sequence[tuple[int, bool, bytes]]) -> pa.Tab
     return pa.table([*arrays, said, numbers], names=[*schema.names, SAID, "__sqlfeat_number"])
 
 
-def _write_segment(folder: Path, table: pa.Table, last: int) -> None:
+def write_segment(folder: Path, table: pa.Table, last: int) -> None:
     """A file with its events, whole or not there."""
     folder.mkdir(exist_ok=True)
     first = min(table.column("__sqlfeat_number").to_pylist())
@@ -385,7 +392,7 @@ def _write_segment(folder: Path, table: pa.Table, last: int) -> None:
     sync_folder(folder.parent)
 
 
-def _segments(folder: Path) -> list[Path]:
+def segments_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
 
 

@@ -26,7 +26,7 @@ from sqlfeat.base.files import canonical_json
 from sqlfeat.errors import StoreError
 from sqlfeat.store.artifacts import sealed
 from sqlfeat.store.online import REMOVED, Image, TableWritten
-from sqlfeat.store.redis_snapshot import MARK, PATIENCE, SNAPSHOT, Home, Layer, RedisSnapshot
+from sqlfeat.store.redis_snapshot import MARK, SNAPSHOT, Home, Layer, RedisSnapshot
 from sqlfeat.store.redis_wire import Reply, command
 
 _ENTRIES = 500
@@ -46,10 +46,11 @@ return 1
 _RENEW = b"if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
 _ABANDON = b"""
 if redis.call('GET', KEYS[2]) == ARGV[2] then return 0 end
+if tonumber(redis.call('GET', KEYS[3]) or '0') > tonumber(ARGV[2]) then return 0 end
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 """
-"""Without the lock, a last step that is still on its way will not be done."""
+"""Gives up the lock, so that a last step that is still on its way will not be done. Whoever came later knows better."""
 _RELEASE = b"if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
@@ -61,8 +62,9 @@ def script(text: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]) -> by
 class PublisherLock:
     """One publisher at a time: held with a lease, which a thread renews. What is moved last asks for it once more."""
 
-    def __init__(self, home: Home, clock: Clock, *, wait: float, lease: float) -> None:
+    def __init__(self, home: Home, clock: Clock, *, wait: float, lease: float, key: bytes | None = None) -> None:
         self._home = home
+        self._key = key or home.keys.lock
         self._wait = wait
         self._lease = lease
         self._milliseconds = b"%d" % round(lease * 1000)
@@ -74,12 +76,12 @@ class PublisherLock:
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        waited = 0.0
+        waited, pause = 0.0, 0.002
         while not self._taken():
             if waited >= self._wait:
                 raise self._refusal()
-            self._end.wait(0.05)
-            waited += 0.05
+            self._end.wait(pause)
+            waited, pause = waited + pause, min(pause * 2, 0.05)
         self._thread.start()
         return self
 
@@ -101,9 +103,9 @@ class PublisherLock:
         )
 
     def _taken(self) -> bool:
-        asked = command(b"SET", self._home.keys.lock, self.token, b"NX", b"PX", self._milliseconds)
-        mine = command(b"GET", self._home.keys.lock)  # asked again after a broken connection, the first may have done
-        return bool(self._home.server.ask(asked + mine, 2, timeout=PATIENCE)[1] == self.token)
+        asked = command(b"SET", self._key, self.token, b"NX", b"PX", self._milliseconds)
+        mine = command(b"GET", self._key)  # asked again after a broken connection, the first may have done
+        return bool(self._home.server.ask_patiently(asked + mine, 2)[1] == self.token)
 
     def _renew(self) -> None:
         while not self._end.wait(self._lease / 3):
@@ -111,12 +113,12 @@ class PublisherLock:
                 self._is_lost = self._is_lost or not self._ask(_RENEW, self._milliseconds)
 
     def _ask(self, text: bytes, *arguments: bytes) -> Reply:
-        asked = script(text, [self._home.keys.lock], [self.token, *arguments])
+        asked = script(text, [self._key], [self.token, *arguments])
         return self._home.server.ask(asked, 1, timeout=self._lease)[0]
 
     def _refusal(self) -> StoreError:
-        asked = command(b"GET", self._home.keys.lock) + command(b"PTTL", self._home.keys.lock)
-        holder, left = self._home.server.ask(asked, 2, timeout=PATIENCE)
+        asked = command(b"GET", self._key) + command(b"PTTL", self._key)
+        holder, left = self._home.server.ask_patiently(asked, 2)
         try:
             told = json.loads(holder)
             who = f"process {told['pid']} on {told['host']} since {told['since']}"
@@ -176,7 +178,7 @@ class Publication:
     def abandon(self) -> None:
         """Remove what was written, unless it is current after all: the last step's answer may have been lost."""
         keys, written = self._home.keys, [self._home.keys.table(self._id, name) for name in self._entries]
-        asked = script(_ABANDON, [keys.lock, keys.current], [self._lock.token, b"%d" % self._number])
+        asked = script(_ABANDON, [keys.lock, keys.current, keys.last], [self._lock.token, b"%d" % self._number])
         with suppress(StoreError):  # else the next publisher removes it
             if self._home.server.ask(asked, 1)[0]:
                 for key in written:
@@ -187,7 +189,7 @@ class Publication:
         key = self._home.keys.table(self._id, table)
         self._entries[table] = 0
         asked = command(b"SADD", self._home.keys.begun, key) + command(b"HSET", key, MARK, self._id.encode())
-        self._home.server.ask(asked, 2, timeout=PATIENCE)
+        self._home.server.ask_patiently(asked, 2)
 
     def _put(self, table: str, keys: pa.Array, values: pa.Array) -> int:
         """Write entries, some hundreds with a command and some thousands at a time."""
@@ -205,7 +207,7 @@ class Publication:
                 end = min(start + _ENTRIES, last)
                 asked += (b"*%d\r\n" % (2 + 2 * (end - start)), head, data[ends[start] : ends[end]])
             self._lock.check()
-            self._home.server.ask(b"".join(asked), len(asked) // 3, timeout=PATIENCE)
+            self._home.server.ask_patiently(b"".join(asked), len(asked) // 3)
         self._entries[table] += len(keys)
         self._bytes += int(pc.sum(pc.binary_length(keys)).as_py() or 0) + int(
             pc.sum(pc.binary_length(values)).as_py() or 0
@@ -235,7 +237,7 @@ class Publication:
         """Raise unless the server has all that was sent."""
         asked = [command(b"HLEN", self._home.keys.table(self._id, name)) for name in self._entries]
         asked.append(command(b"GET", self._home.keys.last))
-        *lengths, last = self._home.server.ask(b"".join(asked), len(asked), timeout=PATIENCE)
+        *lengths, last = self._home.server.ask_patiently(b"".join(asked), len(asked))
         if last is not None and int(last) > self._number:
             raise self._lock.lost()
         if lengths != [count + 1 for count in self._entries.values()]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +23,9 @@ FAILURES = 3
 """How many failures in a row open the circuit."""
 SHORTEST_REST, LONGEST_REST = 0.1, 5.0
 """Seconds until the server is tried again; twice as long after every try that fails."""
+PATIENCE = 30.0
+"""Seconds that a step may take which no request waits for."""
+_RESTS = (0.1, 0.2, 0.4, 0.8, 1.6)
 _NOT_NOW = {
     "LOADING": "it is loading its data",
     "BUSY": "a script keeps it busy",
@@ -86,17 +90,24 @@ class Circuit:
 
 
 class RedisServer:
-    """A server, and the connections to it that are idle. ``timeout`` is how many seconds a question may take."""
+    """A server, and the connections to it that are idle. ``timeout`` is how many seconds a question may take.
 
-    def __init__(self, address: RedisAddress, *, timeout: float, clock: Clock | None = None) -> None:
+    ``patience`` is how many one may that no request waits for.
+    """
+
+    def __init__(
+        self, address: RedisAddress, *, timeout: float, patience: float = PATIENCE, clock: Clock | None = None
+    ) -> None:
         self.address = address
         self.timeout = timeout
+        self._patience = patience
         self._now = (clock or SystemClock()).monotonic
         self._circuit = Circuit(self._now)
         self._idle: list[Connection] = []
         weakref.finalize(self, _hang_up, self._idle)
         self._owner = os.getpid()
         self._problem: StoreError | None = None
+        self._pause = time.sleep
 
     @property
     def problem(self) -> StoreError | None:
@@ -111,6 +122,18 @@ class RedisServer:
                 nothing.
         """
         return self.talk(lambda connection, deadline: connection.ask(data, replies, deadline), timeout=timeout)
+
+    def ask_patiently(self, data: bytes, replies: int) -> list[Reply]:
+        """The same where no request waits for it: a server that is away for a moment is asked again, for a while."""
+        ends = self._now() + self._patience
+        for rest in (*_RESTS, None):
+            try:
+                return self.ask(data, replies, timeout=max(ends - self._now(), self.timeout))
+            except StoreError as error:
+                if error.code != "online-store-down" or rest is None or self._now() + rest > ends:
+                    raise
+                self._pause(rest)
+        raise AssertionError("unreachable")
 
     def talk(
         self, exchange: Callable[[Connection, float], list[Reply]], *, timeout: float | None = None

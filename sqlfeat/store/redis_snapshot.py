@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from sqlfeat.errors import StoreError
 from sqlfeat.store.artifacts import Kind, unsealed
 from sqlfeat.store.online import FORMAT_VERSION, REMOVED
-from sqlfeat.store.redis_server import RedisServer
+from sqlfeat.store.pushed import PUSHED
+from sqlfeat.store.redis_server import PATIENCE, RedisServer
 from sqlfeat.store.redis_wire import command
 
 SNAPSHOT = Kind(
@@ -27,8 +28,8 @@ SNAPSHOT = Kind(
 )
 MARK = b""
 """The key of the entry that every hash has."""
-PATIENCE = 30.0
-"""Seconds that a step may take which no request waits for."""
+OPENING = 5.0
+"""Seconds that a step of opening a snapshot may take, which readers wait for seldom."""
 _ASKED = 4000
 _SCANNED = b"2000"
 
@@ -97,12 +98,32 @@ class Home:
         return f"{self.server.address} ({self.keys.name})"
 
 
+class Pushed(Protocol):
+    """What was pushed since, as it is fetched together with what was published."""
+
+    def is_live(self, table: str) -> bool: ...
+
+    def asked(self, table: str, key: bytes) -> bytes:
+        """The command that fetches an entity's rows."""
+        ...
+
+    def told(self, table: str, key: bytes, reply: Sequence[bytes]) -> bytes | None:
+        """The rows in what was replied."""
+        ...
+
+
 class RedisSnapshot:
     """One snapshot; ``passed_over`` are the errors of newer ones that are not what was written."""
 
     def __init__(
-        self, home: Home, number: int, manifest: Mapping[str, Any], passed_over: tuple[StoreError, ...] = ()
+        self,
+        home: Home,
+        number: int,
+        manifest: Mapping[str, Any],
+        passed_over: tuple[StoreError, ...] = (),
+        pushed: Pushed | None = None,
     ) -> None:
+        self.pushed = pushed
         self.number = number
         self.manifest = manifest
         self.passed_over = passed_over
@@ -133,17 +154,23 @@ class RedisSnapshot:
     def _fetch(self, wanted: Sequence[tuple[str, bytes]], start: int, found: list[bytes | None]) -> None:
         """Fetch some in one exchange: a table's keys from each of its layers."""
         places: dict[str, list[int]] = {}
+        pushed: list[int] = []
         for place, (table, _) in enumerate(wanted):
             if table in self._heads:
                 places.setdefault(table, []).append(place)
-        if not places:
+            elif self.pushed is not None and table.endswith(PUSHED):
+                pushed.append(place)
+        if not (places or pushed):
             return
         asked: list[bytes] = []
         for table, some in places.items():
             keys = b"".join([b"$%d\r\n%b\r\n" % (len(wanted[place][1]), wanted[place][1]) for place in some])
             for head in self._heads[table]:
                 asked += (b"*%d\r\n" % (3 + len(some)), head, keys)
-        replies = self._server.ask(b"".join(asked), len(asked) // 3)
+        count = len(asked) // 3
+        if self.pushed is not None and pushed:
+            asked += [self.pushed.asked(wanted[place][0].removesuffix(PUSHED), wanted[place][1]) for place in pushed]
+        replies = self._server.ask(b"".join(asked), count + len(pushed))
         at = 0
         for table, some in places.items():
             layers = replies[at : at + len(self._heads[table])]
@@ -157,6 +184,10 @@ class RedisSnapshot:
                     if value is not None:
                         found[start + place] = value or None
                         break
+        for place, reply in zip(pushed, replies[count:], strict=True):
+            assert self.pushed is not None
+            table, key = wanted[place]
+            found[start + place] = self.pushed.told(table.removesuffix(PUSHED), key, reply)
 
     def items(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         """See :class:`sqlfeat.store.online.Snapshot`; the whole table is read before the first is given."""
@@ -188,7 +219,7 @@ class RedisSnapshot:
         ]
         asked = b"".join([command(b"HLEN", key) for _, _, key in told])
         for (table, count, _), length in zip(
-            told, self._server.ask(asked, len(told), timeout=PATIENCE) if told else [], strict=True
+            told, self._server.ask(asked, len(told), timeout=OPENING) if told else [], strict=True
         ):
             if length != count + 1:
                 what = f"snapshot {self.number} in {self._home} is damaged: {table} has {max(length - 1, 0):,} "

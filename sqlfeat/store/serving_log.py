@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 
 from sqlfeat.base.clock import Clock, SystemClock
 from sqlfeat.base.files import canonical_json, sha256_text, sync_folder
-from sqlfeat.errors import StoreError
+from sqlfeat.errors import StoreError, UsageError
 from sqlfeat.store.plain_values import to_arrow, to_json
 
 FORMAT_VERSION = 1
@@ -348,11 +348,12 @@ def log_files(folder: Path, since: datetime | None = None) -> Iterator[LogFile]:
     """The files of a log in the order of their hours and names, from the hour of ``since`` on.
 
     Raises:
-        StoreError: ``no-serving-log`` where the folder is none, ``damaged-log`` for a file that cannot be read.
+        UsageError: ``no-serving-log`` where the folder is none.
+        StoreError: ``damaged-log`` for a file that cannot be read.
     """
     if not folder.is_dir():
         what = f"There is no log at {folder}."
-        raise StoreError("no-serving-log", what, hint="sqlfeat serve --log FOLDER writes one.")
+        raise UsageError("no-serving-log", what, hint="sqlfeat serve --log FOLDER writes one.")
     first = "" if since is None else str(_hour_folder((since - _EPOCH) // timedelta(hours=1)))
     found = [(path.parent.relative_to(path.parents[2]), path) for path in folder.glob("**/date=*/hour=*/*.parquet")]
     for hour, path in sorted(found, key=lambda one: (str(one[0]), str(one[1]))):

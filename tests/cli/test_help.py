@@ -47,8 +47,12 @@ Training:
   predict             Score rows with a registered model.
   registry            Registered models: versions, aliases, who changed what.
 
+Watching:
+  monitor  Compare data and models with what they were.
+
 Serving:
   publish  Publish the online feature views as one snapshot.
+  push     Push new rows of VIEW's source, to be seen at once.
   serve    Serve features and predictions over HTTP.
 
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,23 @@ from pathlib import Path
 
 from tests.docs.pages import LEFT_OUT, ROOT, Block, Page, Step
 
+_CURL = """#!{python}
+import json, os, sys
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+given = [one for one in sys.argv[1:] if one != "-s"]
+body = given.pop(given.index("--json") + 1) if "--json" in given else None
+(url,) = [one for one in given if one != "--json"]
+url = "http://" + url.removeprefix("http://").replace("localhost:6566", "127.0.0.1:" + os.environ["SERVED_AT"])
+headers = {{"content-type": "application/json"}} if body is not None else {{}}
+try:
+    answer = urlopen(Request(url, None if body is None else body.encode(), headers))
+except HTTPError as error:
+    answer = error
+print(answer.read().decode())
+sys.exit(22 if answer.status == 503 else 0)
+"""
+"""``curl``, as far as pages use it, on machines that have none."""
 NOT_RUN = ("make", "pip", "git", "python")
 """Commands that are about the machine, not about a project."""
 
@@ -36,8 +54,17 @@ class Shell:
             **environment,
         }
 
+        (bin_folder / "curl").write_text(_CURL.format(python=sys.executable))
+        (bin_folder / "curl").chmod(0o755)
+        self._server: subprocess.Popen[bytes] | None = None
+
     def type(self, command: str) -> tuple[int, str]:
-        """The exit code and all that is printed, on stdout and stderr."""
+        """The exit code and all that is printed, on stdout and stderr; a server that is started goes on."""
+        if command.startswith("sqlfeat serve") and command.endswith("&"):
+            return 0, self._serve(command.removesuffix("&"))
+        if command == "kill %1":
+            self.stop()
+            return 0, ""
         ended = subprocess.run(
             ["bash", "-c", f"{command}\ncode=$?\npwd > {self._pwd}\nexit $code"],
             cwd=self.folder,
@@ -50,10 +77,39 @@ class Shell:
         self.folder = Path(self._pwd.read_text().strip())
         return ended.returncode, ended.stdout
 
+    def _serve(self, command: str) -> str:
+        """Start a server on a free port, to which our ``curl`` leads; what it says when it is ready."""
+        self.stop()
+        said = self._pwd.with_name("serve.err")
+        with said.open("w") as stream:
+            self._server = subprocess.Popen(
+                [*shlex.split(command), "--port", "0"],
+                cwd=self.folder,
+                env=self._environment,
+                stdout=subprocess.DEVNULL,
+                stderr=stream,
+            )
+        while not (found := re.search(r"127\.0\.0\.1:(\d+)", said.read_text())):
+            assert self._server.poll() is None, said.read_text()
+        self._environment["SERVED_AT"] = found[1]
+        ready = self.type("while ! curl -s localhost:6566/health/ready >/dev/null; do sleep 0.05; done")
+        assert ready == (0, "")
+        return said.read_text().replace(found[1], "6566")
+
+    def stop(self) -> None:
+        """End the server, if there is one."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait()
+            self._server = None
+
     def follow(self, page: Page) -> None:
         """Do what a page says from its top to its end, and compare what it prints."""
-        for block in page.blocks():
-            self.do(page, block)
+        try:
+            for block in page.blocks():
+                self.do(page, block)
+        finally:
+            self.stop()
 
     def do(self, page: Page, block: Block) -> None:
         """Write a titled block's file, or type a session's commands."""

@@ -117,6 +117,13 @@ class Server:
             self._process.wait()
             self._process = None
 
+    def empty(self) -> None:
+        """Let it forget everything."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as client:
+            client.sendall((f"AUTH {self._password}\r\n" if self._password else "").encode() + b"FLUSHALL\r\n")
+            while not client.recv(100).endswith(b"OK\r\n"):
+                pass
+
     def freeze(self) -> None:
         """Stop it in the middle, with its connections open."""
         assert self._process is not None

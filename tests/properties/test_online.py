@@ -96,9 +96,7 @@ def agree(
     agree_now(bench, engine, asked)
 
 
-def agree_now(
-    bench: Workbench, engine: Rowwise, asked: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]]
-) -> None:
+def agree_now(bench: Workbench, engine: Rowwise, asked: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]]) -> None:
     """The same of what is published."""
     session = bench.project._session
     with online_store(session).open() as snapshot:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from sqlfeat.engine.duckdb.rowwise import Rowwise
@@ -9,6 +11,7 @@ from tests.made.redis import running
 from tests.properties import lookup_project, window_project
 from tests.properties.searching import TIMES
 from tests.properties.test_online import agree, online
+from tests.properties.test_push import pushed_and_asked
 from tests.properties.timelines import MOMENTS
 from tests.properties.workbench import Workbench
 
@@ -32,24 +35,34 @@ def on_redis(server, files):
     return {**online(files), "sqlfeat_project.yml": files["sqlfeat_project.yml"] + where}
 
 
-SEEDS = range(2, 3 + TIMES)
 VIEWS = ("moved_totals", "everywhere", "soon")
+PUBLICATIONS = [(MOMENTS[1], 0), (MOMENTS[2], 0)]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_lookups_are_what_they_are_offline(lookups, engine, seed):
-    world = lookup_project.World.made(seed, 1 + seed % 20, seed % 200, 40)
-    lookups.put(world.tables())
+@pytest.mark.parametrize("seed", range(2, 3 + TIMES))
+def test_lookups_are_what_they_are_offline_and_with_odd_seeds_after_pushes(lookups, engine, server, seed):
+    server.empty()
+    world = lookup_project.World.made(seed, 1 + seed % 12, 20 + seed % 80, 30)
     asked = {f"found_at_{as_of}": (as_of, world.asked) for as_of in lookup_project.AS_OF}
-    agree(lookups, engine, (MOMENTS[seed % len(MOMENTS)], 0), some_of(asked, seed))
+    if seed % 2:
+        asked = {"found_at_asked_utc": ("asked_utc", world.asked)}
+        pushed_and_asked(lookups, engine, Random(seed), world, "facts", "plain", PUBLICATIONS, asked)
+    else:
+        lookups.put(world.tables())
+        agree(lookups, engine, (MOMENTS[seed % len(MOMENTS)], 0), some_of(asked, seed))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_windows_are_what_they_are_offline(windows, engine, seed):
-    world = window_project.World.made(seed, 1 + seed % 6, 20 + seed % 60, 10, calm=seed % 3 == 0)
-    windows.put(world.tables())
+@pytest.mark.parametrize("seed", range(3, 4 + TIMES))
+def test_windows_are_what_they_are_offline_and_with_odd_seeds_after_pushes(windows, engine, server, seed):
+    server.empty()
+    world = window_project.World.made(seed, 1 + seed % 5, 20 + seed % 50, 10, calm=seed % 3 == 0)
     asked = {f"of_{name}": ("asked", world.asked) for name, (view, _) in window_project.ASKED.items() if view in VIEWS}
-    agree(windows, engine, (MOMENTS[seed % len(MOMENTS)], 0), some_of(asked, seed))
+    asked = {"of_moved_totals": asked["of_moved_totals"], **some_of(asked, seed)}
+    if seed % 2:
+        pushed_and_asked(windows, engine, Random(seed), world, "events", VIEWS[0], PUBLICATIONS, asked)
+    else:
+        windows.put(world.tables())
+        agree(windows, engine, (MOMENTS[seed % len(MOMENTS)], 0), asked)
 
 
 def some_of(asked, seed):

@@ -122,7 +122,7 @@ def test_a_server_that_came_back_with_an_older_snapshot_is_followed(opened: Open
 
 
 def test_a_snapshot_that_is_collected_under_a_reader_is_replaced(opened: Opened, monkeypatch: Any) -> None:
-    monkeypatch.setattr("sqlfeat.ops.online.publish.RedisStore", partial(RedisStore, grace=0.0))
+    monkeypatch.setattr("sqlfeat.ops.session.RedisStore", partial(RedisStore, grace=0.0))
     with opened.project() as project, project.serve_session() as serving:
         assert serving.features("buys", [ANN], at=INSTANT).snapshot == 1
         for amount in (31, 32, 33):

@@ -12,8 +12,9 @@ from sqlfeat.store.redis_publication import PublisherLock
 from sqlfeat.store.redis_server import RedisServer
 from sqlfeat.store.redis_wire import command
 from tests.docs.pages import DOCS
-from tests.made.redis import KINDS, expected_kinds, programs, running
+from tests.made.redis import KINDS, Proxy, expected_kinds, programs, running
 from tests.store.online_conformance import OnlineStoreConformance, entries, image
+from tests.store.test_pushed_redis import kept, push, seen
 
 _names = itertools.count()
 
@@ -140,7 +141,7 @@ def test_projects_of_other_names_do_not_meet(make):
         assert [first.fetch([("t", b"\0a")]), second.fetch([("t", b"\0a")])] == [[b"1"], [b"3"]]
 
 
-def test_the_commands_that_the_guide_names_are_enough(server, make, ask):
+def test_the_commands_that_the_guide_names_are_enough(server, make, ask, tmp_path):
     told = (DOCS / "guides" / "online.md").read_text()
     commands = re.search(r"The user needs the commands `([A-Z \n]+)`", told)[1].split()
     reading = re.search(r"readers `([A-Z \n]+)` alone", told)[1].split()
@@ -156,6 +157,12 @@ def test_the_commands_that_the_guide_names_are_enough(server, make, ask):
         assert snapshot.fetch([("t", b"\0a")]) == [b"%d" % (KEPT + 1)]
         assert len(list(snapshot.items("t"))) == 1
     assert made["reader"].newest() == KEPT + 2
+    pushes = made["publisher"].pushes(tmp_path)
+    push(pushes, [1, 2], event=b"event")
+    assert kept(pushes) == [1, 2]
+    assert seen(made["reader"].pushes(tmp_path)) == [1, 2]
+    pushes.drop({})
+    assert seen(pushes) == []
     assert code_of(lambda: made["reader"].publish({}, [])) == "online-store-down"
 
 
@@ -187,6 +194,48 @@ def test_a_last_step_whose_answer_is_lost_is_not_undone(store):
     assert code_of(lambda: store.publish({}, [image("t", {b"\0a": b"1"})])) == "online-store-down"
     with store.open() as snapshot:
         assert snapshot.fetch([("t", b"\0a")]) == [b"1"]
+
+
+def test_a_publisher_whose_answers_are_lost_takes_nothing_from_those_who_built_upon_it(make, ask):
+    late, quick = make(), make()
+    make_current = late._make_current
+
+    def overtaken(*arguments):
+        make_current(*arguments)
+        ask(b"DEL", late.home.keys.lock)  # as when its lease ran out before it was told
+        quick.publish({}, [image("t", {b"\0a": b"1", b"\0b": b"2"})], incremental=True)
+        make_current(*arguments)
+
+    late._make_current = overtaken
+    assert code_of(lambda: late.publish({}, [image("t", {b"\0a": b"1"})])) == "locked"
+    with quick.open() as snapshot:
+        assert len(snapshot.layers) == 2
+        assert snapshot.fetch([("t", b"\0a"), ("t", b"\0b")]) == [b"1", b"2"]
+
+
+def test_a_publication_outlives_a_server_that_is_away_for_a_moment(make):
+    with running() as target:
+        proxy = Proxy(target.port)
+        store = RedisStore(RedisAddress.parse(proxy.url), "flapping", timeout=20.0)
+        pauses = []
+
+        def pause(rest):
+            pauses.append(rest)
+            proxy.is_cut = len(pauses) < 2
+
+        def flapping():
+            for name in ("one", "two", "three"):
+                proxy.is_cut = True
+                pauses.clear()
+                yield image(name, entries(10))
+                assert len(pauses) == 2
+
+        store.server._pause = pause
+        store.publish({}, flapping())
+        with store.open() as snapshot:
+            assert snapshot.fetch([("three", key) for key in entries(10)]) == list(entries(10).values())
+        store.close()
+        proxy.close()
 
 
 def test_a_last_step_that_comes_after_it_was_given_up_does_nothing(store, ask):

@@ -8,8 +8,8 @@ workload                                    ``gather``
 ==========================================  ==========
 3 views of 1M rows, 100k label rows         0.12
 3 views of 1M rows, 1M label rows           0.29
-5 views of 1M rows, 1M label rows           0.21
-1 view of 10M rows, 1M label rows           0.16
+5 views of 1M rows, 1M label rows           0.17
+1 view of 10M rows, 1M label rows           0.12
 the same of 100M rows under 2 GB            0.04
 text keys, 1 view of 2M rows, 200k labels   0.16
 keys of two columns, the same               0.17

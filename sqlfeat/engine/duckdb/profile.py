@@ -73,7 +73,7 @@ def held(connection: Connection, relation: str, request: ProfileRequest) -> Iter
     items = [quote(name) for name in names if name] or ["1 as one"]
     connection.execute(f"create or replace temp table {_HELD} as {_rows(relation, request, items)}")
     try:
-        yield f"temp.{_HELD}", replace(request, where="true", computed={})
+        yield f"temp.{_HELD}", replace(request, where="true", computed={}, every=1)
     finally:
         connection.execute(f"drop table temp.{_HELD}")
 
@@ -304,7 +304,11 @@ def _rows(relation: str, request: ProfileRequest, items: Sequence[str]) -> str:
     if request.computed:
         instead = ", ".join(f"{sql} as {quote(name)}" for name, sql in request.computed.items())
         source = f"(select * replace ({instead}) from {relation})"
-    return f"select {', '.join(items)} from {source} where {request.where}"
+    where = request.where
+    identity = [*request.keys, *([request.time] if request.time else [])]
+    if request.every > 1 and identity:
+        where = f"({where}) and hash({', '.join(map(quote, identity))}) % {request.every} = 0"
+    return f"select {', '.join(items)} from {source} where {where}"
 
 
 def _summed(parts: Sequence[Counted]) -> Counted:
@@ -313,11 +317,12 @@ def _summed(parts: Sequence[Counted]) -> Counted:
         return Counted(0, 0)
     weighed = [(one, one.rows - one.missing) for one in parts if one.mean is not None]
     weight = sum(rows for _, rows in weighed)
-    mean = math.fsum((one.mean or 0.0) * rows for one, rows in weighed) / weight if weight else None
+    mean = _finite_sum([(one.mean or 0.0) * (rows / weight) for one, rows in weighed]) if weight else None
     deviation = None
     if mean is not None and all(one.deviation is not None for one, _ in weighed):
-        squares = [rows * ((one.deviation or 0.0) ** 2 + ((one.mean or 0.0) - mean) ** 2) for one, rows in weighed]
-        deviation = math.sqrt(math.fsum(squares) / weight)
+        distances = [(one.deviation or 0.0, (one.mean or 0.0) - mean, rows / weight) for one, rows in weighed]
+        square = _finite_sum([share * (within * within + between * between) for within, between, share in distances])
+        deviation = math.sqrt(square) if square is not None else None
     return Counted(
         rows=sum(one.rows for one in parts),
         nulls=sum(one.nulls for one in parts),
@@ -326,6 +331,15 @@ def _summed(parts: Sequence[Counted]) -> Counted:
         deviation=deviation,
         counts=tuple(sum(counts) for counts in zip(*(one.counts for one in parts), strict=True)),
     )
+
+
+def _finite_sum(numbers: Sequence[float]) -> float | None:
+    """The sum, None where it is beyond what a double holds."""
+    try:
+        total = math.fsum(numbers)
+    except (OverflowError, ValueError):  # on the way, or of infinities of both signs
+        return None
+    return total if math.isfinite(total) else None
 
 
 # -- bins --------------------------------------------------------------------------------------------------------------

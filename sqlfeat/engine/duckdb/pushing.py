@@ -45,27 +45,25 @@ class PushEngine:
             UsageError: ``bad-push-row`` where a value is none of its column's type.
         """
         numbered = rows.append_column(_PLACE, pa.array(range(1, rows.num_rows + 1), pa.int64()))
-        cast = [(column, f"try_cast({quote(column.name)} as {column.type})") for column in columns]
-        wrong = [f"({quote(c.name)} is not null and ({tried} = {quote(c.name)}) is not true)" for c, tried in cast]
+        cast = {column.name: f"try_cast({quote(column.name)} as {column.type})" for column in columns}
+        wrong = {}
+        for name, tried in cast.items():
+            lost = "" if pa.types.is_string(rows.schema.field(name).type) else f" or {tried} <> {quote(name)}"
+            wrong[name] = f"({quote(name)} is not null and ({tried} is null{lost}))"
         with self._lock, self._connection.registered(_ROWS, numbered):
             try:
-                found = self._connection.arrow(f"select * from {_ROWS} where {' or '.join(wrong)} limit 1")
-                if not found.num_rows:
-                    listed = ", ".join(f"{tried} as {quote(column.name)}" for column, tried in cast)
+                anywhere = " or ".join(wrong.values())
+                if not self._connection.value(f"select count(*) from {_ROWS} where {anywhere}"):
+                    listed = ", ".join(f"{tried} as {quote(name)}" for name, tried in cast.items())
                     return self._connection.arrow(f"select {listed} from {_ROWS}")
+                for column in columns:
+                    shown = f"select {_PLACE}, cast({quote(column.name)} as varchar) from {_ROWS}"
+                    found = self._connection.execute(f"{shown} where {wrong[column.name]} order by {_PLACE} limit 1")
+                    if found:
+                        raise bad_row(*found[0], column)
             except SqlProblem as problem:
                 raise UsageError("bad-push-row", f"The rows are not the source's: {problem.what}.") from problem
-            for column, tried in cast:
-                name = quote(column.name)
-                if self._connection.value(f"select count(*) from {_ROWS} where {name} is not null and {tried} is null"):
-                    condition = f"{tried} is null and {name} is not null"
-                else:
-                    condition = f"({tried} = {name}) is not true and {name} is not null"
-                bad = self._connection.arrow(f"select {_PLACE}, cast({name} as varchar) from {_ROWS} where {condition}")
-                if bad.num_rows:
-                    place, value = bad.column(0)[0].as_py(), bad.column(1)[0].as_py()
-                    raise bad_row(place, column.name, value, column.type)
-        raise UsageError("bad-push-row", "The rows are not the source's.")
+        raise AssertionError("a value is wrong, and in no column")
 
     def made(self, way: RowByRow, table: SourceTable, columns: Sequence[Column], rows: pa.Table) -> pa.Table:
         """What the models on a way make of a source's rows.
@@ -129,8 +127,8 @@ class PushEngine:
         self._connection.close()
 
 
-def bad_row(place: int, name: str, value: object, kind: str) -> UsageError:
+def bad_row(place: int, value: object, column: Column) -> UsageError:
     """A row with a value that is none of its column's type."""
     shown = repr(value)
     shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
-    return UsageError("bad-push-row", f"Row {place}: {name} is {shown}, which is no {kind}.")
+    return UsageError("bad-push-row", f"Row {place}: {column.name} is {shown}, which is no {column.type}.")

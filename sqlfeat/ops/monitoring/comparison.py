@@ -15,6 +15,7 @@ import numpy as np
 
 from sqlfeat.engine.profile import CATEGORICAL, NUMERIC, ColumnProfile, Counted, Profile, Shape
 from sqlfeat.ops.monitoring import statistics
+from sqlfeat.ops.monitoring.figures import interval
 from sqlfeat.ops.monitoring.results import (
     BREACH,
     FEATURE,
@@ -29,7 +30,7 @@ from sqlfeat.ops.monitoring.results import (
 )
 from sqlfeat.ops.monitoring.statistics import Floats
 from sqlfeat.ops.monitoring.variation import LEAST_ROWS, WARNED, Windows, judged, measures_of_rows
-from sqlfeat.ops.monitoring.wording import interval, sentence_of
+from sqlfeat.ops.monitoring.wording import sentence_of
 from sqlfeat.spec.monitor import MonitorSpec
 
 _LOST_SHARE, _LOST_ROWS = 0.02, 20

@@ -11,7 +11,7 @@ from sqlfeat.base.names import did_you_mean, literal, quote
 from sqlfeat.engine.profile import Profile, in_windows
 from sqlfeat.errors import SqlfeatError, UsageError
 from sqlfeat.ops.events import notify
-from sqlfeat.ops.monitoring import history
+from sqlfeat.ops.monitoring import builds, history
 from sqlfeat.ops.monitoring.causes import Periods, causes_of
 from sqlfeat.ops.monitoring.comparison import Compared, compare
 from sqlfeat.ops.monitoring.performance import metrics_of, performance_of, shares_of, shifts_of
@@ -106,7 +106,7 @@ class _Look:
             columns = self._named(compared.columns, rows, baseline.profile)
             measures = [*compared.measures, *self._schema(baseline.profile, current)]
             if not current.rows:
-                measures = [Measure("volume", None, None, BREACH, text="There is no row in this period."), *measures]
+                measures = [Measure("volume", None, None, BREACH, text="There is no row in this period.")]
             performance = self._performance(baseline, rows)
             slices = self._slices(baseline, rows, performance)
             if worst([one.level for one in columns]) != OK and self.question.explain:
@@ -155,9 +155,10 @@ class _Look:
             return Baseline(source, replace(profile, columns=inputs), None, predictions)
 
     def _overlaps(self, baseline: Baseline) -> None:
-        end = baseline.profile.end
+        ends = [one.end for one in (baseline.profile, baseline.predictions) if one is not None and one.end is not None]
+        end = max(ends, default=None)
         if self.question.against == BASELINE and end is not None and self.since <= end:
-            self.notes.append("The period reaches into the baseline, which hides what has changed.")
+            self.notes.append("The period reaches into what the model was made from, which hides what has changed.")
 
     # -- comparing -------------------------------------------------------------------------------------------------
 
@@ -308,9 +309,11 @@ class _Look:
             for node, record in self.session.engine.records().items()
             if node == self.subject.model.id or node in self.session.manifest.graph.ancestors([self.subject.model.id])
         ]
+        for one in builds.kept(self.session, self.subject.name):
+            found.append(Mark(one.at.astimezone(UTC), one.kind, self.subject.name))
         if self.subject.version is not None:
             found.append(Mark(self.subject.version.created_at.astimezone(UTC), "trained", self.subject.reference))
-        return sorted(found, key=lambda one: (one.at, one.text))
+        return sorted(set(found), key=lambda one: (one.at, one.text))
 
     # -- in the end ------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlfeat.ops.monitoring.report import html_of
+from sqlfeat.ops.monitoring.report_markdown import markdown_of
+
 OK, WARN, BREACH = "ok", "warn", "breach"
 LEVELS = (OK, WARN, BREACH)
 _LEAST_BOUND = {"new_categories": 0.2, "range": 0.2, "missing": 0.1}
@@ -359,6 +362,14 @@ class Monitoring:
     def column(self, name: str) -> ColumnResult:
         """The column of this name."""
         return next(one for one in self.columns if one.name == name)
+
+    def html(self) -> str:
+        """The report as one HTML file that needs nothing else."""
+        return html_of(self)
+
+    def markdown(self) -> str:
+        """The report as Markdown, for the comment of a pull request."""
+        return markdown_of(self)
 
     def as_dict(self) -> dict[str, Any]:
         """The result in the shape of ``--json``."""

@@ -254,7 +254,7 @@ def subject_of(session: Session, reference: str, known_at: datetime) -> Subject:
         make_views(session, [model.id])
         own = session.manifest.models[name]
         if own.time.event_time is None:
-            raise UsageError("untimed", f"{name} has no event time, so it has no periods to compare.")
+            raise UsageError("not-monitored", f"{name} has no event time, so it has no periods to compare.")
         return Subject(session, name, FEATURE_VIEW, name, own.config.monitor, own)
     known = [*registry.model_names(session.spec.registry), *_watched(session)]
     if model is not None:

@@ -11,16 +11,16 @@ import numpy as np
 
 from sqlfeat.engine.profile import Profile
 from sqlfeat.ops.monitoring import statistics
+from sqlfeat.ops.monitoring.figures import percent, span
 from sqlfeat.ops.monitoring.results import BREACH, OK, WARN, Measure
 from sqlfeat.ops.monitoring.statistics import Design, Floats
-from sqlfeat.ops.monitoring.wording import percent, span
 from sqlfeat.spec.monitor import MonitorSpec
 
 LEAST_ROWS = 30
 """Of fewer rows nothing is said."""
 WARNED = 0.5
 """The share of a threshold from which on is warned."""
-_BLOCKS = 8
+_BLOCKS, _LEAST_BLOCKS = 16, 4
 _TREND = 21
 
 
@@ -43,14 +43,14 @@ class Windows:
         self._most: dict[tuple[str, int], float | None] = {}
 
     def design(self, length: int) -> Design:
-        """How rows of blocks hang together; blocks are as long as the period, but there are eight if there can be."""
+        """How rows of blocks hang together; blocks are as long as the period, but there are sixteen if there can be."""
         days = len(self._counts)
         block = max(1, min(length, days // _BLOCKS))
         if block not in self._designs:
             count = days // block
             first = days - count * block  # what is oldest is left out
             blocks = self._counts[first:].reshape(count, block, -1).sum(axis=1) if count else self._counts
-            self._designs[block] = statistics.design_of(blocks) if count >= _BLOCKS // 2 else Design()
+            self._designs[block] = statistics.design_of(blocks) if count >= _LEAST_BLOCKS else Design()
         return self._designs[block]
 
     def most(self, effect: Callable[[Floats, Floats], float], length: int) -> float | None:

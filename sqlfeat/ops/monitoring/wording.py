@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sqlfeat.engine.profile import CATEGORICAL, ColumnProfile, Counted
+from sqlfeat.ops.monitoring.figures import number, percent
 from sqlfeat.ops.monitoring.results import BREACH, LABEL, OK, PREDICTION, WARN, ColumnResult, Finding, Measure
 from sqlfeat.ops.monitoring.statistics import shares
 
@@ -87,27 +88,3 @@ def _most_moved(before: ColumnProfile, now: ColumnProfile) -> str:
 
 def _missing(one: Counted) -> float:
     return one.missing / one.rows if one.rows else 0.0
-
-
-def interval(low: float | None, high: float | None) -> str:
-    if low is None:
-        return f"up to {number(high)}"
-    return f"above {number(low)}" if high is None else f"{number(low)} to {number(high)}"
-
-
-def percent(share: float | None) -> str:
-    if share is None:
-        return "none"
-    return "<0.1 %" if 0 < share < 0.001 else f"{share * 100:.1f} %"
-
-
-def number(value: float | str | None) -> str:
-    if value is None or isinstance(value, str):
-        return str(value)
-    return f"{value:,.0f}" if abs(value) >= 10_000 or value == int(value) else f"{value:.4g}"
-
-
-def span(seconds: float) -> str:
-    if seconds >= 172_800:
-        return f"{seconds / 86_400:.1f} days"
-    return f"{seconds / 3_600:.1f} hours" if seconds >= 7_200 else f"{seconds / 60:.0f} minutes"

@@ -85,7 +85,9 @@ def _compared(
     cells, found = 0, []
     for at in dict.fromkeys([as_of, max(as_of, session.clock.now().astimezone(UTC))]):
         rows = keys.append_column(_AS_OF, pa.array([at] * keys.num_rows, pa.timestamp("us", "UTC")))
-        offline = features(session, [f"{model.name}.{name}" for name in columns], rows, time=_AS_OF).table
+        offline = features(
+            session, [f"{model.name}.{name}" for name in columns], rows, time=_AS_OF, silently=True
+        ).table
         expected = [from_arrow(offline.column(place)) for place in range(-len(columns), 0)]
         instant = (at - _EPOCH) // timedelta(microseconds=1)
         entities = list(zip(*(from_arrow(keys[key]) for key in model.keys), strict=True)) or [()]

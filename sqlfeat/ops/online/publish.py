@@ -22,14 +22,14 @@ from sqlfeat.engine.duckdb.layout import Shape
 from sqlfeat.errors import StoreError, UsageError
 from sqlfeat.ops.events import notify
 from sqlfeat.ops.features import make_views
+from sqlfeat.ops.monitoring import builds
 from sqlfeat.ops.online.published import ENTITIES, PublishedView, PublishedWindows, Ranking, table_of
 from sqlfeat.ops.results import Event
-from sqlfeat.ops.session import Session
+from sqlfeat.ops.session import Session, redis_store
 from sqlfeat.store import registry
 from sqlfeat.store.entity_records import EventColumn, first_of_each
 from sqlfeat.store.online import Image, OnlineStore, Snapshot, Written
 from sqlfeat.store.online_lmdb import LmdbStore
-from sqlfeat.store.online_redis import RedisStore
 from sqlfeat.store.row_codec import Column
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,9 +62,7 @@ def online_store(session: Session) -> OnlineStore:
     """The project's online store."""
     said = session.spec.online
     if said.get("store") == "redis":
-        return RedisStore(
-            said["url"], said["namespace"] or session.spec.name, timeout=said["timeout"], clock=session.clock
-        )
+        return redis_store(session.spec, session.clock)
     return LmdbStore(Path(said.get("path") or session.spec.root / "target" / "online"), clock=session.clock)
 
 
@@ -94,6 +92,7 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
         )
     store = online_store(session)
     store.newest()  # a server that is down is better found now than after an hour's work
+    session.pushes.pull()
     with session.holding_pushes() as taken_up:
         make_views(session, [view.id for view in views])
     instant = (at or session.clock.now()).astimezone(UTC)
@@ -112,8 +111,10 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
         written = store.publish(body, images, incremental=incremental)
     finally:
         carried.close()
-    if session.pushes is not None and isinstance(store, LmdbStore):
-        session.pushes.drop(store.taken_up())
+    session.pushes.drop(store.taken_up())
+    for view in views:
+        state = {"as_of": instant.isoformat()}
+        builds.note(session, view, builds.PUBLISHED, state, session.engine.records()[view.id].rows)
     seconds = session.clock.monotonic() - started
     names = tuple(view.name for view in views)
     done = Publication(written, instant, names, tuple(view.table for view in carried.views), seconds)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -24,7 +24,7 @@ from sqlfeat.compiler.manifest import Column as TypedColumn
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.compiler.row_by_row import RowByRow, row_by_row
 from sqlfeat.engine.base import AVAILABLE_AT, EVENT_AT
-from sqlfeat.engine.duckdb.pushing import PushEngine, bad_row
+from sqlfeat.engine.duckdb.pushing import PushEngine
 from sqlfeat.errors import RunError, StoreError, UsageError
 from sqlfeat.ops.given_rows import Rows, table_of
 from sqlfeat.ops.online.expressions import Typed
@@ -32,14 +32,14 @@ from sqlfeat.ops.online.given import plain_of
 from sqlfeat.ops.online.made_rows import FEW, MadeRows
 from sqlfeat.ops.online.merged import TIMES, Merging
 from sqlfeat.ops.online.publish import online_store, online_views
-from sqlfeat.ops.online.published import ENTITIES, PublishedView, table_of as view_table
+from sqlfeat.ops.online.published import ENTITIES, PublishedView
+from sqlfeat.ops.online.published import table_of as view_table
 from sqlfeat.ops.online.reading import views_of
 from sqlfeat.ops.session import Session
 from sqlfeat.spec.project import SourceTable
 from sqlfeat.store.online import Snapshot
 from sqlfeat.store.plain_values import packer_of, to_arrow
-from sqlfeat.store.pushed import Events, ViewRow, form_of
-from sqlfeat.store.pushed_lmdb import LmdbPushes
+from sqlfeat.store.pushed import Events, PushStore, ViewRow, form_of
 from sqlfeat.store.row_codec import RowCodec
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,19 +75,11 @@ class Pushed:
 
 
 class Pusher:
-    """Pushes to a project's sources; any thread may push.
-
-    Raises:
-        UsageError: ``no-push-store`` where the online store takes no pushes.
-    """
+    """Pushes to a project's sources; any thread may push."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        pushes = session.pushes
-        if pushes is None:
-            what = f"The online store {session.spec.online.get('store')!r} takes no pushes."
-            raise UsageError("no-push-store", what, hint="pushes need online: {store: lmdb}; or publish more often.")
-        self._pushes: LmdbPushes = pushes
+        self._pushes: PushStore = session.pushes
         self._store = online_store(session)
         self._engine = PushEngine(session.folders)
         self._feeds: dict[str, _Feed] = {}
@@ -140,6 +132,12 @@ class Pusher:
         if self._snapshot is not None:
             self._snapshot.close()
             self._snapshot = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _now(self) -> int:
         return (self._session.clock.now().astimezone(UTC) - _EPOCH) // _MICROSECOND

@@ -138,14 +138,13 @@ def _layers(text: str) -> list[dict[str, str]]:
 
 
 class Answer(NamedTuple):
-    """The model inputs of one request row, plain; what became of each view's lookup, and the times of their rows.
+    """The model inputs of one request row, plain, and what was read by each lookup.
 
     ``request`` and ``at`` are what was asked: the row's columns, plain, and the instant.
     """
 
     values: tuple[Any, ...]
-    statuses: Mapping[str, str]
-    event_times: Mapping[str, int | None]
+    reads: Mapping[str, Read]
     request: Mapping[str, Any]
     at: int
 
@@ -162,6 +161,7 @@ class BoundPlan:
         self.snapshot = snapshot
         engine.know(plan.dictionaries)
         self._readers = {lookup.name: _reader(plan, lookup, views, engine) for lookup in plan.lookups}
+        self._covered_from = max((reader.view.as_of for reader in self._readers.values()), default=0)
         named = {plan.as_of[0]: plan.as_of[1], **plan.columns}
         arrow = engine.arrow_types(list(named.values()))
         self.typed = {name: Typed(kind, arrow[kind]) for name, kind in named.items()}
@@ -236,8 +236,9 @@ class BoundPlan:
         for row, t in zip(rows, instants, strict=True):
             asked = t // _DAY if self.plan.as_of[1] == "DATE" else t
             known.append({**row, self.plan.as_of[0]: asked})
-        for reader in self._readers.values():
-            check_instant(reader.view, min(instants, default=reader.view.as_of))
+        if instants and min(instants) < self._covered_from:
+            for reader in self._readers.values():
+                check_instant(reader.view, min(instants))
         reads: list[dict[str, Read]] = [{} for _ in rows]
         for askings in self._levels:
             self._look_up(askings, known, instants, reads)
@@ -249,9 +250,7 @@ class BoundPlan:
             found: list[Any] = []
             for lookup, first, end in self._parts:
                 found += (own[lookup].values if lookup else made)[first:end]
-            statuses = {name: read.status for name, read in own.items()}
-            times = {name: read.event_time for name, read in own.items()}
-            answers.append(Answer(tuple(found), statuses, times, row, t))
+            answers.append(Answer(tuple(found), own, row, t))
         return answers
 
     def _look_up(

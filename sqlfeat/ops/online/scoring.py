@@ -46,23 +46,28 @@ class Scorer:
         self._inputs = version.signature.inputs
         self._taken = [(places[one.name], outputs[one.name].arrow) for one in self._inputs]
         made = [double_of(outputs[one.name].arrow, one) for one in self._inputs]
-        self._doubles: list[Callable[[Any], float]] | None = [one for one in made if one is not None]
-        if len(self._doubles) < len(made):
-            self._doubles = None
+        self._doubles = [(at, one) for at, one in enumerate(made) if one is not None and one is not as_it_is]
+        """The inputs whose doubles are not their values as numpy takes them, None as NaN."""
+        self._is_known = None not in made
+        self._order = [places[one.name] for one in self._inputs]
+        self._is_in_order = self._order == list(range(len(outputs)))
 
     def predict(self, rows: _Values) -> Floats:
         """A number for each row, or a row of probabilities for each; ``rows`` have the plan's outputs, plain."""
-        if self._single is not None and self._doubles is not None and 0 < len(rows) <= FEW:
+        if self._single is not None and self._is_known and 0 < len(rows) <= FEW:
             made = np.array([self._single(row) for row in self._matrix(rows)])
             return made[:, 0] if made.shape[1] == 1 else made
-        numbers = self._matrix(rows) if self._doubles is not None else None
+        numbers = self._matrix(rows) if self._is_known else None
         return codecs.predict_rows(self._codec, self._model, _PlainRows(self._inputs, rows, self._taken, numbers))
 
     def _matrix(self, rows: _Values) -> Floats:
-        assert self._doubles is not None
-        takers = [(place, double) for (place, _), double in zip(self._taken, self._doubles, strict=True)]
-        numbers = [[double(row[place]) for place, double in takers] for row in rows]
-        return np.array(numbers, dtype=np.float64).reshape(len(rows), len(takers))
+        numbers: list[Any] = [row if self._is_in_order else [row[place] for place in self._order] for row in rows]
+        if self._doubles:
+            numbers = [list(row) for row in numbers]
+            for made in numbers:
+                for at, double in self._doubles:
+                    made[at] = double(made[at])
+        return np.array(numbers, dtype=np.float64).reshape(len(rows), len(self._inputs))
 
 
 class _PlainRows(InputRows):
@@ -94,6 +99,11 @@ class _PlainRows(InputRows):
         return pa.table(columns)
 
 
+def as_it_is(value: Any) -> float:
+    """The double of a value that is a number."""
+    return math.nan if value is None else float(value)
+
+
 def double_of(kind: pa.DataType, one: Input) -> Callable[[Any], float] | None:
     """What makes a plain value of a type the double that a model sees; None where only Arrow is known to."""
     if one.kind == CATEGORICAL and holds_texts(kind):
@@ -102,7 +112,7 @@ def double_of(kind: pa.DataType, one: Input) -> Callable[[Any], float] | None:
     if one.kind != NUMERIC:
         return None
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_float64(kind):
-        return lambda value: math.nan if value is None else float(value)
+        return as_it_is
     if pa.types.is_float32(kind):
         return lambda value: math.nan if value is None else float(np.float32(value))
     if pa.types.is_decimal128(kind):

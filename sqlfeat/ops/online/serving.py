@@ -69,11 +69,11 @@ class Planned:
 
     def statuses(self, answer: Answer) -> dict[str, str]:
         """What became of each lookup, by the name of its view."""
-        return {self._labels[name]: status for name, status in answer.statuses.items()}
+        return {self._labels[name]: read.status for name, read in answer.reads.items()}
 
     def event_times(self, answer: Answer) -> dict[str, int | None]:
         """Of what time the row was that each lookup found, by the name of its view."""
-        return {self._labels[name]: time for name, time in answer.event_times.items()}
+        return {self._labels[name]: read.event_time for name, read in answer.reads.items()}
 
     @property
     def views(self) -> list[PublishedView]:

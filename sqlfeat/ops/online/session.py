@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -272,13 +273,22 @@ class ServeSession:
         """Push new rows of the source that a view is made of: this process and all others see them at once.
 
         Raises:
-            UsageError: ``not-pushable``, ``unknown-view``, ``bad-push-row``, ``no-push-store``.
+            UsageError: ``not-pushable``, ``unknown-view``, ``bad-push-row``.
             StoreError: they could not be kept.
         """
         with self._pushing:
             if self._pusher is None:
                 self._pusher = Pusher(self._session)
         return self._pusher.push(view, rows)
+
+    def slow_of_all(self) -> dict[str, dict[str, str]]:
+        """The same of every training set that the snapshot serves."""
+        found = {}
+        for model in self._session.manifest.models.values():
+            if model.materialized == "training_set":
+                with suppress(SqlfeatError):
+                    found[model.name] = self.slow(model.name)
+        return found
 
     def close(self) -> None:
         """Let go of the snapshot."""

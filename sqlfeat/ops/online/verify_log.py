@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlfeat.engine.base import RowsRequest
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import SqlfeatError, UsageError
 from sqlfeat.ops.definition import feature_fingerprints
@@ -29,7 +30,7 @@ from sqlfeat.ops.online.published import PublishedView
 from sqlfeat.ops.online.request import RequestPlan, plan_of
 from sqlfeat.ops.online.scoring import Scorer
 from sqlfeat.ops.session import Session
-from sqlfeat.ops.training_set import assemble
+from sqlfeat.ops.training_set import make_upstream
 from sqlfeat.ops.transforms import with_parameters
 from sqlfeat.store import registry
 from sqlfeat.store.plain_values import from_arrow, to_json
@@ -133,8 +134,8 @@ def verify_log(
     ``log`` is the project's own unless one is given; ``sample`` is a share of the requests (0.1) or a number of them.
 
     Raises:
-        UsageError: ``no-serving-log`` where the project names no log and none is given.
-        StoreError: ``no-serving-log``, ``damaged-log``.
+        UsageError: ``no-serving-log`` where none is named, or none is there.
+        StoreError: ``damaged-log``.
     """
     started = session.clock.monotonic()
     folder = _folder(session, log)
@@ -282,7 +283,7 @@ class _Plans:
         if self._version is not None:
             yield from self._predictions(verdict)
         changed = changed_outputs(self._session, self._plan, today, rows.views)
-        offline = self._offline(list(range(rows.count)), None, [n for n in rows.served if n in today.outputs])
+        offline = self._offline([name for name in rows.served if name in today.outputs])
         differing: dict[int, dict[str, Any]] = {}
         for name, column in rows.served.items():
             served = from_arrow(column)
@@ -310,17 +311,20 @@ class _Plans:
             raise UsageError("not-fitted", what)
         return plan_of(with_parameters(model, transforms), feature_fingerprints(model, self._session.manifest))
 
-    def _offline(self, numbers: Sequence[int], known_at: datetime | None, names: Sequence[str]) -> dict[str, list[Any]]:
-        """Some rows' outputs by the point-in-time join of the training set, plain."""
+    def _offline(self, names: Sequence[str]) -> dict[str, list[Any]]:
+        """The outputs by the point-in-time join of the training set, plain."""
         rows = self._rows
         as_of, kind = self._plan.as_of
         typed = self._engine.arrow_types([kind])[kind]
         asked = {name: column for name, column in rows.request.items() if name != as_of}
         asked[as_of] = rows.rows["at"].combine_chunks()
-        table = pa.table(asked).take(pa.array(numbers, pa.int64()))
+        table = pa.table(asked)
         table = table.set_column(table.column_names.index(as_of), as_of, table[as_of].cast(typed, safe=False))
-        transforms = self._version.transforms if self._version is not None else None
-        found = assemble(self._session, self._plan.training_set, rows=table, known_at=known_at, transforms=transforms)
+        session, transforms = self._session, self._version.transforms if self._version is not None else {}
+        model = with_parameters(session.training_set(self._plan.training_set), transforms)
+        make_upstream(session, model)
+        assembled = session.engine.assemble(model, session.manifest, RowsRequest(rows=table))
+        found = session.engine.read(assembled).read_all()
         return {name: from_arrow(found[name]) for name in names}
 
     def _explained(self, verdict: LogVerdict, differing: dict[int, dict[str, Any]]) -> Iterator[LoggedDifference]:
@@ -410,7 +414,7 @@ class _Views:
         rows, view = self._rows, self._view
         asked = pa.table({**rows.request, _AS_OF: rows.rows["at"].combine_chunks()})
         wanted = [f"{view.name}.{name}" for name in names]
-        table = features(self._session, wanted, asked, time=_AS_OF, full_names=True).table
+        table = features(self._session, wanted, asked, time=_AS_OF, full_names=True, silently=True).table
         found = {}
         for place, name in enumerate(names, table.num_columns - len(names)):
             column = table.column(place)

@@ -1,0 +1,361 @@
+"""What monitoring sees and what it does not: false alarms in quiet weeks, power by the kind and size of a drift.
+
+``python -m benchmarks.monitoring`` writes ``results/monitoring.md`` and a dated JSON. Rows are made up by a seed: eight
+weeks of a baseline and a week after it, 200 rows a day of 20 columns, where days differ a little among themselves. A
+quiet week is one in which nothing was changed; an alarm in it is false. With ``--case FOLDER`` (``ecom_clicks``, events
+of a web shop with a documented payment incident) sessions are compared, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.machine import facts_of_machine, revision
+from sqlfeat.engine.duckdb import profile as profiling
+from sqlfeat.engine.duckdb.connection import Connection
+from sqlfeat.engine.profile import Profile, ProfileRequest
+from sqlfeat.ops.monitoring.comparison import compare
+from sqlfeat.ops.monitoring.results import BREACH, WARN
+from sqlfeat.ops.monitoring.wording import findings_of
+from sqlfeat.spec.monitor import MonitorSpec
+
+ROOT = Path(__file__).parents[1]
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+BASELINE_DAYS, DAYS, A_DAY = 56, 7, 200
+BASELINES, QUIET, REPEATED = 20, 200, 20
+Rows = dict[str, Any]
+Change = Callable[[Rows, np.random.Generator, float], None]
+CITIES = [f"city {number}" for number in range(20)]
+
+
+def made(days: int, first: int, seed: int) -> Rows:
+    """So many days of rows from a day on."""
+    random = np.random.default_rng([seed, first])
+    count = days * A_DAY
+    day = np.repeat(np.arange(first, first + days), A_DAY)
+    hour = np.clip(random.normal(14, 4, count), 0, 23.99)
+
+    def mood(size: float) -> Any:
+        """What the rows of a day have in common."""
+        return np.repeat(random.normal(0, size, days), A_DAY)
+
+    rows: Rows = {
+        "id": np.arange(count) + first * A_DAY,
+        "at": [FIRST + timedelta(days=int(d), hours=float(h)) for d, h in zip(day, hour, strict=True)],
+        "hour": hour.astype(np.int64),
+    }
+    for number in range(8):
+        rows[f"normal_{number}"] = random.normal(mood(0.03 * number), 1, count)
+    for number in range(4):
+        rows[f"amount_{number}"] = np.exp(random.normal(3 + mood(0.05), 0.3 + 0.3 * number, count))
+    for number in range(4):
+        rows[f"count_{number}"] = random.poisson(np.exp(mood(0.05)) * (0.2 + number), count)
+    rows["channel"] = random.choice(["web", "shop", "phone"], count, p=[0.6, 0.3, 0.1]).astype(object)
+    rows["city"] = random.choice(CITIES, count, p=_falling(len(CITIES))).astype(object)
+    rows["flag"] = random.random(count) < 0.2
+    return rows
+
+
+def _falling(count: int) -> Any:
+    weights = 1 / np.arange(1, count + 1)
+    return weights / weights.sum()
+
+
+# -- drifts ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A kind of mishap: the column that it is in, the sizes at which it is tried, and how it is done."""
+
+    name: str
+    column: str
+    sizes: tuple[float, ...]
+    unit: str
+    change: Change
+
+
+def _shift(rows: Rows, _: np.random.Generator, size: float) -> None:
+    rows["normal_3"] = rows["normal_3"] + size
+
+
+def _spread(rows: Rows, _: np.random.Generator, size: float) -> None:
+    rows["normal_3"] = rows["normal_3"] * size
+
+
+def _swap(rows: Rows, random: np.random.Generator, size: float) -> None:
+    other = np.array([{"web": "shop", "shop": "web"}.get(one, one) for one in rows["channel"]], object)
+    rows["channel"] = np.where(random.random(len(other)) < size, other, rows["channel"])
+
+
+def _lose(rows: Rows, random: np.random.Generator, size: float) -> None:
+    rows["amount_1"] = np.where(random.random(len(rows["amount_1"])) < size, np.nan, rows["amount_1"])
+
+
+def _multiply(rows: Rows, random: np.random.Generator, size: float) -> None:
+    again = np.flatnonzero(random.random(len(rows["id"])) < size)
+    for name, values in rows.items():
+        rows[name] = [*values, *(values[place] for place in again)]
+
+
+def _unmatched(rows: Rows, random: np.random.Generator, size: float) -> None:
+    rows["city"] = np.where(random.random(len(rows["city"])) < size, None, rows["city"])
+
+
+def _unit(rows: Rows, _: np.random.Generator, size: float) -> None:
+    rows["amount_0"] = rows["amount_0"] * size
+
+
+def _zone(rows: Rows, _: np.random.Generator, size: float) -> None:
+    rows["hour"] = (rows["hour"] + int(size)) % 24
+
+
+DRIFTS = (
+    Drift("another mean", "normal_3", (0.1, 0.25, 0.5, 1.0), "deviations", _shift),
+    Drift("another variance", "normal_3", (1.1, 1.25, 1.5, 2.0), "times the deviation", _spread),
+    Drift("categories swapped", "channel", (0.1, 0.25, 0.5, 1.0), "of the rows", _swap),
+    Drift("burst of nulls", "amount_1", (0.02, 0.05, 0.1, 0.2), "of the rows", _lose),
+    Drift("join that multiplies rows", "", (0.001, 0.01, 0.05, 0.2), "of the rows", _multiply),
+    Drift("join that finds nothing", "city", (0.02, 0.05, 0.1, 0.2), "of the rows", _unmatched),
+    Drift("another unit", "amount_0", (1.1, 1.609, 2.205, 100.0), "times", _unit),
+    Drift("another time zone", "hour", (1.0, 2.0, 5.0, 12.0), "hours", _zone),
+)
+
+
+# -- looks -------------------------------------------------------------------------------------------------------------
+
+
+def profiled(rows: Rows, against: Profile | None = None) -> Profile:
+    """The profile of rows, in the bins of another one."""
+    columns = {name: pa.array(values) for name, values in rows.items() if name != "at"}
+    columns = {
+        name: pa.array(np.asarray(rows[name], float), mask=np.isnan(np.asarray(rows[name], float)))
+        if pa.types.is_floating(column.type)
+        else column
+        for name, column in columns.items()
+    }
+    table = pa.table({**columns, "at": pa.array(rows["at"], pa.timestamp("us", "UTC"))})
+    types = {"double": "DOUBLE", "int64": "BIGINT", "string": "VARCHAR", "bool": "BOOLEAN"}
+    listed = tuple((name, types[str(column.type)]) for name, column in columns.items() if name != "id")
+    request = ProfileRequest(listed, "at", ("id",), shapes=against.shapes if against else {}, duplicates=True)
+    connection = Connection(memory_limit="1GB", threads=1)
+    try:
+        connection.register("rows", table)
+        return profiling.profile(connection.arrow, "rows", request)
+    finally:
+        connection.close()
+
+
+def alarms(before: Profile, rows: Rows, spec: MonitorSpec, level: str = BREACH) -> set[str]:
+    """The columns that are found to have drifted; "" for all rows together."""
+    result = compare(before, profiled(rows, before), spec)
+    levels = (BREACH,) if level == BREACH else (BREACH, WARN)
+    return {one.about for one in findings_of(result.columns, result.measures) if one.level in levels}
+
+
+def quiet_weeks(basis: list[Profile], count: int, spec: MonitorSpec) -> dict[str, Any]:
+    """How often something is found where nothing is."""
+    found: Counter[str] = Counter()
+    columns: Counter[str] = Counter()
+    for number in range(count):
+        place = number % len(basis)
+        week = made(DAYS, BASELINE_DAYS + 7 * (number // len(basis)), place)
+        result = compare(basis[place], profiled(week, basis[place]), spec)
+        told = findings_of(result.columns, result.measures)
+        found["weeks"] += 1
+        found["with an alarm"] += any(one.level == BREACH for one in told)
+        found["with a warning"] += any(one.level == WARN for one in told)
+        columns.update({one.about or one.kind for one in told if one.level == BREACH})
+    return {**found, "columns": len(result.columns), "alarms": dict(columns)}
+
+
+def power(basis: list[Profile], repeated: int, spec: MonitorSpec) -> Iterator[dict[str, Any]]:
+    """How often each drift is found where it is, and how often another column is blamed."""
+    for drift in DRIFTS:
+        for size in drift.sizes:
+            found = blamed = warned = 0
+            for number in range(repeated):
+                place = number % len(basis)
+                week = made(DAYS, BASELINE_DAYS, place)
+                drift.change(week, np.random.default_rng(number), size)
+                told = alarms(basis[place], week, spec)
+                found += drift.column in told
+                warned += drift.column in alarms(basis[place], week, spec, WARN)
+                blamed += bool(told - {drift.column})
+            yield {
+                "drift": drift.name,
+                "size": size,
+                "unit": drift.unit,
+                "found": found / repeated,
+                "found or warned": warned / repeated,
+                "others blamed": blamed / repeated,
+            }
+
+
+# -- the shop ----------------------------------------------------------------------------------------------------------
+
+SESSIONS = """
+    select session_id, min(ts) as ts, any_value(platform) as platform, any_value(acquisition_channel) as channel,
+        count(*) as events, count(*) filter (where event = 'product_view') as product_views,
+        count(*) filter (where event = 'payment_error') as payment_errors,
+        count(*) filter (where event = 'support_chat') as support_chats,
+        count(*) filter (where event = 'checkout_bug') as checkout_bugs,
+        case when count(*) filter (where event = 'payment_details') > 0
+            then count(*) filter (where event = 'purchase') > 0 end as conversion
+    from events group by session_id
+"""
+
+
+def shop(folder: Path, spec: MonitorSpec) -> dict[str, Any]:
+    """The documented incident, and the quiet weeks before it against each other."""
+    connection = Connection(folders=[folder], memory_limit="1GB", threads=1)
+    try:
+        events = folder / "data" / "events.parquet"
+        connection.execute(f"create temp table events as from read_parquet('{events}')")
+        connection.execute(f"create temp table sessions as {SESSIONS}")
+        columns = tuple((n, t) for n, t in connection.described("from sessions") if n not in ("session_id", "ts"))
+
+        def counted(where: str, against: Profile | None = None) -> Profile:
+            shapes = against.shapes if against else {}
+            request = ProfileRequest(columns, "ts", ("session_id",), where, shapes=shapes, duplicates=True)
+            return profiling.profile(connection.arrow, "sessions", request)
+
+        calm = _within("2024-01-10", "2024-02-29")
+        before = counted(calm)
+        incident = compare(before, counted(_within("2024-05-19", "2024-06-08"), before), spec)
+        weeks = []
+        for number in range(7):
+            start = datetime(2024, 1, 10, tzinfo=UTC) + timedelta(days=7 * number)
+            week = _within(f"{start:%Y-%m-%d}", f"{start + timedelta(days=7):%Y-%m-%d}")
+            rest = counted(f"{calm} and not ({week})")
+            found = compare(rest, counted(week, rest), spec)
+            told = [one.text for one in findings_of(found.columns, found.measures) if one.level == BREACH]
+            weeks.append({"week": f"{start:%Y-%m-%d}", "alarms": told})
+    finally:
+        connection.close()
+    listed = findings_of(incident.columns, incident.measures)
+    return {
+        "incident": [
+            {"level": one.level, "about": one.about or "all rows", "text": one.text,
+             "first_seen": one.first_seen.isoformat()[:10] if one.first_seen else None}
+            for one in listed
+        ],
+        "weeks": weeks,
+    }  # fmt: skip
+
+
+def _within(start: str, end: str) -> str:
+    return f"(ts >= timestamptz '{start} 00:00:00+00' and ts < timestamptz '{end} 00:00:00+00')"
+
+
+def speed() -> dict[str, Any]:
+    """A profile of a million rows of fifty columns, window by window, and of a thousand."""
+    told = {}
+    for rows in (1_000_000, 1_000):
+        connection = Connection(memory_limit="2GB")
+        try:
+            numbers = ", ".join(f"random() * {place + 1} as x{place}" for place in range(45))
+            texts = ", ".join(f"'v' || (random() * 20)::int as s{place}" for place in range(5))
+            connection.execute(
+                "create temp table many as select i as id, timestamptz '2024-01-01' + to_seconds(i * 5) as at, "
+                f"{numbers}, {texts} from range({rows}) r(i)"
+            )
+            columns = (
+                *((f"x{place}", "DOUBLE") for place in range(45)),
+                *((f"s{place}", "VARCHAR") for place in range(5)),
+            )
+            wall, used = time.monotonic(), time.process_time()
+            profiling.profile(connection.arrow, "many", ProfileRequest(columns, "at", ("id",)))
+            told[f"{rows:,} rows"] = {
+                "seconds": round(time.monotonic() - wall, 2), "cpu": round(time.process_time() - used, 2)
+            }  # fmt: skip
+        finally:
+            connection.close()
+    return told
+
+
+# -- what is written ---------------------------------------------------------------------------------------------------
+
+
+def page(told: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    machine, quiet = told["machine"], told["quiet"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    lines = [
+        "# Monitoring, measured",
+        "",
+        f"`python -m benchmarks.monitoring` with seeds 0 to {BASELINES - 1}: {BASELINE_DAYS} days of baseline, a week "
+        f"of {DAYS * A_DAY:,} rows beside it, {quiet['columns']} columns, default thresholds. Days differ among "
+        f"themselves. {machine['cores']} cores, Python {machine['python']}, {versions}. "
+        f"Revision {told['revision']}, {told['date']}.",
+        "",
+        "## Quiet weeks",
+        "",
+        f"Of {quiet['weeks']} weeks in which nothing was changed, {quiet['with an alarm']} had an alarm and "
+        f"{quiet['with a warning']} a warning.",
+        "",
+        "## Drifts",
+        "",
+        f"Each tried {told['repeated']} times. *Found*: an alarm on the column that was changed. *Others*: an alarm on "
+        "any other.",
+        "",
+        "| drift | size | found | found or warned | others |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for one in told["power"]:
+        size = f"{one['size']:g} {one['unit']}"
+        shares = [f"{one[key]:.0%}" for key in ("found", "found or warned", "others blamed")]
+        lines.append(f"| {one['drift']} | {size} | {' | '.join(shares)} |")
+    if told["shop"]:
+        what = "Sessions of `ecom_clicks`, May 19 to June 7 against January 10 to February 28, gravest first:"
+        lines += ["", "## A documented incident", "", what, ""]
+        lines += ["| level | about | since | |", "| --- | --- | --- | --- |"]
+        for one in told["shop"]["incident"]:
+            lines.append(f"| {one['level']} | {one['about']} | {one['first_seen'] or ''} | {one['text']} |")
+        alarmed = [one for one in told["shop"]["weeks"] if one["alarms"]]
+        lines += ["", f"Each of the seven quiet weeks against the other six: {len(alarmed)} with an alarm."]
+        lines += [f"- {one['week']}: {' '.join(one['alarms'])}" for one in alarmed]
+    lines += ["", "## Speed", "", "| rows × 50 columns | seconds | CPU s |", "| --- | --- | --- |"]
+    lines += [f"| {rows} | {one['seconds']} | {one['cpu']} |" for rows, one in told["speed"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", type=Path, help="the folder of ecom_clicks")
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything; nothing is written")
+    options = parser.parse_args()
+    spec, share = MonitorSpec(), 10 if options.quick else 1
+    basis = [profiled(made(BASELINE_DAYS, 0, number)) for number in range(BASELINES // share)]
+    told = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "revision": revision(ROOT),
+        "machine": facts_of_machine(),
+        "repeated": REPEATED // share,
+        "quiet": quiet_weeks(basis, QUIET // share, spec),
+        "power": list(power(basis, REPEATED // share, spec)),
+        "shop": shop(options.case, spec) if options.case else None,
+        "speed": speed(),
+    }
+    text = page(told)
+    print(text)
+    if not options.quick:
+        results = ROOT / "benchmarks" / "results"
+        (results / "monitoring.md").write_text(text)
+        (results / f"monitoring-{told['date']}.json").write_text(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What a feature view was like each time that it was built or published: a small profile, kept beside the others.
+
+``target/profiles/VIEW/ID/`` has one for each definition and state of the data; the same rows give the same bytes. What
+is many is sampled by a hash, and what would have to be computed only to be counted is not, so that a run takes little
+longer. Without ``monitor: false`` in its config a view has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlfeat.base.files import canonical_json, sha256_text
+from sqlfeat.compiler.manifest import CompiledModel
+from sqlfeat.compiler.rewriting import ref_token
+from sqlfeat.engine.profile import Profile, ProfileRequest
+from sqlfeat.errors import SqlfeatError
+from sqlfeat.ops.monitoring import profiles
+from sqlfeat.ops.session import Session
+from sqlfeat.store.artifacts import Kind, publish_folder, read_built, read_file, read_manifest
+
+BUILT, PUBLISHED = "built", "published"
+MOST_ROWS = 100_000
+"""Of more rows only so many are counted."""
+VIEW_PROFILE = Kind(
+    name="view_profile",
+    title="feature view's profile",
+    version=1,
+    damaged="damaged-profile",
+    mend="delete this folder: nothing but the history of the view is lost.",
+)
+_ID_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class KeptProfile:
+    """A profile of a view: when it was built or published, of which definition, how many rows it had then."""
+
+    at: datetime
+    kind: str
+    fingerprint: str
+    rows: int
+    path: Path
+
+    def profile(self) -> Profile:
+        """The profile itself, every byte verified."""
+        raw = read_file(self.path, read_manifest(self.path, VIEW_PROFILE), profiles.PROFILE, VIEW_PROFILE)
+        return profiles.read(raw, self.path)[profiles.INPUTS][BUILT]
+
+
+def note(session: Session, model: CompiledModel, kind: str, state: Mapping[str, Any], rows: int | None) -> None:
+    """Keep a profile of a view that was built, or published; what goes wrong with it is told and stops nothing.
+
+    ``state`` says which rows it has: the same state is kept once.
+    """
+    if model.materialized != "feature_view" or not model.config.monitor.profile:
+        return
+    try:
+        _keep(session, model, kind, state, rows or 0)
+    except SqlfeatError as error:
+        session.log(f"warning: no profile of {model.name} could be kept: {error.what}")
+
+
+def kept(session: Session, view: str) -> list[KeptProfile]:
+    """The profiles of a view, oldest first; what cannot be read is left out."""
+    folder = session.spec.target_path / "profiles" / view
+    found = []
+    for place in sorted(folder.iterdir()) if folder.is_dir() else []:
+        try:
+            manifest, built = read_manifest(place, VIEW_PROFILE), read_built(place, VIEW_PROFILE)
+        except SqlfeatError:
+            continue
+        at = datetime.fromisoformat(built["created_at"])
+        found.append(KeptProfile(at, manifest["state"]["kind"], manifest["fingerprint"], manifest["rows"], place))
+    return sorted(found, key=lambda one: (one.at, one.kind))
+
+
+def _keep(session: Session, model: CompiledModel, kind: str, state: Mapping[str, Any], rows: int) -> None:
+    said = {"kind": kind, **state}
+    identity = sha256_text(canonical_json({"fingerprint": model.fingerprint, **said}))[:_ID_LENGTH]
+    place = session.spec.target_path / "profiles" / model.name / identity
+    if place.is_dir():
+        return
+
+    def fill(folder: Path) -> dict[str, Any]:
+        counted = _nothing(rows)
+        if model.window_view is None:
+            counted = session.engine.profile(ref_token(model.name), _request(model, rows))
+        (folder / profiles.PROFILE).write_text(profiles.written({profiles.INPUTS: {BUILT: counted}}))
+        return {"view": model.name, "fingerprint": model.fingerprint, "rows": rows, "state": said}
+
+    publish_folder(place, fill, VIEW_PROFILE, {"created_at": session.clock.now().astimezone(UTC).isoformat()})
+
+
+def _nothing(rows: int) -> Profile:
+    """Of a view with windows no more than how many events it has: windows are functions of time, and it would take as
+    long again to compute them for all events.
+    """
+    return Profile(rows, "day", None, None, (), (), ())
+
+
+def _request(model: CompiledModel, rows: int) -> ProfileRequest:
+    """What of a view is counted: all but keys and times."""
+    time = model.time
+    aside = {*model.keys, time.event_time, time.available_at, *time.tie_breaker, *time.unique_key}
+    listed = tuple((one.name, one.type) for one in model.columns if one.name not in aside)
+    every = -(-rows // MOST_ROWS) if rows else 1
+    return ProfileRequest(listed, time.event_time, model.keys, window=None, every=every)
