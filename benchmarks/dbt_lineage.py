@@ -1,14 +1,13 @@
 """``python -m benchmarks.dbt_lineage FOLDER…``: how many output columns of real dbt projects are traced.
 
 Each folder is a dbt project with its packages under ``dbt_packages/``. Its models are read as sqlfeat reads them: by
-its own templates, macros and compiler, bound by DuckDB. Nothing is run, and there are no data: a source has the columns
-that the project's YAML describes (or describes of a model of its name), else those of a CSV file of its name, else those
-that SELECTs over it alone name; they are text where no type is said. What cannot be read is counted with the reason.
+its own templates, macros and compiler, bound by DuckDB. Nothing is run. A source has the columns that the project's
+YAML describes (or describes of a model of its name), else those of a CSV file of its name, else those that SELECTs over
+it alone name; they are text where no type is said. What cannot be read is counted with the reason.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 from collections import Counter
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from sqlglot import exp
 
+from sqlfeat.base.names import literal
 from sqlfeat.compiler.dependencies import Tracer
 from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import Column, CompiledModel, Manifest
@@ -50,9 +50,8 @@ class Found:
 
     def row(self) -> str:
         share = f"{100 * self.traced / self.columns:.1f} %" if self.columns else "–"
-        return (
-            f"| {self.name} | {self.models} | {self.read} | {self.columns} | {self.traced} | {share} | {self.wrong} |"
-        )
+        numbers = (self.models, self.read, self.unbound, self.columns, self.traced, share, self.constant, self.wrong)
+        return f"| {self.name} | {' | '.join(map(str, numbers))} |"
 
 
 class DescribedSources(ShadowCatalog):
@@ -67,13 +66,13 @@ class DescribedSources(ShadowCatalog):
         """The columns of models, by their names: a table is often passed on under its own name."""
 
     def source_columns(self, table: SourceTable) -> tuple[Column, ...]:
-        described = table.columns or self.described.get(table.name)
-        if described:
-            return tuple(Column(column.name, _type(column.data_type)) for column in described)
+        columns = table.columns or self.described.get(table.name)
+        if columns:
+            return tuple(Column(column.name, _type(column.data_type)) for column in columns)
         beside = next(self.folder.rglob(f"{table.name}*.csv"), None)
         if beside is not None:
-            with beside.open(encoding="utf-8-sig", newline="") as opened:
-                return tuple(Column(name, "VARCHAR") for name in next(csv.reader(opened)))
+            described = self._connection.described(f"from read_csv({literal(str(beside))})")
+            return tuple(Column(name, kind) for name, kind in described)
         if not self.named.get(table.id):
             raise ProjectError("source-unreadable", "nothing says which columns its source has", table.place)
         return tuple(Column(name, "VARCHAR") for name in self.named[table.id])
@@ -88,7 +87,7 @@ class DescribedSources(ShadowCatalog):
 
 def _type(said: str | None) -> str:
     """A type of another engine by DuckDB's name for it."""
-    name = (said or "varchar").upper()
+    name = re.sub(r"^(CHAR|VARCHAR|TEXT|CHARACTER VARYING)\b.*", "VARCHAR", (said or "varchar").upper())
     return {"STRING": "VARCHAR", "NUMBER": "DOUBLE", "INT64": "BIGINT", "FLOAT64": "DOUBLE", "BOOL": "BOOLEAN",
             "TIMESTAMP_NTZ": "TIMESTAMP", "TIMESTAMP_TZ": "TIMESTAMPTZ"}.get(name, name)  # fmt: skip
 
@@ -214,7 +213,9 @@ def _trace(model: CompiledModel, columns: dict[str, tuple[Column, ...]], found: 
     for own, wanted, uses in zip(relation.fields, listed, traced.fields, strict=False):
         found.traced += 1
         found.constant += not uses.all | traced.rows
-        found.wrong += bound and own.type not in (None, wanted.type)
+        if bound and own.type not in (None, wanted.type):
+            found.wrong += 1
+            found.missed.append(f"  {model.name}.{wanted.name}: {wanted.type} and not {own.type}")
     return True
 
 

@@ -81,7 +81,7 @@ def monitor_command(
     """
     from sqlfeat.cli.render import data, write_json
 
-    _check_endings(reports)
+    _check_reports(reports, past=past)
     if past:
         return _history(call, name)
     with call.project() as project:
@@ -96,9 +96,13 @@ def monitor_command(
     return 1 if found.breached else 0
 
 
-def _check_endings(reports: Sequence[Path]) -> None:
+def _check_reports(reports: Sequence[Path], *, past: bool) -> None:
     from sqlfeat.errors import UsageError
 
+    if reports and past:
+        raise UsageError(
+            "bad-usage", "--history looks at nothing, so there is no report.", hint="leave out one of both."
+        )
     for path in reports:
         if path.suffix not in (*_HTML, *_MARKDOWN):
             raise UsageError(

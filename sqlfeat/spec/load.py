@@ -304,8 +304,7 @@ def _refuse_unknown(
     for name, properties in described.items():
         if name not in known:
             what = f"There is no {kind} {name!r} to describe."
-            error = ProjectError(f"unknown-{kind}", what, properties.place, did_you_mean(name, known))
-            problems.add_unless_lenient(error)
+            problems.add(ProjectError(f"unknown-{kind}", what, properties.place, did_you_mean(name, known)))
 
 
 def _duplicate(what: str, found: _Found, first: str) -> ProjectError:

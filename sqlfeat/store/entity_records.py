@@ -19,7 +19,7 @@ import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,7 @@ class EventBlock:
             at += n if column.nullable else 0
             places[column.name] = (slot, validity, at)
             if slot.tail is None:
-                at += n * np.dtype(slot.numpy).itemsize if slot.numpy else 0
+                at += n * _width(slot.numpy) if slot.numpy else 0
             else:
                 at += 4 * n + (int.from_bytes(self._data[at + 4 * n - 4 : at + 4 * n], "little") if n else 0)
         return places
@@ -204,6 +204,11 @@ class EventBlock:
         """Which values of a column are not null; None where all are."""
         _, validity, _ = self._places[name]
         return None if validity is None else np.frombuffer(self._data, np.bool_, self.count, validity)
+
+    def has_nulls(self, name: str) -> bool:
+        """Whether a value of a column is null."""
+        there = self.there(name)
+        return there is not None and not there.all()
 
     def values(self, name: str) -> list[Any]:
         """The values of a column, plain."""
@@ -232,9 +237,19 @@ class EventBlock:
 class _NoEvents(EventBlock):
     """No events: every column is empty."""
 
+    def has_nulls(self, name: str) -> bool:
+        """No."""
+        return False
+
     def values(self, name: str) -> list[Any]:
         """Nothing."""
         return []
+
+
+@cache
+def _width(kind: str) -> int:
+    """The bytes of a value of fixed width."""
+    return int(np.dtype(kind).itemsize)
 
 
 def _column_pieces(slot: Slot, array: pa.Array, starts: Starts) -> list[pa.Array]:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from sqlfeat.base.assets import assets
 from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.rewriting import ref_token, source_token
+from sqlfeat.errors import ProjectError
 from sqlfeat.spec.duration import Duration
 from tests.compiler.conftest import Templates
 
@@ -304,3 +306,79 @@ def test_windows_and_features_that_cannot_be_meant(render, template, code):
 )
 def test_jinja_and_dbt_s_helpers(render, template, expected):
     assert render(template) == expected
+
+
+# -- what dbt projects bring ----------------------------------------------------------------------------------------
+
+
+def test_a_generic_test_is_a_macro_and_a_materialization_is_passed_over():
+    templates = Templates(
+        {
+            "macros/odd.sql": """
+                {% test odd(model, column_name, of=2) %}select * from {{ model }} where {{ column_name }} % {{ of }} = 0
+                {%- endtest %}
+                {% materialization log, adapter='duckdb' %}{{ nothing_like_this() }}{% endmaterialization %}
+                {% macro two() %}2{% endmacro %}"""
+        }
+    )
+
+    assert templates("{{ test_odd('m', 'x', of=two()) }}") == "select * from m where x % 2 = 0"
+
+
+def test_a_generic_test_that_is_not_closed_is_told_of_at_its_place():
+    with pytest.raises(ProjectError) as caught:
+        Templates({"macros/odd.sql": "{% test odd(model) %}select 1"}).renderer()
+
+    assert (caught.value.code, caught.value.where.line) == ("template-syntax", 1)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ dbt.date_trunc('day', 'at') }}", "date_trunc('day', at)"),
+        ("{{ dateadd('month', 1, 'at') }}", "date_add(at, interval (1) month)"),
+        ("{{ dbt.datediff('a', 'b', 'hour') }}", "date_diff('hour', a::timestamp, b::timestamp)"),
+        ("{{ dbt.safe_cast('x', dbt.type_string()) }}", "try_cast(x as varchar)"),
+        ("{{ dbt.concat(['a', 'b']) }}", "a || b"),
+        (
+            "{{ dbt.listagg('x', \"'|'\", 'order by x', 3) }}",
+            "array_to_string(list_slice(list(x order by x), 1, 3), '|')",
+        ),
+        ("{{ api.Column.translate_type('string') }}", "text"),
+        ("{{ adapter.quote('a b') }}", '"a b"'),
+        ("{{ 'True' | as_bool }} {{ '1.5' | as_number }} {{ 'x' | as_native }} {{ 1 | as_text }}", "True 1.5 x 1"),
+        ("{{ 'yes' if ref('orders') is mapping and ref('orders').get('metadata').type.endswith('Relation') }}", "yes"),
+    ],
+)
+def test_dbt_s_own_macros_and_objects(template, expected):
+    shipped = (assets("macros") / "dbt.sql").read_text("utf-8")
+
+    assert Templates({"sqlfeat/macros/dbt.sql": shipped})(template) == expected
+
+
+def test_a_project_s_macro_wins_over_dbt_s():
+    shipped = (assets("macros") / "dbt.sql").read_text("utf-8")
+    own = "{% macro hash(field) %}sha1({{ field }}){% endmacro %}"
+
+    assert Templates({"sqlfeat/macros/dbt.sql": shipped, "macros/own.sql": own})("{{ hash('x') }}") == "sha1(x)"
+
+
+def test_the_columns_of_a_relation_are_asked_in_the_second_pass(render):
+    template = "{% for column in adapter.get_columns_in_relation(ref('orders')) %}{{ column.name }} {% endfor %}"
+    asked = []
+
+    def answer(sql: str) -> Answer:
+        asked.append(sql)
+        return Answer(("column_name", "column_type"), (("id", "INTEGER"), ("at", "DATE")))
+
+    assert (render(template), render(template, answer)) == ("", "id at ")
+    assert asked == ['describe select * from "sqlfeat:ref"."orders"']
+
+
+def test_a_statement_is_a_query_whose_result_is_loaded(render):
+    template = (
+        "{% call statement('days', fetch_result=true) %}select 1{% endcall %}"
+        "{% if execute %}{{ load_result('days').data[0][0] }}{% endif %}"
+    )
+
+    assert render(template, lambda sql: Answer(("x",), ((7,),))) == "7"

@@ -114,3 +114,31 @@ def test_mistakes_in_it_are_mistakes_all_the_same(refused):
 
 def test_a_project_file_of_sqlfeat_comes_first(load):
     assert load({**FILES, "sqlfeat_project.yml": "name: mine\n", "models/schema.yml": ""}).name == "mine"
+
+
+def test_what_variables_decide_in_yaml_is_worked_out(load):
+    decided = {
+        "dbt_project.yml": PROJECT.replace(
+            "    staging: {+materialized: view, +dist: even}",
+            "    staging:\n      +enabled: \"{{ var('other') == 2 and not var('absent', false) | as_bool }}\"\n"
+            "      +pre-hook: \"{{ var('other') }}\"",
+        ),
+        "models/schema.yml": (
+            "version: 2\nsources:\n  - name: raw\n    config: {enabled: \"{{ env_var('RAW', 'true') | as_bool }}\"}\n"
+            "    tables:\n      - {name: orders}\n"
+            "      - name: items\n        config: {enabled: \"{{ 'a' in var('kinds', ['b']) }}\"}\n"
+        ),
+    }
+    project = load({**FILES, **decided})
+
+    config = project.models["stg_orders"].folder_config
+    assert (config["enabled"], config["pre-hook"]) == (True, "{{ var('other') }}")
+    assert list(project.sources) == [("raw", "orders")]
+
+
+def test_a_column_that_is_described_twice_is_left_out_once(load):
+    twice = "version: 2\nmodels: [{name: orders, columns: [{name: id}, {name: id, description: again}]}]\n"
+    project = load({**FILES, "models/schema.yml": twice})
+
+    assert [column.name for column in project.models["orders"].properties.columns] == ["id"]
+    assert "described twice" in project.left_out[0]

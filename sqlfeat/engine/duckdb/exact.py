@@ -22,6 +22,12 @@ _WHOLE = 2**53
 def rounded_sum(values: Iterable[float]) -> float:
     """The exact sum, rounded once; infinities and NaN as IEEE 754 adds them."""
     numbers = list(values)
+    try:
+        total = math.fsum(numbers)
+        if math.isfinite(total):
+            return total
+    except (OverflowError, ValueError):  # left the range on the way, or has both infinities
+        pass
     special = [number for number in numbers if not math.isfinite(number)]
     if special:
         return sum(special)
@@ -38,7 +44,34 @@ def rounded_sums(lists: pa.ChunkedArray) -> pa.Array:
 
 def rounded_mean(values: Sequence[float]) -> float:
     """The exact mean, rounded once; infinities and NaN as IEEE 754 adds them."""
-    return float(_means([values])[0])
+    total = rounded_sum(values)
+    if not math.isfinite(total):
+        return float(_means([values])[0])
+    if total == 0:
+        return 0.0
+    count = float(len(values))
+    rest = rounded_sum([*values, -total])
+    first = total / count
+    product = first * count
+    (left_high, left_low), (right_high, right_low) = _split(first), _split(count)
+    error = left_low * right_low - (
+        ((product - left_high * right_high) - left_low * right_high) - left_high * right_low
+    )
+    second = (((total - product) - error) + rest) / count
+    mean = first + second
+    left = second - (mean - first)
+    neighbour = math.nextafter(mean, -math.inf if left < 0 else math.inf)
+    sure = abs(left) < abs(neighbour - mean) / 2 * (1 - 2.0**-30)
+    if sure and abs(mean) > 2.0**-900 and abs(total) < 2.0**960:
+        return mean
+    return rounded(sum(map(Fraction, values), Fraction(0)) / len(values))
+
+
+def _split(number: float) -> tuple[float, float]:
+    """A double as a sum of two of half its digits."""
+    scaled = number * 134_217_729.0
+    high = scaled - (scaled - number)
+    return high, number - high
 
 
 def rounded_float_means(lists: pa.ChunkedArray) -> pa.Array:

@@ -60,7 +60,8 @@ class PushEngine:
                     shown = f"select {_PLACE}, cast({quote(column.name)} as varchar) from {_ROWS}"
                     found = self._connection.execute(f"{shown} where {wrong[column.name]} order by {_PLACE} limit 1")
                     if found:
-                        raise bad_row(*found[0], column)
+                        place, value = found[0]
+                        raise bad_row(place, value, column)
             except SqlProblem as problem:
                 raise UsageError("bad-push-row", f"The rows are not the source's: {problem.what}.") from problem
         raise AssertionError("a value is wrong, and in no column")

@@ -129,10 +129,10 @@ def _edges(all_bars: Sequence[Bar], slot: float, floor: float) -> str:
         bounds.append((len(all_bars), all_bars[-1].high))
     widest = max((len(short(value)) for _, value in bounds), default=0) * _LETTER + 4
     stride = max(1, math.ceil(widest / slot))
-    parts = []
+    ticks = "".join(f"M{_px(_LEFT + place * slot)} {floor}v4" for place, _ in bounds)
+    parts = [f'<path class="axis" d="{ticks}"/>']
     for place, value in bounds:
         middle = _LEFT + place * slot
-        parts.append(f'<path class="axis" d="M{_px(middle)},{floor}v4"/>')
         if place % stride == bounds[0][0] % stride:
             text = short(value)
             parts.append(_text(text, min(middle, WIDTH - len(text) * _LETTER / 2), floor + 16, "middle"))
@@ -202,13 +202,15 @@ def _track(track: Track, time: _Time, place: tuple[float, float], most: int) -> 
     top, height = place
     dots = _thinned(track.dots, most)
     found = [*(dot.value for dot in dots if dot.value is not None), *(one.value for one in track.levels)]
-    low, high = (0.0 if track.from_zero else min(found)), max(found)
+    low, high = min(0.0, *found) if track.from_zero else min(found), max(found)
     if high <= low:
         low, high = (low, low + 1) if track.from_zero else (low - 0.5, high + 0.5)
     head, floor = top + 18, top + height - 6
+    size = max(abs(low), abs(high))  # so that no difference is beyond all bounds
+    whole = high / size - low / size
 
     def y(value: float) -> float:
-        return floor - (floor - head) * (value - low) / (high - low)
+        return floor - (floor - head) * (value / size - low / size) / whole if whole else floor
 
     parts = [_text(track.title, _LEFT, top + 11, "start", "title")]
     parts.append(f'<path class="axis" d="M{_LEFT},{_px(floor)}H{WIDTH - _RIGHT}"/>')
@@ -265,7 +267,7 @@ def _thinned(dots: Sequence[Dot], most: int) -> list[Dot]:
 def _mean(dots: Sequence[Dot]) -> Dot:
     known = [(one.value, one.weight) for one in dots if one.value is not None and math.isfinite(one.value)]
     weight = sum(each for _, each in known)
-    value = sum(value * each for value, each in known) / weight if weight else None
+    value = sum(value * (each / weight) for value, each in known) if weight else None
     return Dot(dots[0].at, value, dots[0].now, weight)
 
 
@@ -309,7 +311,7 @@ def spark(dots: Sequence[Dot]) -> Markup:
     parts = []
     for now, kind in ((False, "line then"), (True, "line now")):
         places = [
-            (place * wide, None if one.value is None else 21 - 20 * one.value / most)
+            (place * wide, None if one.value is None else 21 - 20 * max(one.value, 0.0) / most)
             for place, one in enumerate(thin)
             if one.now is now
         ]
@@ -344,18 +346,16 @@ def _svg(words: Words, height: float, inside: str) -> Markup:
 
 
 def _text(text: str, x: float, y: float, anchor: str, kind: str = "") -> str:
-    named = f' class="{kind}"' if kind else ""
-    placed = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text{named} x="{_px(x)}" y="{_px(y)}"{placed}>{escape(text)}</text>'
+    kinds = " ".join(one for one in (kind, "" if anchor == "start" else anchor) if one)
+    named = f' class="{kinds}"' if kinds else ""
+    return f'<text{named} x="{_px(x)}" y="{_px(y)}">{escape(text)}</text>'
 
 
 def _grid(step: float, ceiling: float, top: float, floor: float, shown: Callable[[float], str]) -> str:
-    parts = []
-    for place in range(round(ceiling / step) + 1):
-        y = floor - (floor - top) * place * step / ceiling
-        parts.append(f'<path class="{"grid" if place else "axis"}" d="M{_LEFT},{_px(y)}H{WIDTH - _RIGHT}"/>')
-        parts.append(_text(shown(place * step), _LEFT - 4, y + 4, "end"))
-    return "".join(parts)
+    heights = [floor - (floor - top) * place * step / ceiling for place in range(round(ceiling / step) + 1)]
+    lines = "".join(f"M{_LEFT} {_px(y)}H{WIDTH - _RIGHT}" for y in heights[1:])
+    names = "".join(_text(shown(place * step), _LEFT - 4, y + 4, "end") for place, y in enumerate(heights))
+    return f'<path class="grid" d="{lines}"/><path class="axis" d="M{_LEFT} {floor}H{WIDTH - _RIGHT}"/>{names}'
 
 
 def _steps(most: float) -> tuple[float, float]:

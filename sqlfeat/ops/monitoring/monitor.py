@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from sqlfeat.base.names import did_you_mean, literal, quote
 from sqlfeat.engine.profile import Profile, in_windows
 from sqlfeat.errors import SqlfeatError, UsageError
 from sqlfeat.ops.events import notify
@@ -29,6 +30,8 @@ from sqlfeat.ops.monitoring.results import (
     SliceResult,
     worst,
 )
+from sqlfeat.ops.monitoring.skew import skew_of
+from sqlfeat.ops.monitoring.slices import slices_by
 from sqlfeat.ops.monitoring.subjects import Baseline, Rows, Subject, subject_of
 from sqlfeat.ops.monitoring.variation import LEAST_ROWS, schema_measures
 from sqlfeat.ops.monitoring.wording import findings_of, sentence_of_all
@@ -38,7 +41,6 @@ from sqlfeat.ops.training_set import in_utc
 from sqlfeat.spec.monitor import MonitorSpec
 
 BASELINE, PREVIOUS = "baseline", "previous"
-MOST_SLICES = 12
 MOST_EXPLAINED = 8
 """So many drifted columns are traced up to their causes."""
 _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
@@ -107,6 +109,7 @@ class _Look:
             measures = [*compared.measures, *self._schema(baseline.profile, current)]
             if not current.rows:
                 measures = [Measure("volume", None, None, BREACH, text="There is no row in this period.")]
+            measures += self._skew()
             performance = self._performance(baseline, rows)
             slices = self._slices(baseline, rows, performance)
             if worst([one.level for one in columns]) != OK and self.question.explain:
@@ -175,6 +178,17 @@ class _Look:
         own = compare(before, predicted, self.spec, rows.roles, whole=False)
         return Compared((*found.columns, *own.columns), found.measures)
 
+    def _skew(self) -> list[Measure]:
+        """Whether what was served in the period is what the tables say."""
+        subject = self.subject
+        asked = {subject.name} if subject.version is None else {subject.reference, subject.model.name}
+        try:
+            found = skew_of(self.session, asked, self.since)
+        except SqlfeatError as error:
+            self.notes.append(f"What was served could not be compared: {error.what}")
+            return []
+        return [found] if found is not None else []
+
     def _schema(self, baseline: Profile, current: Profile) -> list[Measure]:
         return [one for one in schema_measures(baseline, current) if not _names(one, self.spec.ignore)]
 
@@ -218,58 +232,28 @@ class _Look:
                 "The rows of the baseline are not kept any more, so it cannot be cut into slices.",
                 hint="--against previous, or leave out --by.",
             )
-        found = []
-        for column in by:
-            found += self._sliced(column, baseline, rows, performance)
-        return sorted(found, key=lambda one: (-(OK, "warn", BREACH).index(one.level), one.column, -one.rows))
-
-    def _sliced(
-        self, column: str, baseline: Baseline, rows: Rows, performance: Performance | None
-    ) -> list[SliceResult]:
-        values = self._values(column, rows)
-        label, version = self._label, self.subject.version
-        metrics = {}
-        if performance is not None and version is not None and label is not None:
-            metrics = metrics_of(version, rows, label, self.window, column)
-        found = []
-        for value, count in values:
-            if count < LEAST_ROWS:
-                continue
-            condition = f"cast({quote(column)} as varchar) {'is null' if value is None else f'= {literal(value)}'}"
-            before = self._slice_of_baseline(condition, baseline)
-            if before is None or before.rows < LEAST_ROWS:
-                continue
-            now = self._profile(_without(rows.where(condition), column), before.shapes)
-            compared = compare(before, now, self.spec, rows.roles, whole=False)
-            drifted = [
-                replace(measure, text=measure.text or f"{one.name} has drifted.")
-                for one in compared.columns
-                for measure in one.measures
-                if measure.level != OK
-            ]
-            told = metrics.get(value, {})
-            found.append(SliceResult(column, value, before.rows, now.rows, compared.level, tuple(drifted), told))
+        version, label = self.subject.version, self._label
+        found: list[SliceResult] = []
+        with self._rows_before(baseline) as before:
+            for column in by:
+                metrics: Mapping[Any, Any] = {}
+                if performance is not None and version is not None and label is not None:
+                    metrics = metrics_of(version, rows, label, self.window, column)
+                count = partial(self._count_before, before)
+                found += slices_by(self.session, column, rows, self.spec, self._profile, count, metrics)
         return found
 
-    def _values(self, column: str, rows: Rows) -> list[tuple[str | None, int]]:
-        known = [name for name, _ in rows.request.columns]
-        if column not in known:
-            what = f"There is no column {column!r} to look at."
-            raise UsageError("unknown-column", what, hint=did_you_mean(column, known))
-        relation = rows.source if isinstance(rows.source, str) else f"temp.{rows.source.relation}"
-        sql = (
-            f"select cast({quote(column)} as varchar) as value, count(*) as n from {relation} "
-            f"where {rows.request.where} group by 1 order by n desc, value limit {MOST_SLICES}"
-        )
-        return [(row["value"], row["n"]) for row in self.session.engine.arrow(sql).to_pylist()]
+    def _count_before(self, before: Rows, condition: str) -> Profile:
+        return self._profile(before.where(condition), None)
 
-    def _slice_of_baseline(self, condition: str, baseline: Baseline) -> Profile | None:
-        """The baseline's rows of a slice, profiled anew."""
+    @contextmanager
+    def _rows_before(self, baseline: Baseline) -> Iterator[Rows]:
+        """The rows of the baseline: those that are kept, or those of its period."""
         if baseline.rows is not None:
-            return self._profile(baseline.rows.where(condition), None)
-        start, end = self._baseline_period()
-        with self.subject.rows(start, end) as rows:
-            return self._profile(rows.where(condition), None)
+            yield baseline.rows
+            return
+        with self.subject.rows(*self._baseline_period()) as rows:
+            yield rows
 
     def _baseline_period(self) -> tuple[datetime | None, datetime]:
         against = self.question.against
@@ -388,11 +372,6 @@ def _only(rows: Rows, role: str) -> Rows:
 def _but_predictions(rows: Rows) -> Rows:
     kept = tuple(one for one in rows.request.columns if rows.roles.get(one[0]) != PREDICTION)
     return replace(rows, request=replace(rows.request, columns=kept))
-
-
-def _without(rows: Rows, column: str) -> Rows:
-    kept = tuple(one for one in rows.request.columns if one[0] != column)
-    return replace(rows, request=replace(rows.request, columns=kept, duplicates=False))
 
 
 def _order(one: ColumnResult) -> tuple[int, float, str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_OPEN = 12
 """So many cards of what is not as it was are open at first."""
 MOST_BARS = 14
-_ALL_DOTS, _LEAST_DOTS = 4_000, 30
+_ALL_DOTS, _LEAST_DOTS = 3_000, 30
 """So many points of time are drawn on each side of all timelines together, and at least so many on each."""
 
 
@@ -51,6 +51,7 @@ class Card:
     categories: tuple[Bar, ...]
     left_out: int
     timeline: Markup
+    flags: str
 
     @property
     def texts(self) -> list[str]:
@@ -129,29 +130,33 @@ def _view(result: Monitoring) -> dict[str, Any]:
 
 
 def _cards(result: Monitoring) -> list[Card]:
+    """The columns as cards; those that are not as they were are open, if they are not too many."""
+    dots = min(charts.MOST_DOTS, max(_LEAST_DOTS, _ALL_DOTS // max(len(result.columns), 1)))
     flags = [Flag(one.at, one.kind, one.text) for one in result.marks]
     cards, opened = [], 0
-    dots = min(charts.MOST_DOTS, max(_LEAST_DOTS, _ALL_DOTS // max(len(result.columns), 1)))
     for place, column in enumerate(result.columns):
         is_open = (column.level != "ok" and opened < MOST_OPEN) or column.role == "prediction"
         opened += is_open
-        key = f"c{place}"
-        all_bars = [Bar(one.label, one.baseline, one.current, one.low, one.high) for one in column.bins]
-        numeric = column.kind == "numeric"
-        greatest = sorted(all_bars, key=lambda one: -max(one.before, one.now))[:MOST_BARS]
-        categories = tuple(one for one in all_bars if one in greatest) if not numeric else ()
-        cards.append(
-            Card(
-                column,
-                key,
-                is_open,
-                _bars(column, all_bars, key) if numeric and all_bars else Markup(""),
-                categories,
-                len(all_bars) - len(categories),
-                charts.timeline(_tracks(column), flags, _words_of_time(column, key), dots),
-            )
-        )
+        cards.append(_card(column, f"c{place}", is_open, flags, dots))
     return cards
+
+
+def _card(column: ColumnResult, key: str, is_open: bool, flags: Sequence[Flag], dots: int) -> Card:
+    all_bars = [Bar(one.label, one.baseline, one.current, one.low, one.high) for one in column.bins]
+    numeric = column.kind == "numeric"
+    greatest = sorted(range(len(all_bars)), key=lambda place: -max(all_bars[place].before, all_bars[place].now))
+    shown = [] if numeric else [all_bars[place] for place in sorted(greatest[:MOST_BARS])]
+    seen = dict.fromkeys(one.kind for one in _seen(column, flags))
+    return Card(
+        column,
+        key,
+        is_open,
+        _bars(column, all_bars, key, told=is_open) if numeric and all_bars else Markup(""),
+        tuple(shown),
+        len(all_bars) - len(shown),
+        charts.timeline(_tracks(column), flags, _words_of_time(column, key), dots),
+        ", ".join(f"{kind[:1].upper()} {kind}" for kind in seen),
+    )
 
 
 def _troubles(result: Monitoring, cards: Sequence[Card]) -> list[Trouble]:
@@ -221,6 +226,12 @@ def _tracks(column: ColumnResult) -> list[Track]:
     return found
 
 
+def _seen(column: ColumnResult, flags: Sequence[Flag]) -> list[Flag]:
+    """What happened within the time that is drawn."""
+    starts = [one.start for one in column.timeline]
+    return [one for one in flags if starts and min(starts) <= one.at <= max(starts)]
+
+
 def _missing_levels(column: ColumnResult, measure: Measure | None) -> list[Level]:
     before = column.baseline.missing
     if measure is None or measure.threshold is None or before is None:
@@ -232,10 +243,10 @@ def _whole_percent(share: float) -> str:
     return f"{share * 100:.3g} %"
 
 
-def _bars(column: ColumnResult, all_bars: Sequence[Bar], key: str) -> Markup:
-    told = "; ".join(f"{one.label}: {percent(one.before)} before, {percent(one.now)} now" for one in all_bars)
-    words = Words(f"{key}b", f"How {column.name} is distributed, before and now", told)
-    return charts.bars(all_bars, words, told=column.level != "ok")
+def _bars(column: ColumnResult, all_bars: Sequence[Bar], key: str, *, told: bool) -> Markup:
+    text = "; ".join(f"{one.label}: {percent(one.before)} before, {percent(one.now)} now" for one in all_bars)
+    words = Words(f"{key}b", f"How {column.name} is distributed, before and now", text)
+    return charts.bars(all_bars, words, told=told)
 
 
 def _words_of_time(column: ColumnResult, key: str) -> Words:

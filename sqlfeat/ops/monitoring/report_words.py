@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,9 @@ _TITLES = {
 }
 _SHARES = ("missing", "new_categories", "range", "duplicates")
 _NEAR = 0.5
-_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
+_UNKNOWN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 GLOSSARY = (
     ("Before, now", "The baseline, and the period that is looked at. A period holds its start and not its end; UTC."),
@@ -215,11 +218,4 @@ def _flat(value: Any) -> str:
 
 def sane(text: str) -> str:
     """The text with a sign for what no page knows, and for what turns the order of letters round."""
-    return "".join(char if char == "\n" or _is_known(char) else "\ufffd" for char in text)
-
-
-def _is_known(char: str) -> bool:
-    code = ord(char)
-    if char in _BIDI or code < 0x20 or 0x7F <= code < 0xA0:
-        return False
-    return not 0xD800 <= code < 0xE000 and code & 0xFFFE != 0xFFFE
+    return _UNKNOWN.sub("\ufffd", text)

@@ -1,8 +1,8 @@
 """What can be watched: a feature view, a training set, a registered model; its rows in any period, and its baseline.
 
 Of a feature view the rows themselves are looked at; of a training set what its definition gives for label rows of the
-period; of a model the same, and what the version predicts for them. Rows are held by the engine while they are looked
-at, those of a model in a file that is gone afterwards. Knows where rows come from, not what is found in them.
+period; of a model the same, and what the version predicts for them. Both lie in a file for as long as
+they are looked at. Knows where rows come from, not what is found in them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from sqlfeat.base.names import did_you_mean, literal, quote
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.compiler.rewriting import ref_token, token_of
-from sqlfeat.engine.base import Assembled, RowsRequest
+from sqlfeat.engine.base import RowsRequest
 from sqlfeat.engine.profile import Profile, ProfileRequest
 from sqlfeat.errors import RunError, StoreError, UsageError
 from sqlfeat.ops.evaluation import predicted_columns
@@ -34,7 +35,6 @@ from sqlfeat.ops.splits import label_of, open_labels
 from sqlfeat.ops.training_files import even
 from sqlfeat.ops.training_set import assemble_in_pieces, horizon_of, make_upstream
 from sqlfeat.ops.training_sets import folder_of
-from sqlfeat.ops.transforms import with_parameters
 from sqlfeat.spec.hook import discover_hooks
 from sqlfeat.spec.monitor import MonitorSpec
 from sqlfeat.store import codecs, registry
@@ -54,7 +54,7 @@ class Rows:
     ``file`` holds them where they are in one; ``known_until`` is the last as-of time whose label is known by now.
     """
 
-    source: Assembled | str
+    source: str
     request: ProfileRequest
     roles: Mapping[str, str]
     file: Path | None = None
@@ -116,10 +116,8 @@ class Subject:
         """The rows of a period."""
         if self.model.training_set is None:
             yield self._of_view(start, end)
-        elif self.version is None:
-            yield self._assembled(start, end)
         else:
-            with self._scored(self.version, start, end) as rows:
+            with self._assembled(start, end) as rows:
                 yield rows
 
     def _of_view(self, start: datetime | None, end: datetime | None) -> Rows:
@@ -137,32 +135,30 @@ class Subject:
         )
         return Rows(ref_token(model.name), request, dict.fromkeys((name for name, _ in columns), FEATURE))
 
-    def _assembled(self, start: datetime | None, end: datetime | None) -> Rows:
-        model = self._fitted()
-        assembled = self.session.engine.assemble(model, self.session.manifest, RowsRequest(start=start, end=end))
-        request = self._request()
-        return Rows(assembled, replace(request, columns=_there(request, assembled)), self._roles())
-
     @contextmanager
-    def _scored(self, version: ModelVersion, start: datetime | None, end: datetime | None) -> Iterator[Rows]:
-        """The rows with what the version predicts for them, in a file for as long as they are looked at."""
+    def _assembled(self, start: datetime | None, end: datetime | None) -> Iterator[Rows]:
+        """Rows by the definition, with what the version predicts, in a file for as long as they are looked at."""
         target = self.session.target.path
         assert target is not None
         file = target.parent / f".monitor.{secrets.token_hex(6)}.parquet"
-        request = RowsRequest(start=start, end=end)
-        pieces = assemble_in_pieces(self.session, self.model.name, request, (), version.transforms)
+        wanted = RowsRequest(start=start, end=end)
+        pieces = assemble_in_pieces(self.session, self.model.name, wanted, (), self._transforms)
         try:
-            kinds = _write_scored(file, version, pieces)
-            own = self._request()
-            aside = {name for name, _ in own.columns}
-            predicted = tuple((name, type_) for name, type_ in kinds if name not in aside)
-            columns = (*(one for one in own.columns if one[0] in pq.read_schema(file).names), *predicted)
-            roles = {**self._roles(), **dict.fromkeys((name for name, _ in predicted), PREDICTION)}
-            yield Rows(
-                f"read_parquet({literal(str(file))})", replace(own, columns=columns), roles, file, self._known_until()
-            )
+            predicted = _write(file, self.version, pieces)
+            own, there = self._request(), pq.read_schema(file).names
+            columns = [one for one in own.columns if one[0] in there and one[0] not in predicted]
+            columns += [(name, "DOUBLE") for name in predicted]
+            roles = {**self._roles(), **dict.fromkeys(predicted, PREDICTION)}
+            source, request = f"read_parquet({literal(str(file))})", replace(own, columns=tuple(columns))
+            yield Rows(source, request, roles, file, self._known_until())
         finally:
             file.unlink(missing_ok=True)
+
+    @property
+    def _transforms(self) -> Mapping[str, Any]:
+        if self.version is not None:
+            return self.version.transforms
+        return self.training_set.manifest.get("transforms", {}) if self.training_set else {}
 
     def _known_until(self) -> datetime | None:
         horizon = horizon_of(self.session, self.model)
@@ -170,12 +166,6 @@ class Subject:
             return self.known_at
         sql = f"select epoch_us(timestamptz {literal(self.known_at.isoformat())} - {horizon.sql()}) as until"
         return _instant(self.session.engine.arrow(sql).column(0)[0].as_py())
-
-    def _fitted(self) -> CompiledModel:
-        if self.version is not None:
-            return with_parameters(self.model, self.version.transforms)
-        transforms = self.training_set.manifest.get("transforms", {}) if self.training_set else {}
-        return with_parameters(self.model, transforms)
 
     def _request(self) -> ProfileRequest:
         plan = self.model.training_set
@@ -307,26 +297,24 @@ def _between(moment: str, start: datetime | None, end: datetime | None) -> str:
     return " and ".join(bounds) or "true"
 
 
-def _there(request: ProfileRequest, assembled: Assembled) -> tuple[tuple[str, str], ...]:
-    names = {one.name for one in assembled.columns}
-    return tuple(one for one in request.columns if one[0] in names)
-
-
-def _write_scored(file: Path, version: ModelVersion, pieces: Iterator[pa.RecordBatchReader]) -> list[tuple[str, str]]:
-    """Write the rows with their predictions; which columns these are."""
-    model, codec = registry.read_model(version), codecs.codec_named(version.codec)
+def _write(file: Path, version: ModelVersion | None, pieces: Iterator[pa.RecordBatchReader]) -> list[str]:
+    """Write the rows, with their predictions if there is a version; which columns these are."""
 
     def scored(table: pa.Table) -> tuple[pa.Table, list[str]]:
+        if version is None:
+            return table, []
         found = codecs.predict(codec, model, version.signature.inputs, table)
         columns = predicted_columns(version.signature.output, found)
         for name, values in columns.items():
             table = table.append_column(name, pa.array(values, pa.float64()))
         return table, list(columns)
 
+    if version is not None:
+        model, codec = registry.read_model(version), codecs.codec_named(version.codec)
     first = next(pieces)
     empty, names = scored(first.schema.empty_table())
     with pq.ParquetWriter(file, empty.schema) as writer:
         for reader in chain([first], pieces):
             for table in even(reader, reader.schema, codecs.ROWS_AT_ONCE):
                 writer.write_table(scored(table)[0])
-    return [(name, "DOUBLE") for name in names]
+    return names

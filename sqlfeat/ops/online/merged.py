@@ -253,6 +253,11 @@ class MergedBlock(EventBlock):
             self._found[name] = self._with(own, lambda: self._instants(name))
         return self._found[name]
 
+    def has_nulls(self, name: str) -> bool:
+        """Whether a value of a column is null."""
+        own = any(self._merging.value(name, row) is None for row, _ in self._own)
+        return own or (self._block is not None and self._block.has_nulls(name))
+
     def there(self, name: str) -> npt.NDArray[np.bool_] | None:
         """Which values of a column are not null."""
         return np.array([value is not None for value in self.values(name)], np.bool_)

@@ -25,6 +25,8 @@ _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT"
 _FLOATS = {"FLOAT", "DOUBLE"}
 _PLAINLY_ORDERED = (*_INTEGERS, "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "VARCHAR", "TIME")
 NOTHING = EventBlock.empty()
+_FEW = 128
+"""So many events are looked at one by one."""
 
 
 @dataclass(frozen=True)
@@ -38,34 +40,35 @@ class OnlineWindows:
 
     def __init__(self, windows: PublishedWindows) -> None:
         self._windows = windows
-        self._made: dict[str, tuple[WindowAggregate, _Compute]] = {}
+        self._made: dict[str, tuple[Any, _Compute]] = {}
+        self._spans: dict[Any, tuple[Any, Any]] = {}
         self.left: list[WindowAggregate] = []
         for aggregate in windows.aggregates:
             compute = _compute_of(aggregate, windows.types)
             if compute is None:
                 self.left.append(aggregate)
             else:
-                self._made[aggregate.call.token] = (aggregate, compute)
+                bounds = bounds_of(aggregate)
+                upper, lower = (None if bound is None else bound.spans for bound in bounds)
+                spans = self._spans.setdefault(bounds, (upper, lower))  # one for equal ones: known by its identity
+                self._made[aggregate.call.token] = (spans, compute)
 
     def values(self, block: EventBlock | None, t: int, tokens: Sequence[str], *, strict: bool) -> dict[str, Any]:
         """The values of some tokens at an instant, over the events of an entity (None: it has none)."""
         found: dict[str, Any] = {}
-        inside: dict[Any, Sequence[int]] = {}
+        inside: dict[int, Sequence[int]] = {}
         times = _Times.of(block, t, strict=strict)
+        events = block or NOTHING
         for token in tokens:
-            aggregate, compute = self._made[token]
-            bounds = bounds_of(aggregate)
-            if bounds not in inside:
-                inside[bounds] = times.inside(*(_spans(bound) for bound in bounds))
-            found[token] = compute(block or NOTHING, inside[bounds])
+            spans, compute = self._made[token]
+            places = inside.get(id(spans))
+            if places is None:
+                places = inside[id(spans)] = times.inside(*spans)
+            found[token] = compute(events, places)
         return found
 
 
 _Compute = Callable[[EventBlock, Sequence[int]], Any]
-
-
-def _spans(bound: Any) -> Any:
-    return None if bound is None else bound.spans
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class _Times:
     def of(cls, block: EventBlock | None, t: int, *, strict: bool) -> _Times:
         if block is None or not block.count:
             return cls((), None, t, strict)
+        if block.count <= _FEW:
+            return cls(block.integers(EVENT_AT), _existing(block, t, strict=strict), t, strict)
         known, until = block.numbers(KNOWN_AT), block.numbers(UNTIL_AT)
         exists = (known < t) & (until >= t) if strict else (known <= t) & (until > t)
         if until.max() == FOREVER:
@@ -102,6 +107,15 @@ class _Times:
         if self.exists is None:
             return range(first, last)
         return [place for place in range(first, last) if self.exists[place]]
+
+
+def _existing(block: EventBlock, t: int, *, strict: bool) -> Sequence[bool] | None:
+    """Which of few events exist at an instant; None where all do."""
+    known, until = block.integers(KNOWN_AT), block.integers(UNTIL_AT)
+    last = t - 1 if strict else t
+    if max(known) <= last < min(until):
+        return None
+    return [start <= last and (last < end or end == FOREVER) for start, end in zip(known, until, strict=True)]
 
 
 # -- aggregates --------------------------------------------------------------------------------------------------------
@@ -126,8 +140,11 @@ def _compute_of(aggregate: WindowAggregate, types: Mapping[str, str]) -> _Comput
         passing = block.values(condition) if condition else None
         if passing is not None:
             places = [place for place in places if passing[place]]
-        found = [values[place] for place in places]
-        if not keep_nulls:
+        if isinstance(places, range):
+            found = values[places.start : places.stop]
+        else:
+            found = [values[place] for place in places]
+        if not keep_nulls and block.has_nulls(argument):
             found = [value for value in found if value is not None]
         return reduce(list(dict.fromkeys(map(_one_zero, found))) if distinct else found)
 
@@ -191,11 +208,17 @@ def _plainly_equal(kind: str) -> bool:
 
 def _least(values: list[float]) -> float | None:
     """The least number; NaN is greater than all."""
-    numbers = [value for value in values if value == value]
-    return (min(numbers) if numbers else math.nan) + 0.0 if values else None
+    if _has_nan(values):
+        values = [value for value in values if value == value] or [math.nan]
+    return min(values) + 0.0 if values else None
 
 
 def _greatest(values: list[float]) -> float | None:
     if not values:
         return None
-    return math.nan if any(value != value for value in values) else max(values) + 0.0
+    return math.nan if _has_nan(values) else max(values) + 0.0
+
+
+def _has_nan(values: list[float]) -> bool:
+    total = sum(values)
+    return total != total and any(map(math.isnan, values))  # infinities of both signs add up to NaN too

@@ -281,3 +281,12 @@ def test_a_period_without_rows_is_a_breach(sound):
     found = monitored(sound, "returns", since=at(3, 1), until=at(3, 8))
 
     assert (found.level, found.findings[0].text) == ("breach", "There is no row in this period.")
+
+
+def test_slices_can_be_compared_with_another_period(sound):
+    found = monitored(sound, "returns", against="previous", by=["channel"], remember=False)
+
+    web = next(one for one in found.slices if one.value == "web")
+    assert (found.baseline.rows, found.current.rows, found.level) == (420, 420, "ok")
+    assert sum(one.rows for one in found.slices) == 420
+    assert (web.baseline_rows == web.rows, web.level) == (False, "ok")

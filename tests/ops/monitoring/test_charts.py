@@ -1,0 +1,139 @@
+"""The small chart library: what is drawn is what was given, whatever it is."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sqlfeat.ops.monitoring.charts import Bar, Dot, Flag, Level, Track, Words, bars, blocks, spark, timeline
+from sqlfeat.ops.monitoring.figures import number, percent, short, span, times
+
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+WORDS = Words("k", "A title & more", "what <is> shown")
+SHARES = st.floats(0, 1)
+
+
+def dots(*values: float | None, now: bool = False, start: int = 0) -> list[Dot]:
+    return [Dot(FIRST + timedelta(days=start + day), value, now) for day, value in enumerate(values)]
+
+
+def drawn(svg: str, kind: str) -> list[str]:
+    return [one.get("d") for one in ElementTree.fromstring(svg).iter("path") if one.get("class") == kind]
+
+
+def heights(path: str) -> list[float]:
+    return [float(one) for one in re.findall(r"v(-?[\d.]+)h", path)]
+
+
+def test_bars_are_as_high_as_their_shares():
+    svg = bars([Bar("a", 0.5, 0.25, 0, 1), Bar("b", 0.25, 0.0, 1, 2), Bar("c", 0.25, 0.75, 2, 3)], WORDS)
+
+    (then,), (now,) = drawn(svg, "then"), drawn(svg, "now")
+    assert heights(then) == [-92.5, -46.2, -46.2]
+    assert heights(now) == [-46.2, -138.8]
+
+
+@given(st.lists(st.tuples(SHARES, SHARES), max_size=40))
+def test_bars_stay_on_the_sheet(shares):
+    found = [Bar(str(place), then, now, place, place + 1) for place, (then, now) in enumerate(shares)]
+    svg = bars(found, WORDS)
+
+    ElementTree.fromstring(svg)
+    for path in (*drawn(svg, "then"), *drawn(svg, "now")):
+        assert all(-148.05 <= one <= 0 for one in heights(path))
+
+
+def test_a_bar_tells_its_figures_only_where_that_is_asked_for():
+    found = [Bar("<a>", 0.5, 0.25)]
+
+    assert "&lt;a&gt;: 50.0 % before, 25.0 % now" in bars(found, WORDS)
+    assert "50.0 % before" not in bars(found, WORDS, told=False)
+
+
+def test_a_line_has_a_gap_where_there_is_no_value_and_a_dot_where_one_stands_alone():
+    svg = timeline([Track("x", dots(1, 2, None, 3, None, 2, 2))], [], WORDS)
+
+    (path,) = drawn(svg, "line then")
+    assert path.count("M") == 2
+    assert len(list(ElementTree.fromstring(svg).iter("circle"))) == 1
+
+
+@given(st.lists(st.none() | st.floats(), max_size=300), st.integers(0, 300), st.integers(1, 100))
+def test_any_timeline_is_drawn_within_the_sheet(values, split, most):
+    found = [Dot(FIRST + timedelta(hours=hour), value, hour >= split) for hour, value in enumerate(values)]
+    svg = timeline([Track("x", found, [Level(0.2, "threshold", "limit")])], [], WORDS, most)
+
+    if not svg:
+        return
+    sheet = ElementTree.fromstring(svg)
+    width, height = (float(one) for one in sheet.get("viewBox").split()[2:])
+    for path in (*drawn(svg, "line then"), *drawn(svg, "line now")):
+        for run in path.split("M")[1:]:
+            numbers = [float(one) for one in re.findall(r"-?[\d.]+", run)]
+            x, y = numbers[:2]
+            assert len(numbers) <= 2 * most
+            for right, down in zip(numbers[2::2], numbers[3::2], strict=True):
+                x, y = x + right, y + down
+                assert -0.1 <= x <= width + 0.1
+                assert -0.1 <= y <= height + 0.1
+
+
+def test_neighbours_become_their_mean_by_their_rows():
+    found = [Dot(FIRST, 1.0, False, 30), Dot(FIRST + timedelta(days=1), 4.0, False, 10)]
+    svg = timeline([Track("x", [*found, *dots(0, 0, start=2)])], [], WORDS, 2)
+
+    assert ">1.75<" in svg
+
+
+def test_flags_stand_where_something_happened_and_near_ones_of_a_kind_are_one():
+    soon = FIRST + timedelta(days=5)
+    flags = [
+        Flag(soon, "trained", "m@v1"),
+        Flag(soon, "built", "a"),
+        Flag(soon + timedelta(minutes=1), "built", "b"),
+        Flag(FIRST + timedelta(days=900), "built", "later"),
+    ]
+    svg = timeline([Track("x", dots(*range(10)))], flags, WORDS)
+
+    assert [one.text for one in ElementTree.fromstring(svg).iter("title")] == [
+        "A title & more",
+        "trained 2024-01-06 00:00: m@v1",
+        "built 2024-01-06 00:00: a, b",
+    ]
+
+
+def test_nothing_makes_no_chart():
+    assert timeline([Track("x", dots(None, None))], [], WORDS) == ""
+    assert timeline([], [], WORDS) == ""
+    assert "line" not in spark([])
+    assert blocks([]) == ""
+
+
+def test_a_spark_of_text_parts_before_from_now():
+    assert blocks([*dots(0, 1, None), *dots(4, 8, now=True, start=3)]) == "▁▂ │▅█"
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (percent(0.0004), "<0.1 %"),
+        (percent(0.1234), "12.3 %"),
+        (percent(None), "none"),
+        (number(5e-324), "0"),
+        (number(float("inf")), "beyond all bounds"),
+        (number(1_234_567.8), "1,234,568"),
+        (short(12_345), "12.3k"),
+        (short(-2_500_000), "-2.5M"),
+        (span(7_200), "2.0 hours"),
+        (times(1e-9), "less than once in a million times"),
+        (times(0.0018), "about once in 560 times"),
+        (times(0.4), "40 times in 100"),
+    ],
+)
+def test_figures_read_as_people_write_them(shown, expected):
+    assert expected == shown
