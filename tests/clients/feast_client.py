@@ -8,6 +8,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import requests
 from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, RepoConfig
 from feast.types import Int64, String
 from feast.value_type import ValueType
@@ -43,6 +44,27 @@ asked = {
     "full": store.get_online_features(features=["spent:amount"], entity_rows=rows, full_feature_names=True),
     "service": store.get_online_features(features=buys, entity_rows=rows[:1]),
 }
+# as Feast's documentation pushes
+pushed = requests.post(
+    f"{address}/push",
+    data=json.dumps(
+        {
+            "push_source_name": "spent",
+            "df": {
+                "order_id": [1001, 1002],
+                "customer": ["zoe", "zoe"],
+                "product": ["tea", "jam"],
+                "amount": [7, 8],
+                "ordered_at": ["2024-01-05T00:00:00Z", "2024-01-06T00:00:00Z"],
+            },
+            "to": "online_and_offline",
+        }
+    ),
+    timeout=30,
+)
+asked["pushed"] = store.get_online_features(
+    features=["spent:amount", "spent:spent_3d"], entity_rows=[{"customer": "zoe"}]
+)
 told = {
     name: {
         "values": answer.to_dict(),
@@ -50,4 +72,4 @@ told = {
     }
     for name, answer in asked.items()
 }
-print(json.dumps(told))
+print(json.dumps({**told, "push": [pushed.status_code, pushed.text]}))

@@ -79,6 +79,11 @@ def test_feast_may_ask_for_full_names_and_for_a_service(feast: dict[str, Any]) -
     assert feast["service"]["values"] == {"customer": ["ann"], "amount": [30], "spent_3d": [40]}
 
 
+def test_what_is_pushed_in_feasts_way_is_there_at_once(feast: dict[str, Any]) -> None:
+    assert feast["push"][0] == 200, feast["push"]
+    assert feast["pushed"]["values"] == {"customer": ["zoe"], "amount": [8], "spent_3d": [15]}
+
+
 @pytest.fixture(scope="module")
 def triton(port: int) -> dict[str, Any]:
     return answer("oip_client.py", f"127.0.0.1:{port}", "buyer")  # type: ignore[no-any-return]

@@ -44,13 +44,13 @@ def table(rows: Rows) -> pa.Table:
     return pa.table({**columns, "sold_at": pa.array(rows["sold_at"], pa.timestamp("us", "UTC"))})
 
 
-def profiled(rows: Rows, against: Profile | None = None) -> Profile:
+def profiled(rows: Rows, against: Profile | None = None, window: str = "day") -> Profile:
     """The profile of rows, in the bins of another one."""
     connection = Connection(memory_limit="500MB", threads=1)
     try:
         connection.register("rows", table(rows))
         shapes = against.shapes if against else {}
-        request = ProfileRequest(COLUMNS, "sold_at", ("order_id",), shapes=shapes, duplicates=True)
+        request = ProfileRequest(COLUMNS, "sold_at", ("order_id",), shapes=shapes, duplicates=True, window=window)
         return profiling.profile(connection.arrow, "rows", request)
     finally:
         connection.close()

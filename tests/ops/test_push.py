@@ -405,6 +405,60 @@ def test_the_error_names_the_model_on_the_way_that_mixes_rows(opened: Opened, se
     assert why in caught.value.what
 
 
+def test_a_join_to_what_never_changes_is_made_for_the_new_rows(opened: Opened) -> None:
+    opened.change({
+        "seeds/kinds.csv": "product,kind\ntea,drink\njam,spread\n",
+        "models/sources.yml": """
+            version: 2
+            sources:
+              - name: raw
+                config: {location: "data/{name}.parquet"}
+                tables:
+                  - name: orders
+                    config: {event_time: ordered_at}
+                  - name: origins
+                    config: {immutable: true}
+        """,
+        "data/origins.parquet": pa.table({"product": ["tea", "jam"], "origin": ["Assam", "Provence"]}),
+        "models/spending.sql": """
+            {{ config(materialized='feature_view', entity='customer', event_time='ordered_at', online=true) }}
+            select customer, ordered_at, kind, origin, {{ window('sum(amount)', '3 days') }} as spent
+            from {{ source('raw', 'orders') }} left join {{ ref('kinds') }} using (product)
+                join {{ source('raw', 'origins') }} as o using (product)
+        """,
+    })  # fmt: skip
+    with opened.project() as project:
+        project.publish(at=day(4))
+        rows = [order(5, "cid", "jam", 7, day(4, 1)), order(6, "cid", "ham", 8, day(4, 1))]
+        assert project.push("spending", rows).views["spending"] == 1
+        assert both(project, "spending", ["kind", "origin", "spent"], {"customer": "cid"}, day(4, 2)) == [
+            "spread",
+            "Provence",
+            7,
+        ]
+        with pytest.raises(SqlfeatError) as caught:
+            project.push("raw.origins", [{"product": "ham", "origin": "Parma"}])
+
+    assert caught.value.code == "not-pushable"
+
+
+def test_a_join_that_makes_several_rows_of_one_is_refused(opened: Opened) -> None:
+    opened.change({
+        "seeds/kinds.csv": "product,kind\njam,spread\njam,sweet\n",
+        "models/spending.sql": """
+            {{ config(materialized='feature_view', entity='customer', event_time='ordered_at', online=true) }}
+            select customer, ordered_at, kind from {{ source('raw', 'orders') }} join {{ ref('kinds') }} using (product)
+        """,
+    })  # fmt: skip
+    with opened.project() as project:
+        project.run(["+spending"])
+        project.publish(at=day(4))
+        with pytest.raises(SqlfeatError) as caught:
+            project.push("spending", [order(5, "cid", "jam", 7, day(4, 1))])
+
+        assert (caught.value.code, project.push("sales", []).new) == ("not-pushable", 0)
+
+
 def test_before_anything_is_published_rows_wait_for_the_first_publication(opened: Opened) -> None:
     with opened.project() as project:
         pushed = project.push("sales", [order(5, "bob", "jam", 7, day(4, 1))])

@@ -81,6 +81,9 @@ def test_the_wheel_holds_the_package_its_assets_and_the_license(wheel):
     macros = {f"sqlfeat/_assets/{file.relative_to(ROOT).as_posix()}" for file in (ROOT / "macros").rglob("*.sql")}
     assert macros
     assert macros <= names
+    page = {file.relative_to(ROOT).as_posix() for file in (ROOT / "sqlfeat/ops/monitoring/page").iterdir()}
+    assert len(page) == 4
+    assert page <= names
     assert "sqlfeat/py.typed" in names
     assert "Apache License" in license_text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,7 @@ def server() -> Iterator[Server]:
 def opened(made: Path, server: Server) -> Opened:
     """The shop, published to a server of its own as of day 4."""
     opened = Opened(made)
+    shutil.rmtree(made / "target" / "online", ignore_errors=True)  # what another test has pushed
     opened.change({**at(server.url), "data/orders.parquet": orders()})
     publish(opened)
     return opened
@@ -70,6 +72,21 @@ def test_features_and_predictions_come_from_the_server(opened: Opened) -> None:
         assert (nobody.status, nobody.body["statuses"]) == (200, {"spent": "missing"})
         assert asking.post("/predict/buyer", BODY).status == 200
         assert asking.get("/health/ready").status == 200
+
+
+def test_what_is_pushed_is_seen_at_once_and_taken_up_by_the_next_publication(opened: Opened) -> None:
+    order = {"order_id": 9, "customer": "ann", "product": "tea", "amount": 7, "ordered_at": day(4).isoformat()}
+    with opened.project() as project, client(project) as asking:
+        assert asking.post(FEATURES, BODY).body["features"]["amount"] == 30
+        assert (
+            asking.post("/push", {"push_source_name": "spent", "df": {name: [order[name]] for name in order}}).status
+            == 200
+        )
+        assert asking.post(FEATURES, BODY).body["features"]["amount"] == 7
+        publish(opened)
+        asking.served.refresh()
+        found = asking.post(FEATURES, BODY).body
+        assert (found["snapshot"], found["features"]["amount"]) == (2, 7)
 
 
 def test_a_server_that_is_down_is_503_and_not_ready_until_it_is_back(opened: Opened, server: Server) -> None:

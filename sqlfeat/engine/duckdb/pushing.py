@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.catalog import SqlProblem
-from sqlfeat.compiler.manifest import Column
+from sqlfeat.compiler.manifest import Column, Manifest
 from sqlfeat.compiler.rewriting import with_relations
 from sqlfeat.compiler.row_by_row import RowByRow
 from sqlfeat.engine.duckdb import sources
@@ -32,7 +32,9 @@ _MEMORY = "1GB"
 class PushEngine:
     """One connection for all pushes of a process; calls wait for each other."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], root: Path, manifest: Manifest) -> None:
+        self._root = root
+        self._manifest = manifest
         self._connection = Connection(folders=folders, threads=1, memory_limit=_MEMORY)
         self._connection.execute(f"create schema {_REFS}")
         self._known: set[str] = set()
@@ -84,11 +86,25 @@ class PushEngine:
             self._connection.execute(f"create schema if not exists {quote(source_schema(table.source))}")
             self._connection.execute(f"create view {name_of(table.id)} as select {listed} from {_ROWS}")
             self._known.add(table.id)
+        for node in way.beside:
+            if node not in self._known:
+                self._connection.execute(f"create schema if not exists {_schema_of(node)}")
+                self._connection.execute(f"create view {name_of(_spelled(node))} as\n{self._read(node)}\n")
+                self._known.add(node)
         for model, text in zip(way.models[:-1], way.texts[:-1], strict=True):
             if model.id not in self._known:
                 made = with_relations(text, name_of).text
                 self._connection.execute(f"create view {_REFS}.{quote(model.name)} as\n{made}\n")
                 self._known.add(model.id)
+
+    def _read(self, node: str) -> str:
+        """The SELECT of what never changes."""
+        kind, name = node.split(".", 1)
+        if kind == "source":
+            return f"select * from {sources.reader(self._manifest.sources[node], self._root)}"
+        if kind == "seed":
+            return f"select * from {sources.seed_reader(self._manifest.seeds[node], self._root)}"
+        return with_relations(self._manifest.models[name].sql, self._names()).text
 
     def _names(self) -> Callable[[str], str]:
         def name_of(node: str) -> str:
@@ -126,6 +142,15 @@ class PushEngine:
     def close(self) -> None:
         """Let go of it."""
         self._connection.close()
+
+
+def _schema_of(node: str) -> str:
+    return quote(source_schema(node.split(".")[1])) if node.startswith("source.") else _REFS
+
+
+def _spelled(node: str) -> str:
+    """A node as it is spelled in texts."""
+    return node if node.startswith("source.") else f"ref.{node.split('.', 1)[1]}"
 
 
 def bad_row(place: int, value: object, column: Column) -> UsageError:

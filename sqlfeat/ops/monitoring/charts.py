@@ -20,9 +20,10 @@ from sqlfeat.ops.monitoring.figures import percent, short
 WIDTH = 360
 MOST_DOTS = 90
 """So many points of time are drawn on each side; of more some are put together."""
-_LEFT, _RIGHT = 38, 14
+_LEFT, _RIGHT = 46, 14
 _LETTER = 6.4
 """How wide a letter of a label is at most."""
+_LEAST_SHARE = 1e-12
 _MOST_IN_SPARK = 30
 _SIGNS = {"limit": "- -", "usual": "···", "whole": "—"}
 """How the lines across a chart look, by their kind."""
@@ -98,8 +99,9 @@ def bars(all_bars: Sequence[Bar], words: Words, *, told: bool = True) -> Markup:
     Bins are drawn equally wide, since they were made to hold about equally many rows. With ``told`` each says its
     figures under the mouse.
     """
-    height, top, floor = 190, 12, 160
-    most = max((max(one.before, one.now) for one in all_bars), default=0.0) or 1.0
+    height, top, floor = 192, 12, 160
+    most = max((max(one.before, one.now) for one in all_bars), default=1.0)
+    most = most if most > _LEAST_SHARE else 1.0
     step, ceiling = _steps(most)
     slot = (WIDTH - _LEFT - _RIGHT) / max(len(all_bars), 1)
     scale = (floor - top) / ceiling
@@ -135,7 +137,7 @@ def _edges(all_bars: Sequence[Bar], slot: float, floor: float) -> str:
         middle = _LEFT + place * slot
         if place % stride == bounds[0][0] % stride:
             text = short(value)
-            parts.append(_text(text, min(middle, WIDTH - len(text) * _LETTER / 2), floor + 16, "middle"))
+            parts.append(_text(text, min(middle, WIDTH - len(text) * _LETTER / 2), floor + 19, "middle"))
     return "".join(parts)
 
 

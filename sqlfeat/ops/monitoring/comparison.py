@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from sqlfeat.ops.monitoring.results import (
     worst,
 )
 from sqlfeat.ops.monitoring.statistics import Floats
-from sqlfeat.ops.monitoring.variation import LEAST_ROWS, WARNED, Windows, judged, measures_of_rows
+from sqlfeat.ops.monitoring.variation import LEAST_ROWS, WARNED, Windows, judged, length_in_windows, measures_of_rows
 from sqlfeat.ops.monitoring.wording import sentence_of
 from sqlfeat.spec.monitor import MonitorSpec
 
@@ -37,6 +38,7 @@ _LOST_SHARE, _LOST_ROWS = 0.02, 20
 _SEEN_AT = 0.001
 """How unlikely chance must be for a single day to count as the first one on which something is visible."""
 _TRAILING = (1, 3, 7)
+_GROWS = 8
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def compare(
     ``current`` is counted in the bins of ``baseline``. ``until`` is the end of the period, for freshness. Without
     ``whole`` nothing is said of rows, only of columns.
     """
-    length = max(len(current.starts), 1)
+    length = length_in_windows(baseline, current)
     pairs = [(one, now) for one in baseline.columns if (now := current.column(one.name)) is not None]
     found = [
         _Column(before, now, baseline, current, length, spec, (roles or {}).get(before.name, FEATURE))
@@ -108,7 +110,9 @@ class _Column:
         self.enough = min(before.whole.rows, now.whole.rows) >= LEAST_ROWS
         self.windows = Windows([one.counts for one in before.windows]) if self.shape.bins else Windows([])
         self.missing = Windows([_presence(one) for one in before.windows])
-        self.measures: list[Measure] = [*self._distribution(), *self._missing(), *self._outside()]
+        self.measures: list[Measure] = self._missing()
+        if not _only_grows(before):
+            self.measures = [*self._distribution(), *self.measures, *self._outside()]
 
     @property
     def tested(self) -> list[int]:
@@ -279,6 +283,14 @@ class _Column:
         bound = max(threshold * (WARNED if measure.level == WARN else 1.0), windows.most(effect, length) or 0.0)
         likely = statistics.significance(before, now, windows.design(length))
         return effect(before, now) >= bound and likely < _SEEN_AT
+
+
+def _only_grows(before: ColumnProfile) -> bool:
+    """Whether these are numbers that grow from window to window, as those of orders do: they tell the time."""
+    if len(before.windows) < _GROWS or not before.shape.type.upper().endswith(("INT", "INTEGER")):
+        return False
+    means = [one.mean for one in before.windows]
+    return all(one is not None and other is not None and one < other for one, other in pairwise(means))
 
 
 def _presence(one: Counted) -> tuple[int, int]:

@@ -23,10 +23,11 @@ _TITLES = {
     "freshness": "Freshness",
     "duplicates": "Duplicates",
     "schema": "Schema",
+    "skew": "Skew of what was served",
     "performance": "Performance",
     "lost_categories": "Lost categories",
 }
-_SHARES = ("missing", "new_categories", "range", "duplicates")
+_SHARES = ("missing", "new_categories", "range", "duplicates", "skew")
 _NEAR = 0.5
 _UNKNOWN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"

@@ -22,6 +22,7 @@ WARNED = 0.5
 """The share of a threshold from which on is warned."""
 _BLOCKS, _LEAST_BLOCKS = 16, 4
 _TREND = 21
+SECONDS = {"hour": 3_600.0, "day": 86_400.0, "week": 604_800.0, "month": 2_678_400.0}
 
 
 def judged(measure: Measure, chance: float) -> Measure:
@@ -90,19 +91,24 @@ def _volume(baseline: Profile, current: Profile, spec: MonitorSpec) -> Measure |
     the baseline may be cut, and are left out.
     """
     usual = np.array(baseline.window_rows[1:-1] if len(baseline.starts) > 4 else baseline.window_rows, float)
-    now = np.array(current.window_rows, float)
     if not len(usual) or not usual.mean():
         return None
-    mean = float(now.mean()) if len(now) else 0.0
-    length = max(len(now), 1)
+    length = length_in_windows(baseline, current)
+    mean = current.rows / length
     own = None
     if len(usual) >= 2 * length:
         means = np.convolve(usual, np.ones(length) / length, mode="valid")
         rest = (usual.sum() - means * length) / (len(usual) - length)
         own = max((_factor(then, other) for then, other in zip(means, rest, strict=True)), default=None)
     value = min(_factor(mean, float(usual.mean())), _factor(mean, _by_trend(baseline, current) or float(usual.mean())))
-    text = f"There are {mean:,.0f} rows a {current.window}, and {usual.mean():,.0f} before."
+    text = f"There are {mean:,.0f} rows a {baseline.window}, and {usual.mean():,.0f} before."
     return judged(Measure("volume", value, spec.volume, own=own, text=text), 1.0)
+
+
+def length_in_windows(baseline: Profile, current: Profile) -> int:
+    """How many of the baseline's windows the rows are of, though they may be counted in other ones."""
+    share = SECONDS[current.window] / SECONDS[baseline.window]
+    return max(round(len(current.starts) * share), 1)
 
 
 def _by_trend(baseline: Profile, current: Profile) -> float | None:
@@ -133,8 +139,7 @@ def _freshness(baseline: Profile, current: Profile, spec: MonitorSpec, until: da
         most = spec.freshness.microseconds / 1e6
     else:
         gaps = [(b - a).total_seconds() for a, b in zip(baseline.starts, baseline.starts[1:], strict=False)]
-        length = {"hour": 3_600.0, "day": 86_400.0, "week": 604_800.0, "month": 2_678_400.0}[baseline.window]
-        most = 2 * max(gaps, default=length)
+        most = 2 * max(gaps, default=SECONDS[baseline.window])
     text = f"The newest row is {span(silence)} old at the end of the period."
     return judged(Measure("freshness", silence, most, text=text), 1.0)
 

@@ -22,7 +22,7 @@ from sqlfeat.compiler.parse import UnreadableSql, last_select
 from sqlfeat.compiler.row_by_row import RowByRow
 from sqlfeat.engine.base import AVAILABLE_AT, EVENT_AT
 from sqlfeat.engine.duckdb.pushing import PushEngine
-from sqlfeat.errors import RunError
+from sqlfeat.errors import RunError, UsageError
 from sqlfeat.ops.online.calendar import FOREVER, after
 from sqlfeat.ops.online.merged import pushed_columns
 from sqlfeat.ops.online.published import PublishedView
@@ -88,10 +88,15 @@ class MadeRows:
             if made is not None:
                 return made
         try:
-            return self._view_rows(self._engine.made(self._way, self._table, self._columns, table()))
+            given = table()
+            made = self._engine.made(self._way, self._table, self._columns, given)
         except SqlProblem as problem:
             what = f"{self.view.name} has no value for a row: {problem.what}."
             raise RunError("expression-failed", what) from problem
+        if made.num_rows > given.num_rows:
+            what = f"{self.view.name} makes several rows of one: what it joins to has a key twice."
+            raise UsageError("not-pushable", what, hint="make that unique, or publish more often.")
+        return self._view_rows(made)
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 

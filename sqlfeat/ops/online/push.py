@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,10 +38,11 @@ from sqlfeat.ops.online.published import table_of as view_table
 from sqlfeat.ops.online.reading import views_of
 from sqlfeat.ops.session import Session
 from sqlfeat.spec.project import SourceTable
+from sqlfeat.store.entity_records import EventBlock
 from sqlfeat.store.online import Snapshot
 from sqlfeat.store.plain_values import packer_of, to_arrow
 from sqlfeat.store.pushed import Events, PushStore, ViewRow, form_of
-from sqlfeat.store.row_codec import RowCodec
+from sqlfeat.store.row_codec import Row, RowCodec
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -81,7 +83,7 @@ class Pusher:
         self._session = session
         self._pushes: PushStore = session.pushes
         self._store = online_store(session)
-        self._engine = PushEngine(session.folders)
+        self._engine = PushEngine(session.folders, session.spec.root, session.manifest)
         self._feeds: dict[str, _Feed] = {}
         self._snapshot: Snapshot | None = None
         self._made: dict[str, tuple[_Published, ...]] = {}
@@ -305,8 +307,13 @@ class _Feed:
         ways = []
         for view in below:
             way = row_by_row(manifest, view) if view.time.event_time is not None else None
-            if isinstance(way, RowByRow) and way.source == source:
+            if not isinstance(way, RowByRow):
+                continue
+            if way.source == source:
                 ways.append((view, way))
+            elif source in way.beside:
+                what = f"{source.removeprefix('source.')} is read by {view.name} as what never changes."
+                raise UsageError("not-pushable", what, hint="let the source bring it, and sqlfeat publish.")
         return cls(table, manifest.columns[source], ways, [view.name for view in below], engine)
 
     @property
@@ -442,15 +449,16 @@ class _Published:
                 continue
             block = self._events.decode(record)
             one = self._merging.codec.decode(row.data)
-            values = [block.values(name) for name in self._read]
-            wanted = [self._merging.value(name, one) for name in self._read]
-            for at, event in enumerate(block.integers(EVENT_AT)):
-                if event == one[0] and all(
-                    _same(column[at], want) for column, want in zip(values, wanted, strict=True)
-                ):
-                    found.add(place)
-                    break
+            if self._is_in(block, one):
+                found.add(place)
         return set(range(len(batch.ids))) if found and len(rows) < len(batch.ids) else found
+
+    def _is_in(self, block: EventBlock, row: Row) -> bool:
+        """Whether an event of the same instant has all that windows read of a pushed one."""
+        events = block.integers(EVENT_AT)
+        first, last = bisect_left(events, row[0]), bisect_right(events, row[0])
+        values = [(block.values(name), self._merging.value(name, row)) for name in self._read] if first < last else []
+        return any(all(_same(column[at], wanted) for column, wanted in values) for at in range(first, last))
 
     def versions(self, snapshot: Snapshot | None, identity: bytes) -> list[ViewRow]:
         """The versions of an event that the snapshot has, under the keys of their entities."""

@@ -140,15 +140,19 @@ def _compute_of(aggregate: WindowAggregate, types: Mapping[str, str]) -> _Comput
         passing = block.values(condition) if condition else None
         if passing is not None:
             places = [place for place in places if passing[place]]
-        if isinstance(places, range):
-            found = values[places.start : places.stop]
-        else:
-            found = [values[place] for place in places]
+        found = _picked(values, places)
         if not keep_nulls and block.has_nulls(argument):
             found = [value for value in found if value is not None]
         return reduce(list(dict.fromkeys(map(_one_zero, found))) if distinct else found)
 
     return compute
+
+
+def _picked(values: list[Any], places: Sequence[int]) -> list[Any]:
+    """The values at some places."""
+    if isinstance(places, range):
+        return values[places.start : places.stop]
+    return [values[place] for place in places]
 
 
 def _one_zero(value: Any) -> Any:

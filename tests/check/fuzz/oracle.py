@@ -224,9 +224,10 @@ class Worlds:
         target = np.concatenate([world[then], world[today] + 1 + nth])
         row = np.concatenate([then, today])
         kept = usable[row] <= self.instants[target]
-        if paired:
+        if paired:  # only of label rows that are usable both then and today
             key = target.astype(np.int64) * 100_000 + identity[row]
-            kept &= np.isin(key, key[: len(then)]) & np.isin(key, key[len(then) :])
+            of_then, of_today = kept[: len(then)], kept[len(then) :]
+            kept &= np.isin(key, key[: len(then)][of_then]) & np.isin(key, key[len(then) :][of_today])
         first: list[int | None] = []
         for value in values:
             sums = np.zeros((2, len(self.worlds)), np.uint64)

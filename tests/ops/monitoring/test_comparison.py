@@ -174,6 +174,24 @@ def test_what_the_baseline_does_itself_is_no_drift():
     assert (amount.level, psi.value > SPEC.psi, psi.own > psi.value) == ("ok", True, True)
 
 
+def test_a_number_that_only_grows_tells_the_time_and_not_a_drift():
+    def numbered(rows):
+        return {**rows, "items": rows["order_id"]}
+
+    basis = profiled(numbered(quiet(42)))
+    result = compare(basis, profiled(numbered(quiet(7, first=42)), basis), SPEC)
+
+    assert findings_of(result.columns, result.measures) == []
+
+
+def test_a_week_may_be_looked_at_hour_by_hour():
+    rows = profiled(quiet(7, first=42), usual(), window="hour")
+
+    result = compare(usual(), rows, SPEC)
+
+    assert (len(rows.starts) > 150, findings_of(result.columns, result.measures)) == (True, [])
+
+
 def test_of_a_few_rows_nothing_is_said():
     few = {name: values[:20] for name, values in quiet(1, first=42).items()}
     few["amount"] = few["amount"] * 100
