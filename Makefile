@@ -110,6 +110,10 @@ soak-serve: $(READY) ## half an hour of requests while snapshots and aliases cha
 bench-monitoring: $(READY) ## false alarms and power of monitoring (ARGS="--case FOLDER", a folder with ecom_clicks)
 	@$(BIN)/python -m benchmarks.monitoring $(ARGS)
 
+.PHONY: look-report
+look-report: $(READY) ## reports of monitor in a real Chromium: is a word cut or hidden; pictures (ARGS="report.html")
+	@$(BIN)/python -m tests.ops.monitoring.look $(ARGS)
+
 .PHONY: bench-expressions
 bench-expressions: $(READY) ## twelve on-demand expressions for one row, beside DuckDB and pandas
 	@$(BIN)/python -m benchmarks.expressions $(ARGS)

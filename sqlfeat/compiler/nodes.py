@@ -80,7 +80,7 @@ def _with_updates(ledger: Ledger, node: str, state: State, columns: Sequence[Col
     for column, written in time.written:
         index, when = places[column.casefold()], written.available_at
         event = places.get((time.event_time or "").casefold())
-        message = f"{node.split('.', 1)[1]}.{column} is updated in place"
+        message = f"The column {column} of {node.split('.', 1)[1]} is updated in place"
         if when is not None:
             message += f", at {when}: later than its row."
         elif written.available_after is not None:

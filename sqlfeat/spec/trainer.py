@@ -36,7 +36,8 @@ class TrainerSpec:
     grid, parameter by parameter; ``metric`` is what the best is chosen by. ``slices`` are the columns whose values
     are judged one by one (None: the small categories); ``group`` is the column whose rows are ranked against each
     other; ``permutation`` is how many rows permutation importances are measured on, 0 for none of them. ``monitor`` is
-    what the registered model is watched for. ``path`` is absolute, ``place`` is where the function's name stands, ``places`` are those of the settings.
+    what the registered model is watched for. ``path`` is absolute, ``place`` is where the function's name stands,
+    ``places`` are those of the settings.
     """
 
     name: str

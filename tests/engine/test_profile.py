@@ -49,9 +49,7 @@ def test_numbers_are_counted_as_numpy_counts_them(values):
     there = np.array([value for value in values if value is not None], float)
     finite = there[np.isfinite(there)]
     edges = [-math.inf, *found.shape.edges, math.inf]
-    counts = tuple(
-        int(np.count_nonzero((finite > low) & (finite <= high))) for low, high in pairwise(edges)
-    )
+    counts = tuple(int(np.count_nonzero((finite > low) & (finite <= high))) for low, high in pairwise(edges))
     whole = found.whole
     assert (whole.rows, whole.nulls, whole.nans) == (len(values), len(values) - len(there), len(there) - len(finite))
     assert whole.counts == counts

@@ -104,6 +104,16 @@ def category(
     )
 
 
+def instant(name: str) -> ColumnResult:
+    """A column of instants, which are counted in seconds since 1970."""
+    one = numeric(name)
+    then, now = (FIRST.timestamp() + 86_400.0 * day for day in (20, 62))
+    timeline = tuple(replace(at, mean=at.start.timestamp()) for at in one.timeline)
+    baseline = replace(one.baseline, mean=then, median=then, minimum=then - 1e6, maximum=then + 1e6, deviation=5e5)
+    current = replace(one.current, mean=now, median=now, minimum=now - 1e6, maximum=now + 1e6, deviation=4e5)
+    return replace(one, type="TIMESTAMP WITH TIME ZONE", baseline=baseline, current=current, timeline=timeline)
+
+
 def points(days: int, value: float) -> tuple[Point, ...]:
     """Days of a baseline, then a fortnight in which something moves."""
     quiet = [
@@ -148,7 +158,8 @@ def monitoring(columns: Sequence[ColumnResult] | None = None) -> Monitoring:
             numeric(NAMES[0], BREACH),
             category(NAMES[1], BREACH),
             numeric(NAMES[2], WARN),
-            *(numeric(name) for name in NAMES[3:]),
+            instant(NAMES[3]),
+            *(numeric(name) for name in NAMES[4:]),
             numeric("prediction", WARN, role=PREDICTION),
             category("is_late", values=("false", "true"), role=LABEL),
         )

@@ -60,7 +60,7 @@ def test_what_is_written_later_is_found_by_check_and_shown_by_verify(project):
         verified = opened.verify(at=[at(3)])
 
     assert (column.verdict, column.problems[0].finding.rule) == ("unsafe", "in-place-update")
-    assert "raw.tickets.outcome is updated in place, at closed_at" in column.problems[0].finding.message.lower()
+    assert "The column outcome of raw.tickets is updated in place, at closed_at" in column.problems[0].finding.message
     assert verified.failed
 
 

@@ -88,8 +88,8 @@ def test_what_nothing_has_changed_is_the_same(opened: Opened) -> None:
     found = verify(opened)
 
     assert [(one.subject, one.rows, one.cells, one.differing) for one in found.verdicts] == [
-        ("buys", 4, 12, 0),
         ("buyer@v1", 4, 16, 0),
+        ("buys", 4, 12, 0),
     ]
     assert found.unexplained == 0
 

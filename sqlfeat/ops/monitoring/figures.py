@@ -41,13 +41,22 @@ def span(seconds: float) -> str:
 
 
 def short(value: float) -> str:
-    """A value at an axis: three digits, thousands and millions by their letter."""
-    if abs(value) < _LEAST:
+    """A value at an axis, in seven letters at most: thousands and millions by their letter."""
+    size = abs(value)
+    if size < _LEAST:
         return "0"
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
-    return f"{value:.3g}"
+    if size < 0.01 or size >= 1e12:
+        digits, power = f"{value:.1e}".split("e")
+        return f"{digits.removesuffix('.0')}e{int(power)}"
+    for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if size >= least:
+            return f"{_digits(value / unit)}{letter}"
+    return _digits(value)
+
+
+def _digits(value: float) -> str:
+    """Three digits that count; of more before the point, all."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
 
 
 def times(chance: float) -> str:

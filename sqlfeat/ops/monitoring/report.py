@@ -209,7 +209,7 @@ def _tracks(column: ColumnResult) -> list[Track]:
         lines = [] if before is None else [Level(before, "before", "usual")]
         shown: Callable[[float], str] = short
         if column.type.upper().startswith(("TIMESTAMP", "DATE")):
-            shown = lambda value: report_words.plain(column, value)[:10]  # noqa: E731
+            shown = lambda value: f"’{report_words.plain(column, value)[2:7]}"  # noqa: E731
         found.append(Track("Mean", dots, lines, shown, from_zero=False))
     missing = column.measure("missing")
     if any(one.missing for one in points):

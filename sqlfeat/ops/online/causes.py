@@ -28,6 +28,7 @@ UNPUBLISHED, LATE, TTL, DEFINITION, REMOVED = "not yet published", "late data", 
 MISMATCH = "mismatch"
 EXPLAINED = (UNPUBLISHED, LATE, TTL, DEFINITION, REMOVED)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REMEMBERED = 1_000
 _SINGLE, _LAST, _PAIRED = 200, 50, 30
 """How many rows are left out one by one, how many of the last together, and of how many every two."""
 
@@ -47,6 +48,7 @@ class Explainer:
         self._plan = plan
         self._views = {view.name: view for view in views}
         self._replay = Replay(session, plan, views, engine)
+        self._asked: dict[tuple[str, int], _Tried] = {}
 
     def causes(
         self, row: Mapping[str, Any], at: int, served: Mapping[str, Any], times: Mapping[str, datetime | None]
@@ -54,10 +56,9 @@ class Explainer:
         """Why the values that were ``served`` are not today's; ``times`` are those of the rows that lookups found."""
         left = dict(served)
         found: dict[str, Cause] = {}
-        facts = self._replay.facts(row, at)
-        unpublished = [fact for fact in facts if fact.known_at > self._views[fact.view].as_of]
-        for hidden, is_late in _suspicions(facts, unpublished):
-            answer = self._replay.answer(row, at, hidden)
+        tried = self._tried(row, at)
+        facts, unpublished = tried.facts, tried.unpublished
+        for hidden, is_late, answer in tried:
             for name in [name for name, value in left.items() if same(answer[name], value)]:
                 del left[name]
                 found[name] = self._late(hidden, unpublished) if is_late else self._unpublished(hidden, at)
@@ -80,6 +81,18 @@ class Explainer:
                 found[name] = Cause(MISMATCH, "today's rows do not give it, whichever of them is left out")
         return found
 
+    def _tried(self, row: Mapping[str, Any], at: int) -> _Tried:
+        """What was answered to a request so far; the same one is often asked."""
+        key = (repr(row), at)
+        known = self._asked.get(key)
+        if known is None:
+            if len(self._asked) >= _REMEMBERED:
+                self._asked.clear()
+            facts = self._replay.facts(row, at)
+            unpublished = [fact for fact in facts if fact.known_at > self._views[fact.view].as_of]
+            known = self._asked[key] = _Tried(self._replay, row, at, facts, unpublished)
+        return known
+
     def _unpublished(self, hidden: Sequence[Fact], at: int) -> Cause:
         newest = hidden[0]
         as_of = self._views[newest.view].as_of
@@ -98,6 +111,26 @@ class Explainer:
         return Cause(
             LATE, f"{_told(newest)}{more}, came after the snapshot of {as_of}, though known before by its times"
         )
+
+
+class _Tried:
+    """A request without this or that, one after the other; what was tried once is not tried again."""
+
+    def __init__(
+        self, replay: Replay, row: Mapping[str, Any], at: int, facts: Sequence[Fact], unpublished: Sequence[Fact]
+    ) -> None:
+        self.facts = facts
+        self.unpublished = unpublished
+        self._known: list[tuple[Sequence[Fact], bool, dict[str, Any]]] = []
+        self._more = (
+            (hidden, is_late, replay.answer(row, at, hidden)) for hidden, is_late in _suspicions(facts, unpublished)
+        )
+
+    def __iter__(self) -> Iterator[tuple[Sequence[Fact], bool, dict[str, Any]]]:
+        yield from self._known
+        for one in self._more:
+            self._known.append(one)
+            yield one
 
 
 def _suspicions(facts: Sequence[Fact], unpublished: Sequence[Fact]) -> Iterator[tuple[Sequence[Fact], bool]]:

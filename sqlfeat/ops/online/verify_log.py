@@ -39,7 +39,7 @@ from sqlfeat.store.serving_log import LogFile, fits_parquet, is_sampled, log_fil
 
 SHOWN = 20
 """So many differences are told of one by one."""
-EXAMINED = 500
+EXAMINED = 200
 """Differing rows of one subject that are looked into one by one."""
 _AS_OF = "__sqlfeat_as_of"
 _CLOSE = 1e-9
@@ -161,9 +161,9 @@ def verify_log(
             found += compared.into(verdict)
     finally:
         engine.close()
-    found.sort(key=lambda one: one.cause in EXPLAINED)
+    found.sort(key=lambda one: (one.cause in EXPLAINED, one.subject, one.at, one.request_id, one.row))
     seconds = session.clock.monotonic() - started
-    return LogVerification(folder, tuple(verdicts.values()), tuple(found[:shown]), seconds)
+    return LogVerification(folder, tuple(verdicts[name] for name in sorted(verdicts)), tuple(found[:shown]), seconds)
 
 
 def _folder(session: Session, log: Path | None) -> Path:

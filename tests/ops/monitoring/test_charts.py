@@ -118,6 +118,16 @@ def test_a_spark_of_text_parts_before_from_now():
     assert blocks([*dots(0, 1, None), *dots(4, 8, now=True, start=3)]) == "▁▂ │▅█"
 
 
+@given(st.floats(-1e99, 1e99).filter(lambda value: not value or abs(value) > 1e-99))
+def test_a_value_at_an_axis_is_short_and_nearly_right(value):
+    text = short(value)
+    units = {"G": 1e9, "M": 1e6, "k": 1e3}
+    read = float(text.rstrip("GMk").replace(",", "")) * units.get(text[-1], 1)
+
+    assert len(text) <= (8 if "e" in text else 7)
+    assert read == pytest.approx(value, rel=0.051, abs=1e-299)
+
+
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
@@ -129,6 +139,11 @@ def test_a_spark_of_text_parts_before_from_now():
         (number(1_234_567.8), "1,234,568"),
         (short(12_345), "12.3k"),
         (short(-2_500_000), "-2.5M"),
+        (short(-7_884.2), "-7,884"),
+        (short(999.7), "1,000"),
+        (short(0.05061), "0.0506"),
+        (short(-0.001234), "-1.2e-3"),
+        (short(3e14), "3e14"),
         (span(7_200), "2.0 hours"),
         (times(1e-9), "less than once in a million times"),
         (times(0.0018), "about once in 560 times"),
