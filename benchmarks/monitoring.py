@@ -326,7 +326,8 @@ def page(told: dict[str, Any]) -> str:
         alarmed = [one for one in told["shop"]["weeks"] if one["alarms"]]
         lines += ["", f"Each of the seven quiet weeks against the other six: {len(alarmed)} with an alarm."]
         lines += [f"- {one['week']}: {' '.join(one['alarms'])}" for one in alarmed]
-    lines += ["", "## Speed", "", "| rows × 50 columns | seconds | CPU s |", "| --- | --- | --- |"]
+    lines += ["", "## Speed", "", f"The load of the machine was {machine['load']} when it began.", ""]
+    lines += ["| rows × 50 columns | seconds | CPU s |", "| --- | --- | --- |"]
     lines += [f"| {rows} | {one['seconds']} | {one['cpu']} |" for rows, one in told["speed"].items()]
     return "\n".join(lines) + "\n"
 

@@ -297,10 +297,7 @@ def with_windows(row: Row, state: State, calls: tuple[WindowCall, ...], as_of: C
             ranks.append((len(state.fields) + len(made), frozenset(columns)))
         if as_of(call):
             inputs = [*over.arguments, *row.values([call.function.filter] if call.function.filter else [])]
-            flows = together(inputs)
-            if call.function.name in purity.ORDERED_AGGREGATES:  # of events of one instant the other columns decide
-                flows |= state.flows
-            made.append(Field(row.ledger.variable(), flows))
+            made.append(Field(row.ledger.variable(), together(inputs)))
         else:
             made.append(over.field())
     fields = (*state.fields, *made)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from sqlfeat.compiler import purity
 from sqlfeat.compiler.algebra import Span
 from sqlfeat.compiler.calendar_units import months_range
 from sqlfeat.compiler.flows import NOTHING, Cause, Field, Flow, Ledger, Root, State
-from sqlfeat.compiler.manifest import Column, TimeFacts
+from sqlfeat.compiler.manifest import Column, TimeFacts, WindowView
 from sqlfeat.compiler.time_functions import grain_of_type
 from sqlfeat.compiler.zone import Zone
 from sqlfeat.spec.duration import Duration
@@ -144,6 +145,18 @@ def placed(ledger: Ledger, state: State, span: Span, model: str) -> State:
         if flow.cause.span.start < 0:
             ledger.update(known, cause=replace(flow.cause, span=span, model=model))
     return state
+
+
+def with_ties(state: State, columns: Sequence[Column], view: WindowView) -> State:
+    """A view with its windows: which event is the last of one instant is for the plain columns to decide."""
+    ordered = {each.call.token for each in view.aggregates if each.function in purity.ORDERED_AGGREGATES}
+    windows = {item.name.casefold(): bool(ordered & set(item.tokens)) for item in view.items}
+    named = list(zip(columns, state.fields, strict=True))
+    plain = NOTHING.union(*(own.flows for column, own in named if column.name.casefold() not in windows))
+    fields = tuple(
+        replace(own, flows=own.flows | plain) if windows.get(column.name.casefold()) else own for column, own in named
+    )
+    return replace(state, fields=fields)
 
 
 def windows_as_read(

@@ -33,7 +33,16 @@ from sqlfeat.compiler.flows import Cause, Field, Flow, Ledger, Root, State
 from sqlfeat.compiler.instants import HERE
 from sqlfeat.compiler.lookback import Lookback, lookback_of, of_windows
 from sqlfeat.compiler.manifest import Column, CompiledModel, Manifest, TimeFacts
-from sqlfeat.compiler.nodes import NOWHERE, blank, duration_range, labelled, placed, source_state, windows_as_read
+from sqlfeat.compiler.nodes import (
+    NOWHERE,
+    blank,
+    duration_range,
+    labelled,
+    placed,
+    source_state,
+    windows_as_read,
+    with_ties,
+)
 from sqlfeat.compiler.passing import written_at
 from sqlfeat.compiler.resolve import Unresolved, resolve
 from sqlfeat.compiler.rewriting import Rewritten
@@ -253,6 +262,8 @@ class Verdicts:
             model.name, self.ledger, self._node, lambda call: text.replaced(call.function.span.start)
         )  # a window() is written where one was put in
         state = interpreter.state(relation)
+        if model.window_view is not None:
+            state = with_ties(state, model.columns, model.window_view)
         self._notes[model.name] = tuple(interpreter.notes) if model.config.deterministic else ()
         return state
 
