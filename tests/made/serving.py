@@ -152,7 +152,12 @@ def listening(application: Application, *, queue: int = 128, limits: Limits | No
 def posting(path: str, body: Any, *headers: str) -> bytes:
     """A POST as bytes."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = [f"POST {path} HTTP/1.1", "host: localhost", "content-type: application/json", f"content-length: {len(data)}"]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "host: localhost",
+        "content-type: application/json",
+        f"content-length: {len(data)}",
+    ]
     return "\r\n".join([*lines, *headers, "", ""]).encode("latin-1") + data
 
 
