@@ -23,7 +23,7 @@ from sqlfeat.ops.session import Session
 from sqlfeat.store.artifacts import Kind, publish_folder, read_built, read_file, read_manifest
 
 BUILT, PUBLISHED = "built", "published"
-MOST_ROWS = 100_000
+MOST_ROWS = 20_000
 """Of more rows only so many are counted."""
 VIEW_PROFILE = Kind(
     name="view_profile",
