@@ -4,7 +4,7 @@
 #}
 {#
   date_trunc(datepart, date), dateadd(datepart, interval, from_date_or_timestamp), datediff(first, second, datepart),
-  last_day(date, datepart): arithmetic on times.
+  last_day(date, datepart), current_timestamp(), date(year, month, day): arithmetic on times.
 #}
 {% macro date_trunc(datepart, date) -%}date_trunc('{{ datepart }}', {{ date }}){%- endmacro %}
 {% macro dateadd(datepart, interval, from_date_or_timestamp) -%}
@@ -19,7 +19,10 @@ cast(date_trunc('{{ datepart }}', {{ date }}) + interval 1 {{ datepart }} - inte
 {% macro current_timestamp() -%}now(){%- endmacro %}
 {% macro date(year, month, day) -%}make_date({{ year }}, {{ month }}, {{ day }}){%- endmacro %}
 
-{# type_string(), type_timestamp(), type_int() and the like: the names of types. #}
+{#
+  type_string(), type_timestamp(), type_int(), type_bigint(), type_float(), type_numeric(), type_boolean(): the names of
+  types.
+#}
 {% macro type_string() -%}varchar{%- endmacro %}
 {% macro type_timestamp() -%}timestamp{%- endmacro %}
 {% macro type_int() -%}integer{%- endmacro %}
@@ -28,7 +31,10 @@ cast(date_trunc('{{ datepart }}', {{ date }}) + interval 1 {{ datepart }} - inte
 {% macro type_numeric() -%}decimal(28, 6){%- endmacro %}
 {% macro type_boolean() -%}boolean{%- endmacro %}
 
-{# cast(field, type), safe_cast(field, type): to a type; the second gives null where it cannot be done. #}
+{#
+  cast(field, type), safe_cast(field, type), cast_bool_to_text(field): to a type; the second gives null where it cannot
+  be done.
+#}
 {% macro cast(field, type) -%}cast({{ field }} as {{ type }}){%- endmacro %}
 {% macro safe_cast(field, type) -%}try_cast({{ field }} as {{ type }}){%- endmacro %}
 {% macro cast_bool_to_text(field) -%}cast({{ field }} as varchar){%- endmacro %}

@@ -140,6 +140,8 @@ class TrainingProof:
                 found += [self._called(*call) for call in reads.calls]
                 for name in reads.features:
                     found += views[name]
+                if output.role == "key":
+                    found += [f for i, span in reads.labels.items() if (f := self._late_key(i, span)) is not None]
                 if output.role == "input":
                     found += [f for i, span in reads.labels.items() if (f := self._labelled(i, span)) is not None]
             yield output, found
@@ -171,6 +173,16 @@ class TrainingProof:
             late, rule="label", message=message, mend=about.mend, model=self.model.name, span=span,
             example="a row asked at 12:00 contains what is known only later",
         )  # fmt: skip
+
+    def _late_key(self, index: int, span: Span) -> Finding | None:
+        """A column that identifies a row and is known only after the question is asked: no input, and no proof."""
+        late = self._late(index)
+        if late is None:
+            return None
+        name = self.plan.label_columns[index].name
+        message = f"The key reads {name} of the label rows, which may be known only after the question is asked."
+        return replace(late, verdict=UNPROVEN, rule="label", message=message, mend=RULES["label"].mend,
+                       model=self.model.name, span=span, example="")  # fmt: skip
 
     def _late(self, index: int) -> Finding | None:
         """What makes a column later than the as-of time: other rows than those that the as-of time comes from.

@@ -63,5 +63,5 @@ def test_a_training_set_has_the_same_bytes_on_every_machine(tmp_path, name):
         }
 
     first, *others = told.values()
-    assert len(first) == len(training_sets) + 2 * (len(training_sets) + 2)  # Parquet and manifest of each
+    assert len(first) == len(training_sets) + 3 * (len(training_sets) + 2)  # Parquet, manifest, profile of each
     assert [other for other in others if other != first] == []

@@ -257,7 +257,8 @@ class _Profiling:
         middle, scale, coarse = self._scales(name)
         away = int(row[f"sum{place}"]) / count / scale
         variance = int(row[f"square{place}"]) / count - (away * coarse) ** 2
-        return middle + away, math.sqrt(max(variance, 0.0)) / coarse
+        deviation = math.sqrt(max(variance, 0.0)) / coarse
+        return _finite_sum([middle, away]), deviation if math.isfinite(deviation) else None
 
     def _column(self, shape: Shape, parts: Sequence[Counted], timed: Sequence[int]) -> ColumnProfile:
         bounds = self._bounds[shape.name]

@@ -74,7 +74,7 @@ class Outcome:
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"memory_limit": "2GB"})
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set threads = 1")
     return connection
