@@ -18,6 +18,8 @@ from tests.made.projects import Opened, shop
 from tests.made.scoring import FILES, asked, register_buyer
 from tests.made.serving import publish, serving
 
+pytestmark = pytest.mark.xdist_group("clients")
+
 ROWS = [{"customer": "ann", "channel": "web"}, {"customer": "bob", "channel": "shop"}]
 LASTING = str(FILES["models/spent.sql"]).replace("'3 days'", "'unbounded'").replace(
     "event_time='ordered_at'", "event_time='ordered_at', online=true"

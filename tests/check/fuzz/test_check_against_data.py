@@ -13,7 +13,7 @@ from tests.check.fuzz.checking import static_check, verdicts_of
 from tests.check.fuzz.found import read_cases
 from tests.check.fuzz.project import Catalog, compiled
 
-PARTS = {name: range(first, first + 275) for name, first in zip("abcdefgh", range(1, 80_000, 10_000), strict=True)}
+PARTS = {name: range(first, first + 255) for name, first in zip("abcdefgh", range(1, 80_000, 10_000), strict=True)}
 LIES = {
     "late rows are known at their event time": {"late": {"available_at": None}},
     "a delay is none": {"delayed": {"available_after": None}},
