@@ -67,12 +67,12 @@ class Bench:
         make_tables(self.tables, options.entities)
         write_lmdb(self.folder / "raw", self.tables)
         self.redis = options.redis or _started_redis(stack, self.folder)
-        self.peers = "left out" if options.no_feast else feast_python(HERE / ".peers")
+        self.peers = feast_python(HERE / ".peers")
         self.ours = {"LMDB": self._project("lmdb", "{store: lmdb, path: target/online}")}
         if self.redis.startswith("redis://"):
             self.ours["Redis"] = self._project("redis", f"{{store: redis, url: '{self.redis}'}}")
         self.feast: dict[str, Path] = {}
-        if isinstance(self.peers, Path):
+        if isinstance(self.peers, Path) and not options.no_feast:
             self.feast["SQLite"] = self._feast("sqlite", _SQLITE)
             if self.redis.startswith("redis://"):
                 address = self.redis.removeprefix("redis://").split("/")[0]
