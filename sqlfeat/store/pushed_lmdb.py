@@ -10,12 +10,9 @@ are never changed.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import mmap
 import os
-import secrets
-import struct
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,12 +21,10 @@ from typing import Any, ClassVar
 
 import lmdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sqlfeat.base.clock import Clock, SystemClock
-from sqlfeat.base.files import FolderLock, sync_folder
+from sqlfeat.base.files import FolderLock
 from sqlfeat.errors import StoreError
-from sqlfeat.store.plain_values import to_arrow
 from sqlfeat.store.pushed import (
     ELSEWHERE,
     KEY,
@@ -43,16 +38,18 @@ from sqlfeat.store.pushed import (
     packed,
     sealed,
 )
-from sqlfeat.store.row_codec import RowCodec
+from sqlfeat.store.pushed_segments import (
+    FOLDER,
+    HEAD,
+    NUMBER,
+    entity,
+    event_named,
+    segments_in,
+    table_of_events,
+    write_segment,
+)
 
-FOLDER = "pushes"
-LONGEST = 480
-"""Of a longer key the hash is kept: a number follows it, and LMDB takes 511 bytes."""
 MOST_BYTES = 16 << 30
-SAID = "__sqlfeat_said"
-"""The column of the files that tells whether a row said itself when it became known."""
-NUMBER = struct.Struct(">Q")
-HEAD = struct.Struct("<IQ?")
 _FIXED = ("meta", "log", "ids", "schemas")
 _MOST_TABLES = 4096
 _AT_ONCE = 100_000
@@ -209,15 +206,6 @@ class LmdbPushed:
         return packed([(KEY, key), *found]) if found else None
 
 
-def entity(key: bytes) -> bytes:
-    """A key as it lies here, before a number."""
-    return key if len(key) <= LONGEST else b"\xff" + hashlib.sha256(key).digest()
-
-
-def event_named(number: bytes) -> str:
-    return f"the event {int.from_bytes(number, 'big')}"
-
-
 def _last(transaction: Any, databases: Mapping[str, Any]) -> int:
     value = transaction.get(b"last", db=databases["meta"])
     return int.from_bytes(value, "big") if value else 0
@@ -366,34 +354,6 @@ def _export(environment: Environment, folder: Path) -> int:
             for key in whole:
                 transaction.delete(key, db=databases["log"])
     return last
-
-
-def table_of_events(schema: pa.Schema, rows: Sequence[tuple[int, bool, bytes]]) -> pa.Table:
-    decode = RowCodec.of(schema, plain=True).decode
-    columns = list(zip(*(decode(row) for _, _, row in rows), strict=True))
-    arrays = [to_arrow(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
-    numbers, said = pa.array([row[0] for row in rows], pa.int64()), pa.array([row[1] for row in rows])
-    return pa.table([*arrays, said, numbers], names=[*schema.names, SAID, "__sqlfeat_number"])
-
-
-def write_segment(folder: Path, table: pa.Table, last: int) -> None:
-    """A file with its events, whole or not there."""
-    folder.mkdir(exist_ok=True)
-    first = min(table.column("__sqlfeat_number").to_pylist())
-    temporary = folder / f".{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    try:
-        pq.write_table(table.drop_columns(["__sqlfeat_number"]), temporary)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(folder / f"{first:020}-{last:020}.parquet")
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(folder)
-    sync_folder(folder.parent)
-
-
-def segments_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
 
 
 # -- what is open ------------------------------------------------------------------------------------------------------

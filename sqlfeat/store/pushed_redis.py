@@ -42,7 +42,7 @@ from sqlfeat.store.pushed import (
     packed,
     sealed,
 )
-from sqlfeat.store.pushed_lmdb import (
+from sqlfeat.store.pushed_segments import (
     FOLDER,
     HEAD,
     NUMBER,
