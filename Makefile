@@ -35,6 +35,10 @@ demo: $(READY) ## the main job, end to end, on real flights: features, training 
 test: lint $(CLIENTS) ## lint, then all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+.PHONY: properties
+properties: $(READY) ## all random tests on examples that were never tried before (ARGS="--hypothesis-seed=7")
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m hypothesis --hypothesis-profile=random $(ARGS)
+
 .PHONY: lint
 lint: $(READY) ## style, formatting, types, and the layers of the house
 	$(BIN)/ruff check .

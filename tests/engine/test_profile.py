@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sqlfeat.base.files import canonical_json
@@ -43,6 +43,7 @@ def requested(kind: str, **settings) -> ProfileRequest:
 
 @settings(max_examples=60)
 @given(st.lists(numbers, max_size=60))
+@example([1.7271919996829696e16] * 5)
 def test_numbers_are_counted_as_numpy_counts_them(values):
     found = profile_of(rows(values, pa.float64()), requested("DOUBLE")).columns[0]
 

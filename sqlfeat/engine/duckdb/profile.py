@@ -318,7 +318,7 @@ def _summed(parts: Sequence[Counted]) -> Counted:
         return Counted(0, 0)
     weighed = [(one, one.rows - one.missing) for one in parts if one.mean is not None]
     weight = sum(rows for _, rows in weighed)
-    mean = _finite_sum([(one.mean or 0.0) * (rows / weight) for one, rows in weighed]) if weight else None
+    mean = _mean([(one.mean or 0.0, rows / weight) for one, rows in weighed]) if weight else None
     deviation = None
     if mean is not None and all(one.deviation is not None for one, _ in weighed):
         distances = [(one.deviation or 0.0, (one.mean or 0.0) - mean, rows / weight) for one, rows in weighed]
@@ -332,6 +332,13 @@ def _summed(parts: Sequence[Counted]) -> Counted:
         deviation=deviation,
         counts=tuple(sum(counts) for counts in zip(*(one.counts for one in parts), strict=True)),
     )
+
+
+def _mean(parts: Sequence[tuple[float, float]]) -> float | None:
+    """The mean of means by their shares, from the first of them on: of equal ones it is the same to the last bit."""
+    first = parts[0][0]
+    away = [mean * share - first * share for mean, share in parts]
+    return _finite_sum([first, *away])
 
 
 def _finite_sum(numbers: Sequence[float]) -> float | None:
