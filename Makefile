@@ -37,7 +37,7 @@ test: lint $(CLIENTS) ## lint, then all tests
 
 .PHONY: properties
 properties: $(READY) ## all random tests on examples that were never tried before (ARGS="--hypothesis-seed=7")
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m hypothesis --hypothesis-profile=random $(ARGS)
+	SQLFEAT_EXAMPLES=$${SQLFEAT_EXAMPLES:-1} $(BIN)/python -m pytest -n 2 --dist loadgroup -m hypothesis --hypothesis-profile=random $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## style, formatting, types, and the layers of the house
