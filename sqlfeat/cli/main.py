@@ -7,6 +7,7 @@ and how an error reads, is told elsewhere.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -113,6 +114,7 @@ def _termination() -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and give its exit code."""
+    gc.set_threshold(50_000, 20, 50)  # what is imported and compiled stays: it need not be looked through so often
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json, debug = "--json" in words, "--debug" in words
     try:

@@ -51,6 +51,12 @@ _PLOT_HEIGHT = 8
     "--by", multiple=True, callback=words, metavar="COLUMN", help="Each value of COLUMN, too; may be repeated."
 )
 @click.option("--window", type=click.Choice(["hour", "day", "week", "month"]), help="How finely time is looked at.")
+@click.option(
+    "--current",
+    metavar="WHAT",
+    help="Of a model: log (what was served), predictions or a TABLE of them, features (computed anew); "
+    "the first that there is.",
+)
 @click.option("--history", "past", is_flag=True, help="Show what was found before, and look at nothing.")
 @click.option("--no-keep", is_flag=True, help="Leave the history as it is.")
 @click.option(
@@ -70,6 +76,7 @@ def monitor_command(
     against: str,
     by: Sequence[str],
     window: str | None,
+    current: str | None,
     past: bool,
     no_keep: bool,
     reports: Sequence[Path],
@@ -86,7 +93,14 @@ def monitor_command(
         return _history(call, name)
     with call.project() as project:
         found = project.monitor(
-            name, since=since, until=until, against=against, by=by, window=window, remember=not no_keep
+            name,
+            since=since,
+            until=until,
+            against=against,
+            by=by,
+            window=window,
+            current=current,
+            remember=not no_keep,
         )
     if call.as_json:
         write_json(found.as_dict())
@@ -147,9 +161,10 @@ def monitoring_text(found: Monitoring) -> Text:
 
     current, baseline = found.current, found.baseline
     head = Text(found.sentence, _COLOURS[found.level])
+    source = f"{current.source}, " if current.kind else ""
     sides = facts(
         [
-            ("now", f"{_period(current.start, current.end)}, {count(current.rows, 'row')}"),
+            ("now", f"{source}{_period(current.start, current.end)}, {count(current.rows, 'row')}"),
             ("before", f"{baseline.source}, {_period(baseline.start, baseline.end)}, {count(baseline.rows, 'row')}"),
         ]
     )

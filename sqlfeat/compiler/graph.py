@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import heapq
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import networkx
+from graphlib import CycleError, TopologicalSorter
 
 from sqlfeat.base.names import did_you_mean
 from sqlfeat.errors import UsageError
@@ -35,32 +35,43 @@ class Graph:
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         self.nodes: Mapping[str, Node] = {node.id: node for node in nodes}
-        self._graph: networkx.DiGraph[str] = networkx.DiGraph()
-        self._graph.add_nodes_from(self.nodes)
-        for node in self.nodes.values():
-            self._graph.add_edges_from((parent, node.id) for parent in node.parents if parent in self.nodes)
+        self._above = {id: [one for one in node.parents if one in self.nodes] for id, node in self.nodes.items()}
+        self._below: dict[str, list[str]] = {id: [] for id in self.nodes}
+        for id, parents in self._above.items():
+            for parent in parents:
+                self._below[parent].append(id)
 
     def cycle(self) -> list[str]:
         """The ids along one cycle, in the order of reference, or nothing."""
         try:
-            edges = networkx.find_cycle(self._graph.reverse(copy=False))
-        except networkx.NetworkXNoCycle:
-            return []
-        ids = [edge[0] for edge in edges]
-        first = ids.index(min(ids))
-        return ids[first:] + ids[:first]
+            TopologicalSorter(self._above).prepare()
+        except CycleError as found:
+            ids = list(reversed(found.args[1][1:]))  # from a parent to what is made of it, and so back
+            first = ids.index(min(ids))
+            return ids[first:] + ids[:first]
+        return []
 
     def order(self) -> tuple[str, ...]:
         """All ids, parents first; among equals by id, so that it never changes."""
-        return tuple(networkx.lexicographical_topological_sort(self._graph))
+        sorter = TopologicalSorter(self._above)
+        sorter.prepare()
+        ordered: list[str] = []
+        ready = list(sorter.get_ready())
+        heapq.heapify(ready)
+        while ready:
+            ordered.append(heapq.heappop(ready))
+            sorter.done(ordered[-1])
+            for id in sorter.get_ready():
+                heapq.heappush(ready, id)
+        return tuple(ordered)
 
     def ancestors(self, ids: Iterable[str], depth: int | None = None) -> set[str]:
         """The nodes above, up to ``depth`` steps, without the given ones themselves unless they are above others."""
-        return self._reach(ids, depth, self._graph.predecessors)
+        return self._reach(ids, depth, self._above)
 
     def descendants(self, ids: Iterable[str], depth: int | None = None) -> set[str]:
         """The nodes below, up to ``depth`` steps."""
-        return self._reach(ids, depth, self._graph.successors)
+        return self._reach(ids, depth, self._below)
 
     def select(
         self, select: Sequence[str] = (), exclude: Sequence[str] = (), *, modified: frozenset[str] = frozenset()
@@ -76,11 +87,11 @@ class Graph:
         dropped = self._union(exclude, modified) if _split(exclude) else set()
         return tuple(node for node in self.order() if node in chosen and node not in dropped)
 
-    def _reach(self, ids: Iterable[str], depth: int | None, step: Callable[[str], Iterable[str]]) -> set[str]:
+    def _reach(self, ids: Iterable[str], depth: int | None, steps: Mapping[str, Iterable[str]]) -> set[str]:
         seen: set[str] = set()
         frontier = set(ids)
         while frontier and (depth is None or depth > 0):
-            frontier = {after for node in frontier for after in step(node)} - seen
+            frontier = {after for node in frontier for after in steps.get(node, ())} - seen
             seen |= frontier
             depth = None if depth is None else depth - 1
         return seen

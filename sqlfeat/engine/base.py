@@ -239,6 +239,9 @@ class Engine(Protocol):
             RunError: ``relation-in-the-way`` where something else has the name.
         """
 
+    def prediction_tables(self) -> Sequence[str]:
+        """The names of the tables of predictions, in their order."""
+
     def write_predictions(self, name: str, rows: pa.RecordBatchReader, *, append: bool) -> None:
         """Make or replace a table of predictions, or add to it, all or nothing."""
 

@@ -1,4 +1,4 @@
-"""Look at a project: its nodes, its compiled SQL, the rows of a model, the state of things; and clean up."""
+"""Look at a project: its compiled SQL, the rows of a model, the state of things; and clean up."""
 
 from __future__ import annotations
 
@@ -29,50 +29,12 @@ _PACKAGES = ("sqlfeat", "duckdb", "sqlglot", "sqlglotc", "jinja2", "pyarrow", "l
 
 
 @dataclass(frozen=True)
-class NodeInfo:
-    """What ``ls`` tells of a node."""
-
-    name: str
-    resource_type: str
-    materialized: str
-    depends_on: tuple[str, ...]
-    tags: tuple[str, ...]
-    path: str
-    description: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "resource_type": self.resource_type,
-            "materialized": self.materialized,
-            "depends_on": list(self.depends_on),
-            "tags": list(self.tags),
-            "path": self.path,
-            "description": self.description,
-        }
-
-
-@dataclass(frozen=True)
 class CompiledFile:
     """A model's compiled SQL and where it was written."""
 
     name: str
     path: Path
     sql: str
-
-
-def nodes(session: Session, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[NodeInfo]:
-    """The selected nodes in DAG order; needs neither sources nor a target."""
-    outline = session.outline
-    found = []
-    for id_ in selected(session, select, exclude):
-        node = outline.graph.nodes[id_]
-        model = outline.models.get(node.name) if id_.startswith("model.") else None
-        description = model.config.description if model else ""
-        materialized = node.materialized or ("seed" if node.resource_type == "seed" else "")
-        parents = tuple(parent.split(".", 1)[1] for parent in node.parents)
-        found.append(NodeInfo(node.name, node.resource_type, materialized, parents, node.tags, node.path, description))
-    return found
 
 
 def compile_files(session: Session, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[CompiledFile]:

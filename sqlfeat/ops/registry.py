@@ -13,19 +13,18 @@ from typing import Any
 
 from sqlfeat.errors import RunError, StoreError, UsageError
 from sqlfeat.ops.comparison import key_metric
+from sqlfeat.ops.defaults import KEPT_FOR
 from sqlfeat.ops.events import notify
 from sqlfeat.ops.mlflow_export import mirror_aliases
 from sqlfeat.ops.promotion import Judgement, judge
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.session import Session
+from sqlfeat.spec.promotion import CHAMPION
 from sqlfeat.store import registry, registry_changes
 from sqlfeat.store.journal import Entry
 from sqlfeat.store.model_state import read_history, read_state
 from sqlfeat.store.registry import ModelVersion, RegisteredModel
-from sqlfeat.store.registry_changes import CHAMPION, AliasChange, CollectedModel, check_alias
-
-KEPT_FOR = timedelta(days=30)
-"""How long an archived version stays before gc drops it."""
+from sqlfeat.store.registry_changes import AliasChange, CollectedModel, check_alias
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""One project at work: its spec, its target, and, when they are first needed, its manifest and its engine."""
+"""One project at work: its spec, its target, and, when they are first needed, its manifest and its engine.
+
+Compiler, engine and stores are imported where they are first needed: ``registry ls`` waits for none of them.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,26 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlfeat.base.clock import Clock, SystemClock
 from sqlfeat.base.names import did_you_mean
-from sqlfeat.compiler.catalog import SqlProblem
-from sqlfeat.compiler.facades import Answer
-from sqlfeat.compiler.manifest import CompiledModel, Manifest, TimeFacts
-from sqlfeat.compiler.project import Compilation, World
-from sqlfeat.compiler.rewriting import with_relations
-from sqlfeat.engine.base import Engine, Scratch
-from sqlfeat.engine.comparison import Vantage
-from sqlfeat.engine.duckdb import sources
-from sqlfeat.engine.duckdb.catalog import ShadowCatalog
-from sqlfeat.engine.duckdb.engine import DuckDBEngine
-from sqlfeat.engine.duckdb.naming import physical, source_name
-from sqlfeat.engine.duckdb.pushed_rows import PushedFiles
-from sqlfeat.engine.duckdb.scratch import ScratchEngine
 from sqlfeat.errors import EngineError, ProjectError, StoreError, UsageError
-from sqlfeat.ops.definition import definition_of, feature_fingerprints
 from sqlfeat.ops.results import Event, Listener, silent
 from sqlfeat.spec.project import ProjectSpec, TargetSpec
-from sqlfeat.store.online_redis import RedisStore
-from sqlfeat.store.pushed_lmdb import LmdbPushes
-from sqlfeat.store.pushed_redis import RedisPushes
+
+if TYPE_CHECKING:
+    from sqlfeat.compiler.facades import Answer
+    from sqlfeat.compiler.manifest import CompiledModel, Manifest, TimeFacts
+    from sqlfeat.compiler.project import Compilation, World
+    from sqlfeat.engine.base import Engine, Scratch
+    from sqlfeat.engine.comparison import Vantage
+    from sqlfeat.engine.duckdb.catalog import ShadowCatalog
+    from sqlfeat.engine.duckdb.engine import DuckDBEngine
+    from sqlfeat.engine.duckdb.pushed_rows import PushedFiles
+    from sqlfeat.store.online_redis import RedisStore
+    from sqlfeat.store.pushed_lmdb import LmdbPushes
+    from sqlfeat.store.pushed_redis import RedisPushes
 
 
 class Session:
@@ -75,6 +74,8 @@ class Session:
             if self._redis_pushes is None:
                 self._redis_pushes = redis_store(self.spec, self.clock).pushes(self.spec.target_path / "online")
             return self._redis_pushes
+        from sqlfeat.store.pushed_lmdb import LmdbPushes
+
         return LmdbPushes(Path(said.get("path") or self.spec.root / "target" / "online"), clock=self.clock)
 
     @property
@@ -159,6 +160,8 @@ class Session:
     @contextmanager
     def catalog(self) -> Iterator[ShadowCatalog]:
         """The engine as the compiler asks it, for as long as the block runs."""
+        from sqlfeat.engine.duckdb.catalog import ShadowCatalog
+
         catalog = ShadowCatalog(self.spec.root, self._folders(), self._ask)
         try:
             yield catalog
@@ -167,6 +170,8 @@ class Session:
 
     def scratch(self, path: Path, vantage: Vantage, times: Mapping[str, TimeFacts], threads: int | None) -> Scratch:
         """A file of its own in which the project is read from a vantage, under the target's limits."""
+        from sqlfeat.engine.duckdb.scratch import ScratchEngine
+
         self._require_duckdb()
         scratch = ScratchEngine(self.target, self.spec.root, self._folders(), path, vantage, times, threads)
         _, scratch.pushed = self._pushed_files()
@@ -193,6 +198,8 @@ class Session:
 
         ``request`` are the columns that a row to be scored must carry, with their types.
         """
+        from sqlfeat.ops.definition import definition_of, feature_fingerprints
+
         model = self.training_set(name)
         assert model.training_set is not None
         types = {column.name: column.type for column in model.training_set.label_columns}
@@ -215,6 +222,8 @@ class Session:
     # -- how they come to be ---------------------------------------------------------------------------------------
 
     def _world(self) -> World:
+        from sqlfeat.compiler.project import World
+
         target = {
             "name": self.target.name,
             "schema": self.target.schema,
@@ -227,6 +236,8 @@ class Session:
 
     def _rendered(self) -> Compilation:
         if self._compilation is None:
+            from sqlfeat.compiler.project import Compilation
+
             self._compilation = Compilation(self.spec, self._world())
         return self._compilation
 
@@ -236,6 +247,8 @@ class Session:
 
     def _opened(self) -> DuckDBEngine:
         if self._engine is None:
+            from sqlfeat.engine.duckdb.engine import DuckDBEngine
+
             self._require_duckdb()
             self._engine = DuckDBEngine(self.target, self.spec.root, self._folders(), self.threads)
         return self._engine
@@ -252,6 +265,8 @@ class Session:
 
     def _folders(self) -> list[Path]:
         """What DuckDB may touch: the project, and where its sources lie."""
+        from sqlfeat.engine.duckdb import sources
+
         folders = [self.spec.root]
         for table in self.spec.sources.values():
             if "://" not in table.location:
@@ -262,6 +277,11 @@ class Session:
 
     def _ask(self, sql: str) -> Answer:
         """``run_query``: an answer of the target as it stands, before this run."""
+        from sqlfeat.compiler.catalog import SqlProblem
+        from sqlfeat.compiler.rewriting import with_relations
+        from sqlfeat.engine.duckdb import sources
+        from sqlfeat.engine.duckdb.naming import physical, source_name
+
         engine = self._opened()
         records = engine.records()
 
@@ -281,6 +301,8 @@ class Session:
 
 def redis_store(spec: ProjectSpec, clock: Clock) -> RedisStore:
     """The project's online store, where that is a server."""
+    from sqlfeat.store.online_redis import RedisStore
+
     said = spec.online
     return RedisStore(said["url"], said["namespace"] or spec.name, timeout=said["timeout"], clock=clock)
 

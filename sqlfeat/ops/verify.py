@@ -19,6 +19,7 @@ from sqlfeat.compiler.time import facts_of_seed
 from sqlfeat.engine.comparison import Compared, Vantage
 from sqlfeat.errors import UsageError
 from sqlfeat.ops.comparable import subject_of
+from sqlfeat.ops.defaults import CUTOFFS
 from sqlfeat.ops.events import notify
 from sqlfeat.ops.findings import Findings
 from sqlfeat.ops.readings import FULL, Reading, Readings, scratch_folder
@@ -29,7 +30,6 @@ from sqlfeat.ops.session import Session
 from sqlfeat.ops.training_set import in_utc
 from sqlfeat.ops.verification import CutoffView, SampleView, Verification
 
-CUTOFFS = 3
 """So many quantiles of the event times are cutoffs where nobody says otherwise."""
 _LATER = timedelta(days=1)
 """So long after the last cutoff it is at least when everything is known."""

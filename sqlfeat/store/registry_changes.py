@@ -18,6 +18,7 @@ from typing import Any
 from sqlfeat.base.clock import Clock, SystemClock
 from sqlfeat.base.names import did_you_mean, is_identifier
 from sqlfeat.errors import StoreError, UsageError
+from sqlfeat.spec.promotion import CHAMPION
 from sqlfeat.store.journal import Entry
 from sqlfeat.store.model_state import (
     ALIAS_DELETED,
@@ -33,8 +34,6 @@ from sqlfeat.store.model_state import (
     writing,
 )
 from sqlfeat.store.registry import LATEST, check_known, parse_reference, parse_version
-
-CHAMPION = "champion"
 
 
 @dataclass(frozen=True)

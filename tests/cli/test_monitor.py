@@ -45,7 +45,8 @@ DRIFTED = column("spent", BREACH, 1.5, causes=(CAUSE,), share=0.75)
 STEADY = column("items", OK, 0.01, share=0.25)
 FOUND = Monitoring(
     name="buyer", kind="model", reference="buyer@v1", checked_at=day(8), against="baseline", window="day",
-    baseline=Side("training set buys@0f3a, split train", day(1), day(5), 40), current=Side("rows", day(5), day(8), 30),
+    baseline=Side("training set buys@0f3a, split train", day(1), day(5), 40),
+    current=Side("what buyer@v1 served (log)", day(5), day(8), 30, "log"),
     level=BREACH, sentence="buyer@v1 is not as it was: 1 of 2 columns has drifted, spent.",
     findings=(Finding(BREACH, "psi", "spent", "spent has moved.", 7.5, day(5)),), measures=(),
     columns=(DRIFTED, STEADY),
@@ -58,7 +59,7 @@ FOUND = Monitoring(
 TEXT = """\
 buyer@v1 is not as it was: 1 of 2 columns has drifted, spent.
 
-  now      2024-05-05 to 2024-05-08, 30 rows
+  now      what buyer@v1 served (log), 2024-05-05 to 2024-05-08, 30 rows
   before   training set buys@0f3a, split train, 2024-05-01 to 2024-05-05, 40 rows
 
   ● spent has moved.  since 2024-05-05
@@ -85,14 +86,14 @@ def test_the_choices_are_passed_on(typing, project):
 
     typing(
         "monitor", "buyer", "--since", "2024-05-05", "--until", "2024-05-08", "--against", "previous",
-        "--by", "channel shop", "--window", "week", "--no-keep",
+        "--by", "channel shop", "--window", "week", "--current", "log", "--no-keep",
     )  # fmt: skip
 
     assert project.calls["monitor"] == (
         ("buyer",),
         {
             "since": day(5), "until": day(8), "against": "previous", "by": ("channel", "shop"), "window": "week",
-            "remember": False,
+            "current": "log", "remember": False,
         },
     )  # fmt: skip
 

@@ -270,6 +270,9 @@ class DuckDBEngine:
     def predictions(self, name: str) -> str | None:
         return self._guarded(lambda: predictions.find(self._connection, self._schema, name))
 
+    def prediction_tables(self) -> Sequence[str]:
+        return self._guarded(lambda: predictions.tables(self._connection, self._schema))
+
     def write_predictions(self, name: str, rows: pa.RecordBatchReader, *, append: bool) -> None:
         self._guarded(lambda: predictions.write(self._connection, self._schema, name, rows, append=append))
 

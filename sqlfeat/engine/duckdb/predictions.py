@@ -41,6 +41,16 @@ def find(connection: Connection, schema: str, name: str, mark: str = MARK) -> st
     return f"{quote(schema)}.{quote(name)}"
 
 
+def tables(connection: Connection, schema: str) -> list[str]:
+    """The names of the tables of predictions, in their order."""
+    found = connection.execute(
+        "select table_name from duckdb_tables() where database_name = current_database() and schema_name = ? "
+        "and comment = ? order by 1",
+        [schema, MARK],
+    )
+    return [row[0] for row in found]
+
+
 def write(
     connection: Connection, schema: str, name: str, rows: pa.RecordBatchReader, *, append: bool, mark: str = MARK
 ) -> None:

@@ -32,7 +32,7 @@ from sqlfeat.ops.monitoring.results import (
 )
 from sqlfeat.ops.monitoring.skew import skew_of
 from sqlfeat.ops.monitoring.slices import slices_by
-from sqlfeat.ops.monitoring.subjects import Baseline, Rows, Subject, subject_of
+from sqlfeat.ops.monitoring.subjects import Baseline, Rows, Subject, subject_of, with_current
 from sqlfeat.ops.monitoring.variation import LEAST_ROWS, schema_measures
 from sqlfeat.ops.monitoring.wording import findings_of, sentence_of_all
 from sqlfeat.ops.results import Event
@@ -48,7 +48,7 @@ _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timede
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: a period, what it is compared with, how finely, and by which columns."""
+    """What is asked: a period, what it is compared with, how finely, by which columns; what of a model is current."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -57,6 +57,7 @@ class Question:
     window: str | None = None
     explain: bool = True
     remember: bool = True
+    current: str | None = None
 
 
 def monitor(session: Session, reference: str, question: Question) -> Monitoring:
@@ -69,6 +70,7 @@ def monitor(session: Session, reference: str, question: Question) -> Monitoring:
     started = session.clock.monotonic()
     now = session.clock.now().astimezone(UTC)
     subject = subject_of(session, reference, now)
+    subject = with_current(subject, question.current, in_utc(question.since), in_utc(question.until))
     result = _Look(subject, question, now).result()
     result = replace(result, seconds=session.clock.monotonic() - started)
     if question.remember:
@@ -96,7 +98,7 @@ class _Look:
         self.spec: MonitorSpec = subject.spec
         self.window = question.window or self.spec.window
         self.since, self.until = self._period()
-        self.notes: list[str] = list(subject.notes)
+        self.notes: list[str] = []
 
     def result(self) -> Monitoring:
         subject = self.subject
@@ -171,6 +173,8 @@ class _Look:
 
     def _compared(self, baseline: Baseline, current: Profile, rows: Rows) -> Compared:
         found = compare(baseline.profile, current, self.spec, rows.roles, until=self.until)
+        untold = rows.untold if self.question.against == BASELINE else ()
+        found = replace(found, measures=tuple(one for one in found.measures if one.name not in untold))
         if baseline.predictions is None:
             return found
         predicted = self._profile(_only(rows, PREDICTION), baseline.predictions.shapes)
@@ -326,7 +330,7 @@ class _Look:
             against=self.question.against,
             window=self.window,
             baseline=Side(baseline.source, period.start, period.end, period.rows),
-            current=Side(f"rows of {subject.reference}", self.since, self.until, current.rows),
+            current=Side(subject.current_told, self.since, self.until, current.rows, subject.current),
             level=level,
             sentence=sentence_of_all(subject.reference, columns, findings),
             findings=tuple(findings),
@@ -336,7 +340,7 @@ class _Look:
             slices=tuple(slices),
             marks=tuple(self._marks()),
             thresholds=self.spec.as_dict(),
-            notes=tuple(self.notes),
+            notes=tuple(dict.fromkeys([*subject.notes, *self.notes])),
         )
 
 
@@ -371,7 +375,8 @@ def _only(rows: Rows, role: str) -> Rows:
 
 def _but_predictions(rows: Rows) -> Rows:
     kept = tuple(one for one in rows.request.columns if rows.roles.get(one[0]) != PREDICTION)
-    return replace(rows, request=replace(rows.request, columns=kept))
+    some = rows.where(rows.inputs_where)
+    return replace(some, request=replace(some.request, columns=kept))
 
 
 def _order(one: ColumnResult) -> tuple[int, float, str]:

@@ -40,7 +40,7 @@ def _parts(result: Monitoring, most: int) -> list[str]:
     return [
         f"## {_SIGNS[result.level]} {_code(result.reference)}: {report_words.level_word(result.level).lower()}",
         _told(result.sentence),
-        f"{_period(result)}, {now.rows:,} rows; before: {_told(before.source)}, {before.rows:,} rows.",
+        f"{f'{_told(now.source)}, ' if now.kind else ''}{_period(result)}, {now.rows:,} rows; before: {_told(before.source)}, {before.rows:,} rows.",
         _findings(result, most),
         _performance(result.performance) if result.performance else "",
         _features(result, most),

@@ -27,15 +27,21 @@ def worst(levels: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two sets of rows that are compared: what it is in words, its period, and how many rows it has."""
+    """One of the two sets of rows that are compared: what it is in words, its period, and how many rows it has.
+
+    ``kind`` says of a model's current rows whether they are of the ``log``, of a table of ``predictions``, or computed
+    from ``features``.
+    """
 
     source: str
     start: datetime | None
     end: datetime | None
     rows: int
+    kind: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        return {"source": self.source, "start": _text(self.start), "end": _text(self.end), "rows": self.rows}
+        told = {"source": self.source, "start": _text(self.start), "end": _text(self.end), "rows": self.rows}
+        return {**told, "kind": self.kind} if self.kind else told
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ they are looked at. Knows where rows come from, not what is found in them.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,16 @@ from sqlfeat.errors import RunError, StoreError, UsageError
 from sqlfeat.ops.evaluation import predicted_columns
 from sqlfeat.ops.features import make_views
 from sqlfeat.ops.monitoring import profiles
+from sqlfeat.ops.monitoring.predicted import (
+    FEATURES,
+    FOUND,
+    LOG,
+    PREDICTIONS,
+    Predicted,
+    chosen,
+    complete,
+    prediction_names,
+)
 from sqlfeat.ops.monitoring.results import FEATURE, LABEL, PREDICTION
 from sqlfeat.ops.predict import refuse_changed_definition
 from sqlfeat.ops.session import Session
@@ -35,6 +45,7 @@ from sqlfeat.ops.splits import label_of, open_labels
 from sqlfeat.ops.training_files import even
 from sqlfeat.ops.training_set import assemble_in_pieces, horizon_of, make_upstream
 from sqlfeat.ops.training_sets import folder_of
+from sqlfeat.spec.duration import Duration
 from sqlfeat.spec.hook import discover_hooks
 from sqlfeat.spec.monitor import MonitorSpec
 from sqlfeat.store import codecs, registry
@@ -43,6 +54,8 @@ from sqlfeat.store.training_set import UNSPLIT, WHOLE, TrainingSet
 from sqlfeat.store.training_sets import find
 
 MODEL, TRAINING_SET, FEATURE_VIEW = "model", "training_set", "feature_view"
+_ASKED = {LOG: ("volume", "duplicates"), PREDICTIONS: ()}
+"""What says nothing of a log beside a training set: how often is asked is up to those who ask."""
 _UNSEEN = ("test", "validation", WHOLE, "train")
 """On which split predictions are what they will be: the first of these that there is."""
 
@@ -52,6 +65,7 @@ class Rows:
     """Rows to be looked at, as the engine has them, and what of them is profiled.
 
     ``file`` holds them where they are in one; ``known_until`` is the last as-of time whose label is known by now.
+    ``inputs_where`` are the rows whose inputs are known; of ``untold`` measures nothing is said.
     """
 
     source: str
@@ -59,6 +73,8 @@ class Rows:
     roles: Mapping[str, str]
     file: Path | None = None
     known_until: datetime | None = None
+    inputs_where: str = "true"
+    untold: tuple[str, ...] = ()
 
     def where(self, condition: str) -> Rows:
         """Some of the rows."""
@@ -92,12 +108,29 @@ class Subject:
     version: ModelVersion | None = None
     training_set: TrainingSet | None = None
     known_at: datetime | None = None
+    predicted: Predicted | None = None
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def current(self) -> str:
+        """What of a model is looked at: ``log``, ``predictions`` or ``features``."""
+        return self.predicted.kind if self.predicted is not None else FEATURES if self.version is not None else ""
+
+    @property
+    def current_told(self) -> str:
+        """What is looked at, in words."""
+        if self.predicted is not None:
+            return self.predicted.told
+        return f"what {self.reference} gives for {self.model.name}" if self.version else f"rows of {self.reference}"
 
     # -- when ------------------------------------------------------------------------------------------------------
 
     def last(self) -> datetime | None:
         """The time of the newest row that can be looked at."""
+        return self.predicted.last() if self.predicted is not None else self.last_row()
+
+    def last_row(self) -> datetime | None:
+        """The time of the newest row that there is."""
         plan = self.model.training_set
         if plan is None:
             relation, time = ref_token(self.model.name), self.model.time.event_time
@@ -116,6 +149,9 @@ class Subject:
         """The rows of a period."""
         if self.model.training_set is None:
             yield self._of_view(start, end)
+        elif self.predicted is not None:
+            with self._predicted(self.predicted, start, end) as rows:
+                yield rows
         else:
             with self._assembled(start, end) as rows:
                 yield rows
@@ -138,21 +174,63 @@ class Subject:
     @contextmanager
     def _assembled(self, start: datetime | None, end: datetime | None) -> Iterator[Rows]:
         """Rows by the definition, with what the version predicts, in a file for as long as they are looked at."""
-        target = self.session.target.path
-        assert target is not None
-        file = target.parent / f".monitor.{secrets.token_hex(6)}.parquet"
-        wanted = RowsRequest(start=start, end=end)
-        pieces = assemble_in_pieces(self.session, self.model.name, wanted, (), self._transforms)
-        try:
-            predicted = _write(file, self.version, pieces)
+        with self._files(1) as (file,):
+            predicted = _write(file, self.version, self._pieces(start, end))
             own, there = self._request(), pq.read_schema(file).names
             columns = [one for one in own.columns if one[0] in there and one[0] not in predicted]
             columns += [(name, "DOUBLE") for name in predicted]
             roles = {**self._roles(), **dict.fromkeys(predicted, PREDICTION)}
             source, request = f"read_parquet({literal(str(file))})", replace(own, columns=tuple(columns))
             yield Rows(source, request, roles, file, self._known_until())
+
+    @contextmanager
+    def _predicted(self, predicted: Predicted, start: datetime | None, end: datetime | None) -> Iterator[Rows]:
+        """What was really predicted, with the labels that are known by now, in a file of the same kind."""
+        plan, version, horizon = self.model.training_set, self.version, horizon_of(self.session, self.model)
+        assert plan is not None and version is not None
+        with self._files(3) as (made, given, file):
+            there = predicted.write(made, start, end)
+            lacking = [one.name for one in version.signature.inputs if one.name not in there]
+            wanted = [*plan.named("key"), plan.as_of, *plan.named("label"), *lacking]
+            first, last = (self._moved(start, horizon, "-"), self._moved(end, horizon, "+"))
+            _write(given, None, (_some(one, wanted) for one in self._pieces(first, last)))
+            done = complete(self.session, plan, made, given, lacking, file, horizon=horizon, known_at=self.known_at)
+            own, names = self._request(), prediction_names(version)
+            kept = {*there, *lacking, *plan.named("label")}
+            columns = [one for one in own.columns if one[0] in kept] + [(name, "DOUBLE") for name in names]
+            roles = {**self._roles(), **dict.fromkeys(names, PREDICTION)}
+            request = replace(own, columns=tuple(columns), computed={}, duplicates=predicted.kind != LOG)
+            if lacking and done.found < done.rows:
+                self.notes.append(
+                    f"{done.rows - done.found:,} of {done.rows:,} predictions are of rows that {self.model.name} does "
+                    "not have: their inputs are not looked at."
+                )
+            where = FOUND if lacking else "true"
+            yield Rows(f"read_parquet({literal(str(file))})", request, roles, file, None, where, _ASKED[predicted.kind])
+
+    @contextmanager
+    def _files(self, count: int) -> Iterator[list[Path]]:
+        """Names of files beside the target, which are gone afterwards."""
+        target = self.session.target.path
+        assert target is not None
+        files = [target.parent / f".monitor.{secrets.token_hex(6)}.parquet" for _ in range(count)]
+        try:
+            yield files
         finally:
-            file.unlink(missing_ok=True)
+            for file in files:
+                file.unlink(missing_ok=True)
+
+    def _pieces(self, start: datetime | None, end: datetime | None) -> Iterator[pa.RecordBatchReader]:
+        wanted = RowsRequest(start=start, end=end)
+        return assemble_in_pieces(self.session, self.model.name, wanted, (), self._transforms)
+
+    def _moved(self, instant: datetime | None, span: Duration | None, sign: str) -> datetime | None:
+        """An instant and a span more, or less; a microsecond beyond it at the least."""
+        if instant is None:
+            return None
+        length = span.sql() if span else "interval 0 seconds"
+        sql = f"timestamptz {literal(instant.isoformat())} {sign} {length} {sign} interval 1 microsecond"
+        return _instant(self.session.engine.arrow(f"select epoch_us({sql}) as moved").column(0)[0].as_py())
 
     @property
     def _transforms(self) -> Mapping[str, Any]:
@@ -284,6 +362,28 @@ def _model(session: Session, reference: str, known_at: datetime) -> Subject:
     return Subject(session, version.name, MODEL, version.reference, own, model, version, kept, known_at)
 
 
+# -- what was really predicted -----------------------------------------------------------------------------------------
+
+
+def with_current(subject: Subject, current: str | None, since: datetime | None, until: datetime | None) -> Subject:
+    """The subject, with what of it is looked at: of a model what was really predicted, where there is any.
+
+    Where no period is asked for, predictions count from as long before the definition's newest row on.
+
+    Raises:
+        UsageError: ``bad-current``.
+    """
+    version, plan = subject.version, subject.model.training_set
+    if version is None or plan is None:
+        if current is None:
+            return subject
+        what = f"{subject.name} is no registered model, so there is nothing to choose for --current."
+        raise UsageError("bad-current", what, hint="leave out --current: its rows are looked at.")
+    newest = subject.last_row() if current is None and since is None and until is None else None
+    after = newest - timedelta(microseconds=subject.spec.period.microseconds) if newest is not None else since
+    return replace(subject, predicted=chosen(subject.session, version, plan, current, after, until))
+
+
 # -- pieces ------------------------------------------------------------------------------------------------------------
 
 
@@ -295,6 +395,12 @@ def _between(moment: str, start: datetime | None, end: datetime | None) -> str:
     bounds = [f"{moment} >= timestamptz {literal(start.isoformat())}"] if start else []
     bounds += [f"{moment} < timestamptz {literal(end.isoformat())}"] if end else []
     return " and ".join(bounds) or "true"
+
+
+def _some(reader: pa.RecordBatchReader, names: Sequence[str]) -> pa.RecordBatchReader:
+    """Some of the columns."""
+    schema = pa.schema([reader.schema.field(name) for name in names])
+    return pa.RecordBatchReader.from_batches(schema, (batch.select(list(names)) for batch in reader))
 
 
 def _write(file: Path, version: ModelVersion | None, pieces: Iterator[pa.RecordBatchReader]) -> list[str]:

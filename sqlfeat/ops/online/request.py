@@ -20,6 +20,7 @@ from sqlfeat.compiler.parse import last_select, tokenize
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import RunError, UsageError
 from sqlfeat.ops.online.expressions import Expressions, Key, Typed
+from sqlfeat.ops.online.fetching import Steps, Wanted, at_once
 from sqlfeat.ops.online.published import PublishedView
 from sqlfeat.ops.online.reading import MISSING, Read, ViewReader, check_instant
 from sqlfeat.spec.duration import Duration
@@ -232,6 +233,10 @@ class BoundPlan:
             UsageError: ``before-snapshot``.
             RunError: ``expression-failed``.
         """
+        return at_once(self.answering(rows, instants))
+
+    def answering(self, rows: Sequence[Mapping[str, Any]], instants: Sequence[int]) -> Steps[list[Answer]]:
+        """The same step by step."""
         known: list[dict[Key, Any]] = []
         for row, t in zip(rows, instants, strict=True):
             asked = t // _DAY if self.plan.as_of[1] == "DATE" else t
@@ -241,7 +246,9 @@ class BoundPlan:
                 check_instant(reader.view, min(instants))
         reads: list[dict[str, Read]] = [{} for _ in rows]
         for askings in self._levels:
-            self._look_up(askings, known, instants, reads)
+            wanted, spans = self._wanted(askings, known)
+            fetched = yield Wanted(self.snapshot, wanted)
+            self._take(fetched, spans, askings, known, instants, reads)
         answers = []
         for values, own, row, t in zip(known, reads, rows, instants, strict=True):
             for step in self._steps:
@@ -253,14 +260,10 @@ class BoundPlan:
             answers.append(Answer(tuple(found), own, row, t))
         return answers
 
-    def _look_up(
-        self,
-        askings: Sequence[_Asking],
-        known: Sequence[dict[Key, Any]],
-        instants: Sequence[int],
-        reads: Sequence[dict[str, Read]],
-    ) -> None:
-        """Fetch what some lookups need for all rows at once, and add what is read of it to what is known of each."""
+    def _wanted(
+        self, askings: Sequence[_Asking], known: Sequence[dict[Key, Any]]
+    ) -> tuple[list[tuple[str, bytes]], list[int]]:
+        """What some lookups need for all rows, and where what each of them needs ends."""
         wanted: list[tuple[str, bytes]] = []
         spans: list[int] = []
         for row in known:
@@ -271,7 +274,18 @@ class BoundPlan:
                     if key is not None:
                         wanted += reader.wanted_by(key)
                     spans.append(len(wanted))
-        fetched = self.snapshot.fetch(wanted)
+        return wanted, spans
+
+    def _take(
+        self,
+        fetched: Sequence[bytes | None],
+        spans: Sequence[int],
+        askings: Sequence[_Asking],
+        known: Sequence[dict[Key, Any]],
+        instants: Sequence[int],
+        reads: Sequence[dict[str, Read]],
+    ) -> None:
+        """Add what is read of it to what is known of each row."""
         begin, ends = 0, iter(spans)
         for row, t, own in zip(known, instants, reads, strict=True):
             for asking in askings:

@@ -78,18 +78,18 @@ def _is_gone(snapshot: Any) -> bool:
 
 
 def _from_what_is_there(
-    ask: Callable[Concatenate[ServeSession, P], T],
-) -> Callable[Concatenate[ServeSession, P], T]:
+    ask: Callable[Concatenate[ServeSession, P], Steps[T]],
+) -> Callable[Concatenate[ServeSession, P], Steps[T]]:
     """Asks again where the snapshot has been collected meanwhile, and there is a newer one."""
 
     @wraps(ask)
-    def asked(session: ServeSession, /, *args: P.args, **named: P.kwargs) -> T:
+    def asked(session: ServeSession, /, *args: P.args, **named: P.kwargs) -> Steps[T]:
         try:
-            return ask(session, *args, **named)
+            return (yield from ask(session, *args, **named))
         except StoreError as error:
             if error.code != "snapshot-gone" or not session._found_again():
                 raise
-        return ask(session, *args, **named)
+        return (yield from ask(session, *args, **named))
 
     return asked
 

@@ -1,0 +1,267 @@
+"""Windows at request time: what sixteen of them cost over an entity's events, few or many, and what a publication does.
+
+``python -m benchmarks.online_windows`` writes ``results/online-windows.md`` and a dated JSON. ``--beside FOLDER`` names
+the sources of another revision (``git archive REVISION | tar -x -C FOLDER``), which is measured in turns with
+this one, in processes of their own over the same tables: ratios are medians over the turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).parent / "results"
+EVENTS = (10, 100, 2_000, 20_000)
+"""How many events an entity has, kind by kind."""
+FEWEST = 20_000
+"""So many events there are of each kind, at least."""
+SPANS = ("1 hour", "1 day", "7 days", "30 days")
+AGGREGATES = {"n": "count(*)", "cents": "sum(cents)", "price": "avg(price)", "most": "max(price)"}
+ITEMS = {f"{name}_{place}": (sql, span) for name, sql in AGGREGATES.items() for place, span in enumerate(SPANS)}
+DAYS = 30
+DAY = 86_400_000_000
+BEGIN = 1_767_225_600_000_000  # 2026-01-01
+
+PROJECT = """\
+name: windows
+targets:
+  dev: {engine: duckdb, path: target/windows.duckdb}
+entities:
+  user: {keys: [user_id]}
+"""
+SOURCES = """\
+version: 2
+sources:
+  - name: raw
+    config: {location: 'data/{name}.parquet'}
+    tables: [{name: events}, {name: labels}]
+"""
+VIEW = """\
+{{{{ config(materialized='feature_view', entity='user', event_time='happened', online=true) }}}}
+select user_id, happened, {items} from {{{{ source('raw', 'events') }}}}
+"""
+ASKED = """\
+{{{{ config(materialized='training_set', label='label', keys=['id'], split={{'train': '2026-06-01'}}) }}}}
+select l.id, l.happened, {features}, l.label from {{{{ ref('labels') }}}} as l
+"""
+LABELS = """\
+{{ config(materialized='table', role='label', event_time='happened', horizon='1 day') }}
+select id, user_id, happened, label from {{ source('raw', 'labels') }}
+"""
+
+
+def main() -> int:
+    """Measure, and write what was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--beside", type=Path, help="the sources of another revision")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(measured(Path(arguments.child))))
+        return 0
+    codes = {"this": ROOT, **({"beside": arguments.beside.resolve()} if arguments.beside else {})}
+    with tempfile.TemporaryDirectory(prefix="sqlfeat-windows-") as folder:
+        made = Path(folder) / "made"
+        write_project(made)
+        found: dict[str, list[dict[str, Any]]] = {name: [] for name in codes}
+        for turn in range(arguments.turns):
+            for name, code in codes.items():
+                found[name].append(in_child(code, made, Path(folder) / f"{name}{turn}"))
+    keep(found)
+    return 0
+
+
+# -- the load ----------------------------------------------------------------------------------------------------------
+
+
+def write_project(folder: Path) -> None:
+    """A project with one view of sixteen windows, over entities that have few events and entities that have many."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    random = np.random.default_rng(1)
+    users, owners = [], []
+    for kind, count in enumerate(EVENTS):
+        some = np.arange(max(FEWEST // count, 3)) + kind * 1_000_000
+        users.append(some)
+        owners.append(np.repeat(some, count))
+    owner = np.concatenate(owners)
+    events = {
+        "user_id": owner,
+        "happened": pa.array(BEGIN + random.integers(0, DAYS * DAY, len(owner)), pa.timestamp("us")),
+        "cents": random.integers(-500, 100_000, len(owner)),
+        "price": np.round(random.lognormal(3, 1, len(owner)), 2),
+    }
+    labels = {
+        "id": np.arange(100),
+        "user_id": random.choice(users[1], 100),
+        "happened": pa.array(BEGIN + random.integers(0, DAYS * DAY, 100), pa.timestamp("us")),
+        "label": random.integers(0, 2, 100),
+    }
+    items = ", ".join(f"{{{{ window('{sql}', '{span}') }}}} as {name}" for name, (sql, span) in ITEMS.items())
+    two = ["cents_2", "most_3"]
+    files = {
+        "sqlfeat_project.yml": PROJECT,
+        "models/sources.yml": SOURCES,
+        "models/lately.sql": VIEW.format(items=items),
+        "models/labels.sql": LABELS,
+        "models/all.sql": ASKED.format(features=", ".join(f"{{{{ feature('lately.{name}') }}}}" for name in ITEMS)),
+        "models/two.sql": ASKED.format(features=", ".join(f"{{{{ feature('lately.{name}') }}}}" for name in two)),
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "data").mkdir()
+    pq.write_table(pa.table(events), folder / "data/events.parquet")
+    pq.write_table(pa.table(labels), folder / "data/labels.parquet")
+
+
+def in_child(code: Path, made: Path, folder: Path) -> dict[str, Any]:
+    """What one revision takes, measured in a process of its own over a copy of the project."""
+    subprocess.run(["cp", "-r", str(made), str(folder)], check=True)
+    environment = {**os.environ, "PYTHONPATH": f"{code}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-P", "-m", "benchmarks.online_windows", "--child", str(folder)]
+    told = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, cwd=folder)
+    found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
+    assert Path(found["code"]).is_relative_to(code), f"{found['code']} was measured, not {code}"
+    return found
+
+
+# -- in the child ------------------------------------------------------------------------------------------------------
+
+
+def measured(folder: Path) -> dict[str, Any]:
+    """Publish, and read entities of every kind: seconds, bytes, and a digest of the answers."""
+    import sqlfeat
+    from sqlfeat.api import Project
+    from sqlfeat.ops.online.reading import ViewReader, views_of
+
+    project = Project.load(folder)
+    project.run()
+    at = datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1e6 + DAYS * DAY
+    started = time.perf_counter()
+    project.publish(at=datetime.fromtimestamp(at / 1e6, UTC))
+    published = time.perf_counter() - started
+    session = project.serve_session()
+    snapshot = session._serving.snapshot
+    (view,) = views_of(snapshot).values()
+    sizes: dict[int, list[int]] = {kind: [] for kind in range(len(EVENTS))}
+    for key, record in snapshot.items(view.event_table):
+        sizes[int.from_bytes(key[-8:], "little") // 1_000_000].append(len(record))
+    readers = {
+        "sixteen": ViewReader(view, list(ITEMS), session._serving._engine),
+        "two": ViewReader(view, ["cents_2", "most_3"], session._serving._engine),
+    }
+    t = int(at) + 3_600_000_000
+    found: dict[str, Any] = {"code": sqlfeat.__file__, "publish": published, "kinds": {}, "answers": {}}
+    for kind, count in enumerate(EVENTS):
+        ids = [kind * 1_000_000 + place for place in range(3)]
+        told = {"bytes": sum(sizes[kind]) / len(sizes[kind]) / count}
+        for name, reader in readers.items():
+            read = reading(snapshot, reader, t)
+            told[f"read {name}"] = seconds_of(read, ids)
+            found["answers"][f"{count} {name}"] = repr([read(one).values for one in ids])
+        for name in ("all", "two"):
+            told[f"features {name}"] = seconds_of(asking(session, name, t), ids)
+        found["kinds"][str(count)] = told
+    return found
+
+
+def reading(snapshot: Any, reader: Any, t: int) -> Callable[[int], Any]:
+    """Reads an entity of a view from the store, at an instant."""
+    return lambda one: reader.read(snapshot.fetch(reader.wanted((one,))), t)
+
+
+def asking(session: Any, name: str, t: int) -> Callable[[int], Any]:
+    """Asks for the features of a training set."""
+    at = datetime.fromtimestamp(t / 1e6, UTC)
+    return lambda one: session.features(name, [{"user_id": one}], at=at)
+
+
+def seconds_of(call: Callable[[int], Any], ids: Sequence[int]) -> float:
+    """The median time of a call."""
+    taken = []
+    end = time.perf_counter() + 0.4
+    while time.perf_counter() < end:
+        for one in ids:
+            started = time.perf_counter()
+            call(one)
+            taken.append(time.perf_counter() - started)
+    return median(taken)
+
+
+# -- what is kept ------------------------------------------------------------------------------------------------------
+
+
+def keep(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Write the results, and show them."""
+    from benchmarks.machine import facts_of_machine, revision
+
+    kept = {"machine": facts_of_machine(), "revision": revision(ROOT), "at": _today(), "found": found}
+    (RESULTS / f"online-windows-{_today()}.json").write_text(json.dumps(kept, indent=1) + "\n")
+    text = "\n".join(page(kept)) + "\n"
+    (RESULTS / "online-windows.md").write_text(text)
+    print(text)
+
+
+def page(kept: Mapping[str, Any]) -> list[str]:
+    """The results in Markdown."""
+    machine, found = kept["machine"], kept["found"]
+    turns = found["this"]
+    others = found.get("beside")
+    same = others is None or all(a["answers"] == b["answers"] for a, b in zip(turns, others, strict=True))
+    lines = [
+        "# Windows at request time, measured",
+        "",
+        f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}, load {machine['load']} at the "
+        f"start; {kept['at']}, revision {kept['revision']}, {len(turns)} turns. One view, sixteen windows: "
+        f"{', '.join(AGGREGATES.values())} over {', '.join(SPANS)}, of entities whose events lie in {DAYS} days. "
+        "`read` is one entity from the LMDB file to the values, `features` is `ServeSession.features`; medians in "
+        "microseconds" + (", in brackets those of the other revision." if others else "."),
+        "",
+        "| events of the entity | bytes an event | read 16 | read 2 | features 16 | features 2 |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for count in map(str, EVENTS):
+        cells = [
+            _figure(turns, others, count, name, 1e6)
+            for name in ("read sixteen", "read two", "features all", "features two")
+        ]
+        lines.append(f"| {int(count):,} | {_figure(turns, others, count, 'bytes', 1)} | {' | '.join(cells)} |")
+    rows = sum(max(FEWEST // count, 3) * count for count in EVENTS)
+    rates = [f"{rows / median(turn['publish'] for turn in some):,.0f}" for some in (turns, others) if some]
+    lines += ["", f"A publication of these {rows:,} events: {' beside '.join(rates)} events a second, all of it."]
+    if others:
+        lines.append("The answers are the same." if same else "**The answers differ.**")
+    return lines
+
+
+def _figure(turns: Sequence[Any], others: Sequence[Any] | None, count: str, name: str, scale: float) -> str:
+    here = median(turn["kinds"][count][name] for turn in turns) * scale
+    if others is None:
+        return f"{here:,.0f}"
+    there = median(turn["kinds"][count][name] for turn in others) * scale
+    ratio = median(a["kinds"][count][name] / b["kinds"][count][name] for a, b in zip(turns, others, strict=True))
+    return f"{here:,.0f} ({there:,.0f}, {ratio:.2f}×)"
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
