@@ -5,6 +5,7 @@ It knows the environment that ran the template and the names that were defined; 
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,6 +55,8 @@ def placed(environment: TemplateEnvironment, namespace: Mapping[str, Any], path:
         where = _place(environment, error, path)
         what = "This template calls itself without end, or is nested too deeply."
         raise ProjectError("template-failed", what, where) from error
+    except TypeError as error:
+        raise _miscalled(error, namespace, environment, path) from error
     except FAILURES as error:
         where = _place(environment, error, path)
         raise ProjectError("template-failed", f"This template fails: {_reason(error)}.", where) from error
@@ -77,6 +80,48 @@ def _not_there(error: NotThere, namespace: Mapping[str, Any], where: Place) -> P
     owner, names = _described(error.owner)
     hint = did_you_mean(error.name, names) if names else None
     return ProjectError("template-undefined", f"There is no {error.name!r} in {owner}.", where, hint)
+
+
+def _miscalled(
+    error: TypeError, namespace: Mapping[str, Any], environment: TemplateEnvironment, path: str
+) -> ProjectError:
+    """A function of ours that is given other arguments than it has, with those that it has."""
+    said = _CALL.match(str(error))
+    name = next((name for name, given in namespace.items() if said and _is_called(given, said["name"])), None)
+    if said is None or name is None:
+        where = _place(environment, error, path)
+        return ProjectError("template-failed", f"This template fails: {_reason(error)}.", where)
+    if said["unknown"]:
+        what = f"{name}() has no argument {said['unknown']!r}."
+    elif said["missing"]:
+        what = f"{name}() is missing its argument {said['missing']!r}."
+    else:
+        what = f"{name}() is given too many arguments." if said["many"] else sentence(f"{name}() {said['rest']}")
+    where = _place(environment, error, path, said["unknown"] or name)
+    return ProjectError("template-failed", what, where, f"{name}({_arguments(namespace[name])})")
+
+
+_CALL = re.compile(
+    r"(?:\w+\.)*(?P<name>\w+)\(\) (?P<rest>"
+    r"got an unexpected keyword argument '(?P<unknown>\w+)'|"
+    r"missing \d+ required .* arguments?: '(?P<missing>\w+)'.*|"
+    r"(?P<many>takes .* were? given)|.*)"
+)
+
+
+def _is_called(given: Any, name: str) -> bool:
+    return getattr(given, "__name__", None) == name and inspect.isroutine(given)
+
+
+def _arguments(function: Any) -> str:
+    """The arguments of a function as one writes them."""
+    told = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            told.append("…")
+        else:
+            told.append(parameter.name if parameter.default is parameter.empty else f"{parameter.name}=…")
+    return ", ".join(told)
 
 
 def _described(owner: Any) -> tuple[str, list[str]]:

@@ -167,6 +167,36 @@ def test_what_a_template_itself_refuses(told):
     """)
 
 
+def test_an_argument_that_a_function_of_ours_does_not_have(told):
+    assert told({"models/totals.sql": "select {{ window('sum(amount)', over='7 days') }}\nfrom x"}) == text("""
+        models/totals.sql:1:33: [template-failed] window() has no argument 'over'.
+          1 | select {{ window('sum(amount)', over='7 days') }}
+            |                                 ^^^^
+
+        Hint: window(aggregate, length, name=…, offset=…)
+    """)
+
+
+def test_an_argument_that_a_function_of_ours_needs(told):
+    assert told({"models/totals.sql": "select {{ window('sum(amount)') }}\nfrom x"}) == text("""
+        models/totals.sql:1:11: [template-failed] window() is missing its argument 'length'.
+          1 | select {{ window('sum(amount)') }}
+            |           ^^^^^^
+
+        Hint: window(aggregate, length, name=…, offset=…)
+    """)
+
+
+def test_too_many_arguments_for_a_function_of_ours(told):
+    assert told({"models/totals.sql": "select {{ window('sum(amount)', '7 days', '1 day') }}"}) == text("""
+        models/totals.sql:1:11: [template-failed] window() is given too many arguments.
+          1 | select {{ window('sum(amount)', '7 days', '1 day') }}
+            |           ^^^^^^
+
+        Hint: window(aggregate, length, name=…, offset=…)
+    """)
+
+
 def test_a_block_that_is_never_closed(told):
     files = {"models/totals.sql": "select\n{% for c in ['a', 'b'] %}\n  {{ c }},\n{% if c %}x{% endif %}\n1 as y"}
 

@@ -1,0 +1,41 @@
+"""Child processes that work, die, or are killed at a moment that a seed chooses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+
+
+def forked(work: Callable[[], int]) -> int:
+    """A process that works and ends."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = work()
+        except BaseException:  # noqa: BLE001 (the process's edge)
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    return child
+
+
+def ended(process: int) -> int:
+    """The exit code; of a process that was killed the signal, negative."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def killed(process: int, seconds: float) -> bool:
+    """Kill a process after a while; False where it had come to its end by then."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if os.waitpid(process, os.WNOHANG)[0]:
+            return False
+        time.sleep(0.001)
+    os.kill(process, signal.SIGKILL)
+    return ended(process) == -signal.SIGKILL

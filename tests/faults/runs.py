@@ -1,0 +1,187 @@
+"""``sqlfeat run`` killed at any moment: every table is the old one or the new one, and the next run goes on from there.
+
+``python -m tests.faults.runs --seed 1 --kills 60``: each run makes a generation of tables of its own and is killed
+somewhere. Then every table that can be read must be whole, be what the target's state says that it is, and be of this
+generation or of the one that it was of before. A run that is not killed makes what is missing, nothing twice.
+``--sets`` instead kills the building of training sets, of which nothing may be listed that is not whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sqlfeat.api import Project
+from sqlfeat.ops.session import Session
+from sqlfeat.spec.load import load_project
+from tests.faults.forks import ended, forked, killed
+from tests.made.projects import Files, day, shop
+
+ROWS = 30_000
+TABLES = ("spent", "counted", "top", "recent")
+FILES: Files = {
+    "data/orders.parquet": pa.table(
+        {
+            "order_id": pa.array(range(ROWS), pa.int64()),
+            "customer": pa.array(f"c{number % 997}" for number in range(ROWS)),
+            "product": pa.array(("tea", "jam", "salt")[number % 3] for number in range(ROWS)),
+            "amount": pa.array((number * 7919 % 100 for number in range(ROWS)), pa.int64()),
+            "ordered_at": pa.array(
+                (day(1 + number % 27, number % 24) for number in range(ROWS)), pa.timestamp("us", "UTC")
+            ),
+        }
+    ),
+    "models/staged.sql": "select *, {{ var('generation') }} as generation from {{ source('raw', 'orders') }}",
+    "models/spent.sql": """
+        {{ config(materialized='table') }}
+        select customer, generation, sum(amount) as spent from {{ ref('staged') }} group by all
+    """,
+    "models/counted.sql": """
+        {{ config(materialized='table') }}
+        select product, generation, count(*) as n from {{ ref('staged') }} group by all
+    """,
+    "models/top.sql": "{{ config(materialized='table') }} select * from {{ ref('spent') }} order by all limit 500",
+    "models/recent.sql": """
+        {{ config(materialized='feature_view', entity='customer', event_time='ordered_at', tie_breaker=['order_id']) }}
+        select customer, ordered_at, order_id, generation, amount,
+            {{ window('sum(amount)', ['7 days'], name='spent') }}
+        from {{ ref('staged') }}
+    """,
+    "models/asked.sql": """
+        {{ config(role='label', event_time='asked_at', horizon='1 day') }}
+        select customer, timestamptz '2024-01-20 00:00:00+00' as asked_at, count(*) > 20 as often
+        from {{ ref('staged') }} group by customer
+    """,
+    "models/often.sql": """
+        {{ config(materialized='training_set', label='often', keys=['customer']) }}
+        select q.customer, q.asked_at, {{ feature('recent.amount') }}, {{ feature('recent.generation') }}, q.often
+        from {{ ref('asked') }} as q
+    """,
+}  # fmt: skip
+"""A project whose every row says of which generation it is."""
+
+
+def opened(root: Path, generation: int) -> Project:
+    return Project.load(root, vars={"generation": generation})
+
+
+def run(root: Path, generation: int) -> int:
+    """Make a generation; gives how many tables were not there yet."""
+    with opened(root, generation) as project:
+        result = project.run()
+        assert not result.failed, result.as_dict()
+        return sum(node.status == "built" and node.name in TABLES for node in result.results)
+
+
+def state(root: Path, generation: int) -> dict[str, int]:
+    """Of which generation each table is; fails where one is not whole, or is not what the state says."""
+    found: dict[str, int] = {}
+    session = Session(load_project(root), variables={"generation": generation})
+    try:
+        for name in TABLES:
+            record = session.engine.records().get(f"model.{name}")
+            if record is None:
+                continue
+            table = session.engine.ask(f'select generation, count(*) as n from "{name}" group by generation')
+            ((there, rows),) = table.rows
+            found[name] = there
+            assert rows == record.rows, f"{name}: {rows} rows, and {record.rows} in the state"
+            assert record.fingerprint == _fingerprint(root, name, there), f"{name} is not what the state says"
+    finally:
+        session.close()
+    return found
+
+
+def _fingerprint(root: Path, name: str, generation: int) -> str:
+    with opened(root, generation) as project:
+        return project.manifest.fingerprints[f"model.{name}"]
+
+
+def in_child(work: Callable[[], int]) -> None:
+    assert ended(forked(work)) == 0
+
+
+def checked(root: Path, before: int, generation: int) -> int:
+    """After a kill: everything is old or new; what is new is not made again, and then all is new."""
+    found = state(root, generation)
+    assert set(found.values()) <= {before, generation}, f"{found}, but {before} was whole and {generation} under way"
+    new = sum(one == generation for one in found.values())
+    made = run(root, generation)
+    assert made == len(TABLES) - new, f"{made} tables were made, {len(TABLES) - new} were missing"
+    assert set(state(root, generation).values()) == {generation}
+    return 0
+
+
+def kills(root: Path, seed: int, count: int, longest: float) -> int:
+    """Kill so many runs; gives how many of them had ended before."""
+    dice = random.Random(seed)
+    in_child(partial(_quietly, run, root, 0))
+    too_late = 0
+    for generation in range(1, count + 1):
+        too_late += not killed(forked(partial(_quietly, run, root, generation)), dice.uniform(0.0, longest))
+        in_child(partial(checked, root, generation - 1, generation))
+    return too_late
+
+
+def _quietly(work: Callable[[Path, int], Any], root: Path, generation: int) -> int:
+    work(root, generation)
+    return 0
+
+
+# -- training sets -----------------------------------------------------------------------------------------------------
+
+
+def build(root: Path, generation: int) -> None:
+    with opened(root, generation) as project:
+        project.build_training_set("often")
+
+
+def listed(root: Path, generation: int) -> int:
+    """Every training set that is listed is whole and of one generation."""
+    with opened(root, generation) as project:
+        for kept in project.training_sets():
+            assert kept.error is None, kept.error
+            assert kept.training_set is not None
+            table = project.training_set("often", kept.id).read()
+            assert pc.count_distinct(table["generation"]).as_py() == 1, f"{kept.id} is mixed"
+    return 0
+
+
+def set_kills(root: Path, seed: int, count: int, longest: float) -> int:
+    """Kill the building of so many training sets; gives how many had ended before."""
+    dice = random.Random(seed)
+    too_late = 0
+    for generation in range(1, count + 1):
+        too_late += not killed(forked(partial(_quietly, build, root, generation)), dice.uniform(0.0, longest))
+        in_child(partial(listed, root, generation))
+    return too_late
+
+
+def main(words: list[str]) -> int:
+    """Kill, and say what came of it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--longest", type=float, default=1.5, help="seconds until the latest kill")
+    parser.add_argument("--sets", action="store_true")
+    asked = parser.parse_args(words)
+    with tempfile.TemporaryDirectory() as folder:
+        root = shop(Path(folder), FILES)
+        late = (set_kills if asked.sets else kills)(root, asked.seed, asked.kills, asked.longest)
+    what = "builds of a training set" if asked.sets else "runs"
+    then = "nothing listed that is not whole" if asked.sets else "0 torn, 0 lost, nothing made twice"
+    print(f"seed {asked.seed}: {asked.kills - late} {what} killed, {late} had ended: {then}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
