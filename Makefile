@@ -83,6 +83,10 @@ bench-training: $(READY) ## measure the way from a training set to a LightGBM Da
 fuzz-check: $(READY) ## random programs: what check calls safe must not be refuted by data (ARGS="--seed 1 --programs 6000")
 	@$(BIN)/python -m tests.check.fuzz $(ARGS)
 
+.PHONY: faults
+faults: $(READY) ## every fault of docs/reference/faults.md, at length; writes that page (SEED=7, ARGS="--share 0.1")
+	@$(BIN)/python -m tests.faults.page --seed $(or $(SEED),1) $(ARGS)
+
 .PHONY: faults-registry
 faults-registry: $(READY) ## kill writers of a registry, at random and at every durable step (ARGS="--seed 1 --kills 200")
 	@$(BIN)/python -m tests.faults.registry --kills 60 $(ARGS)

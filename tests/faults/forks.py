@@ -34,7 +34,9 @@ def killed(process: int, seconds: float) -> bool:
     """Kill a process after a while; False where it had come to its end by then."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if os.waitpid(process, os.WNOHANG)[0]:
+        gone, status = os.waitpid(process, os.WNOHANG)
+        if gone:
+            assert os.waitstatus_to_exitcode(status) == 0, "what was to be killed had failed before"
             return False
         time.sleep(0.001)
     os.kill(process, signal.SIGKILL)

@@ -14,24 +14,29 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlfeat.errors import StoreError
 from sqlfeat.spec.redis_address import RedisAddress
+from sqlfeat.store.online_lmdb import LmdbStore
 from sqlfeat.store.online_redis import KEPT, RedisStore
 from sqlfeat.store.redis_server import RedisServer
 from sqlfeat.store.redis_wire import command
+from tests.faults.forks import ended, forked
 from tests.made.redis import KINDS, Proxy, Server, running
 from tests.store.online_conformance import entries, image
 
 TABLES = ("one", "two", "three")
 ENTITIES = 1200
 DEADLINE = 0.25
+LOCAL = "lmdb"
 _LONGEST = 0.4
 
 
@@ -51,22 +56,6 @@ def wanted() -> list[tuple[str, bytes]]:
 def is_whole(snapshot: Any) -> bool:
     """Whether everything in a snapshot is of one publication."""
     return set(snapshot.fetch(wanted())) == {b"%d" % snapshot.manifest["generation"]}
-
-
-def forked(work: Callable[[], int]) -> int:
-    """A process that works and ends."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = work()
-        finally:
-            os._exit(code)
-    return child
-
-
-def ended(process: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
 # -- killed publishers -------------------------------------------------------------------------------------------------
@@ -113,6 +102,45 @@ def kills(server: Server, seed: int, count: int) -> int:
     os.close(write)
     nothing_is_left(store)
     return sum(map(int, told))
+
+
+def local_kills(folder: Path, seed: int, count: int) -> int:
+    """Kill publishers to the embedded store while two processes read; gives how often these have read."""
+    dice = random.Random(seed)
+    store, end = LmdbStore(folder / "online", wait=60), folder / "end"
+    store.publish({"generation": 0}, generation(0))
+    read, write = os.pipe()
+    readers = [forked(partial(_read_locally, store, end, write)) for _ in range(2)]
+    for kill in range(count):
+        publisher = forked(partial(_publish_locally, store, 1 + kill * 1000))
+        time.sleep(dice.uniform(0.0, _LONGEST))
+        os.kill(publisher, signal.SIGKILL)
+        ended(publisher)
+        with store.open() as snapshot:
+            assert is_whole(snapshot), "a snapshot is mixed"
+            assert snapshot.passed_over == (), "a snapshot is damaged"
+    end.touch()
+    assert [ended(reader) for reader in readers] == [0, 0], "a reader found a snapshot mixed"
+    store.publish({"generation": -1}, generation(-1))
+    left = [path.name for path in store.folder.iterdir() if path.name.endswith(".tmp")]
+    assert left == [], left
+    return sum(map(int, os.read(read, 100).split()))
+
+
+def _publish_locally(store: LmdbStore, number: int) -> int:
+    while True:
+        store.publish({"generation": number}, generation(number), incremental=number % 3 == 0)
+        number += 1
+
+
+def _read_locally(store: LmdbStore, end: Path, write: int) -> int:
+    reads = mixed = 0
+    while not end.exists():
+        with store.open() as snapshot:
+            mixed += not is_whole(snapshot)
+            reads += 1
+    os.write(write, b"%d\n" % reads)
+    return int(mixed > 0)
 
 
 def nothing_is_left(store: RedisStore) -> None:
@@ -244,10 +272,15 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=40)
-    parser.add_argument("--kind", choices=KINDS, default=KINDS[0])
+    parser.add_argument("--kind", choices=(*KINDS, LOCAL), default=KINDS[0])
     parser.add_argument("--steps", action="store_true")
     parser.add_argument("--outages", type=int, metavar="READS", help="so many reads under each outage")
     asked = parser.parse_args(words)
+    if asked.kind == LOCAL:
+        with tempfile.TemporaryDirectory() as folder:
+            reads = local_kills(Path(folder), asked.seed, asked.kills)
+        print(f"{LOCAL}, seed {asked.seed}: {asked.kills} publishers killed, {reads} reads: 0 mixed, nothing left")
+        return 0
     with running(asked.kind) as server:
         if asked.steps:
             print(f"{asked.kind}: {steps(server)} crash points: 0 mixed, 0 damaged, nothing left")

@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from sqlfeat.api import Project
 from sqlfeat.ops.session import Session
@@ -58,12 +59,11 @@ FILES: Files = {
     """,
     "models/asked.sql": """
         {{ config(role='label', event_time='asked_at', horizon='1 day') }}
-        select customer, timestamptz '2024-01-20 00:00:00+00' as asked_at, count(*) > 20 as often
-        from {{ ref('staged') }} group by customer
+        select customer, ordered_at as asked_at, amount > 50 as often from {{ ref('staged') }}
     """,
     "models/often.sql": """
         {{ config(materialized='training_set', label='often', keys=['customer']) }}
-        select q.customer, q.asked_at, {{ feature('recent.amount') }}, {{ feature('recent.generation') }}, q.often
+        select q.customer, q.asked_at, {{ feature('recent.spent_7d') }}, {{ feature('recent.generation') }}, q.often
         from {{ ref('asked') }} as q
     """,
 }  # fmt: skip
@@ -148,11 +148,11 @@ def build(root: Path, generation: int) -> None:
 def listed(root: Path, generation: int) -> int:
     """Every training set that is listed is whole and of one generation."""
     with opened(root, generation) as project:
-        for kept in project.training_sets():
+        for kept in (one.kept for one in project.training_sets()):
             assert kept.error is None, kept.error
-            assert kept.training_set is not None
-            table = project.training_set("often", kept.id).read()
-            assert pc.count_distinct(table["generation"]).as_py() == 1, f"{kept.id} is mixed"
+            made = project.training_set("often", kept.id)
+            generations = [pq.read_table(made.file(split))["generation"] for split in made.splits]
+            assert pc.count_distinct(pa.chunked_array(generations).combine_chunks()).as_py() == 1, f"{kept.id} is mixed"
     return 0
 
 
@@ -171,7 +171,7 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--longest", type=float, default=1.5, help="seconds until the latest kill")
+    parser.add_argument("--longest", type=float, default=2.5, help="seconds until the latest kill")
     parser.add_argument("--sets", action="store_true")
     asked = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:

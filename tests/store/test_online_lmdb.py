@@ -13,6 +13,7 @@ import pytest
 from sqlfeat.errors import StoreError
 from sqlfeat.store.online import Image
 from sqlfeat.store.online_lmdb import KEPT, MOST_LAYERS, LmdbStore
+from tests.made.damage import damaged
 from tests.store.online_conformance import OnlineStoreConformance, entries, image
 
 
@@ -45,25 +46,6 @@ def test_layers_are_shared_and_never_too_many(store):
         with store.open() as snapshot:
             assert len(snapshot.layers) <= MOST_LAYERS
             assert snapshot.fetch([("t", b"\0x")]) == [b"%d" % number]
-
-
-def damaged(path, generator):
-    """Change a file in one of the ways in which files are damaged."""
-    data = bytearray(path.read_bytes())
-    way = generator.choice(["flip", "cut", "zero", "longer", "gone", "empty"])
-    if way == "flip":
-        data[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
-    elif way == "cut":
-        del data[generator.randrange(len(data)) :]
-    elif way == "zero":
-        start = generator.randrange(len(data))
-        stretch = data[start : start + 4096]
-        data[start : start + 4096] = bytes(len(stretch)) if any(stretch) else b"\1" * len(stretch)
-    elif way == "longer":
-        data += b"\0"
-    path.unlink()
-    if way != "gone":
-        path.write_bytes(b"" if way == "empty" else bytes(data))
 
 
 def test_a_damaged_snapshot_is_passed_over_and_named(store):
