@@ -1,19 +1,21 @@
 """What monitoring sees and what it does not: false alarms in quiet weeks, power by the kind and size of a drift.
 
-``python -m benchmarks.monitoring`` writes ``results/monitoring.md`` and a dated JSON. Rows are made up by a seed: eight
-weeks of a baseline and a week after it, 200 rows a day of 20 columns, where days differ a little among themselves. A
-quiet week is one in which nothing was changed; an alarm in it is false. With ``--case FOLDER`` (``ecom_clicks``, events
-of a web shop with a documented payment incident) sessions are compared, too.
+``python -m benchmarks.monitoring`` writes ``results/monitoring.md`` and a dated JSON. Rows are made up by a seed
+(``monitoring_data``). A quiet week is one in which nothing was changed; an alarm in it is false. With ``--case FOLDER``
+(``ecom_clicks``, events of a web shop with a documented payment incident) sessions are compared, too. Evidently and
+frouros answer beside (``monitoring_peers``), each in an environment of its own under ``.data``, unless ``--no-peers``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,19 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.machine import facts_of_machine, revision
+from benchmarks.monitoring_data import (
+    A_DAY,
+    BASELINE_DAYS,
+    BASELINES,
+    DAYS,
+    DRIFTS,
+    QUIET,
+    REPEATED,
+    Rows,
+    drifted,
+    made,
+    quiet_week,
+)
 from sqlfeat.engine.duckdb import profile as profiling
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.profile import Profile, ProfileRequest
@@ -31,106 +46,9 @@ from sqlfeat.ops.monitoring.wording import findings_of
 from sqlfeat.spec.monitor import MonitorSpec
 
 ROOT = Path(__file__).parents[1]
-FIRST = datetime(2024, 1, 1, tzinfo=UTC)
-BASELINE_DAYS, DAYS, A_DAY = 56, 7, 200
-BASELINES, QUIET, REPEATED = 20, 200, 10
-Rows = dict[str, Any]
-Change = Callable[[Rows, np.random.Generator, float], None]
-CITIES = [f"city {number}" for number in range(20)]
-
-
-def made(days: int, first: int, seed: int) -> Rows:
-    """So many days of rows from a day on."""
-    random = np.random.default_rng([seed, first])
-    count = days * A_DAY
-    day = np.repeat(np.arange(first, first + days), A_DAY)
-    hour = np.clip(random.normal(14, 4, count), 0, 23.99)
-
-    def mood(size: float) -> Any:
-        """What the rows of a day have in common."""
-        return np.repeat(random.normal(0, size, days), A_DAY)
-
-    rows: Rows = {
-        "id": np.arange(count) + first * A_DAY,
-        "at": [FIRST + timedelta(days=int(d), hours=float(h)) for d, h in zip(day, hour, strict=True)],
-        "hour": hour.astype(np.int64),
-    }
-    for number in range(8):
-        rows[f"normal_{number}"] = random.normal(mood(0.03 * number), 1, count)
-    for number in range(4):
-        rows[f"amount_{number}"] = np.exp(random.normal(3 + mood(0.05), 0.3 + 0.3 * number, count))
-    for number in range(4):
-        rows[f"count_{number}"] = random.poisson(np.exp(mood(0.05)) * (0.2 + number), count)
-    rows["channel"] = random.choice(["web", "shop", "phone"], count, p=[0.6, 0.3, 0.1]).astype(object)
-    rows["city"] = random.choice(CITIES, count, p=_falling(len(CITIES))).astype(object)
-    rows["flag"] = random.random(count) < 0.2
-    return rows
-
-
-def _falling(count: int) -> Any:
-    weights = 1 / np.arange(1, count + 1)
-    return weights / weights.sum()
-
-
-# -- drifts ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Drift:
-    """A kind of mishap: the column that it is in, the sizes at which it is tried, and how it is done."""
-
-    name: str
-    column: str
-    sizes: tuple[float, ...]
-    unit: str
-    change: Change
-
-
-def _shift(rows: Rows, _: np.random.Generator, size: float) -> None:
-    rows["normal_3"] = rows["normal_3"] + size
-
-
-def _spread(rows: Rows, _: np.random.Generator, size: float) -> None:
-    rows["normal_3"] = rows["normal_3"] * size
-
-
-def _swap(rows: Rows, random: np.random.Generator, size: float) -> None:
-    other = np.array([{"web": "shop", "shop": "web"}.get(one, one) for one in rows["channel"]], object)
-    rows["channel"] = np.where(random.random(len(other)) < size, other, rows["channel"])
-
-
-def _lose(rows: Rows, random: np.random.Generator, size: float) -> None:
-    rows["amount_1"] = np.where(random.random(len(rows["amount_1"])) < size, np.nan, rows["amount_1"])
-
-
-def _multiply(rows: Rows, random: np.random.Generator, size: float) -> None:
-    again = np.flatnonzero(random.random(len(rows["id"])) < size)
-    for name, values in rows.items():
-        rows[name] = [*values, *(values[place] for place in again)]
-
-
-def _unmatched(rows: Rows, random: np.random.Generator, size: float) -> None:
-    rows["city"] = np.where(random.random(len(rows["city"])) < size, None, rows["city"])
-
-
-def _unit(rows: Rows, _: np.random.Generator, size: float) -> None:
-    rows["amount_0"] = rows["amount_0"] * size
-
-
-def _zone(rows: Rows, _: np.random.Generator, size: float) -> None:
-    rows["hour"] = (rows["hour"] + int(size)) % 24
-
-
-DRIFTS = (
-    Drift("another mean", "normal_3", (0.1, 0.25, 0.5, 1.0), "deviations", _shift),
-    Drift("another variance", "normal_3", (1.1, 1.25, 1.5, 2.0), "times the deviation", _spread),
-    Drift("categories swapped", "channel", (0.1, 0.25, 0.5, 1.0), "of the rows", _swap),
-    Drift("burst of nulls", "amount_1", (0.02, 0.05, 0.1, 0.2), "of the rows", _lose),
-    Drift("join that multiplies rows", "", (0.001, 0.01, 0.05, 0.2), "of the rows", _multiply),
-    Drift("join that finds nothing", "city", (0.02, 0.05, 0.1, 0.2), "of the rows", _unmatched),
-    Drift("another unit", "amount_0", (1.1, 1.609, 2.205, 100.0), "times", _unit),
-    Drift("another time zone", "hour", (1.0, 2.0, 5.0, 12.0), "hours", _zone),
-)
+PEERS = {"evidently": ("evidently==0.7.23", "pandas<3"), "frouros": ("frouros==0.9.0",)}
+PEERS_REPEATED = 5
+"""How often each drift is shown to a peer: Evidently takes a second for each."""
 
 
 # -- looks -------------------------------------------------------------------------------------------------------------
@@ -170,7 +88,7 @@ def quiet_weeks(basis: list[Profile], count: int, spec: MonitorSpec) -> dict[str
     columns: Counter[str] = Counter()
     for number in range(count):
         place = number % len(basis)
-        week = made(DAYS, BASELINE_DAYS + 7 * (number // len(basis)), place)
+        week = quiet_week(number, len(basis))
         result = compare(basis[place], profiled(week, basis[place]), spec)
         told = findings_of(result.columns, result.measures)
         found["weeks"] += 1
@@ -187,9 +105,7 @@ def power(basis: list[Profile], repeated: int, spec: MonitorSpec) -> Iterator[di
             found = blamed = warned = 0
             for number in range(repeated):
                 place = number % len(basis)
-                week = made(DAYS, BASELINE_DAYS, place)
-                drift.change(week, np.random.default_rng(number), size)
-                told, also = alarms(basis[place], week, spec)
+                told, also = alarms(basis[place], drifted(drift, size, number), spec)
                 found += drift.column in told
                 warned += drift.column in also
                 blamed += bool(told - {drift.column})
@@ -201,6 +117,67 @@ def power(basis: list[Profile], repeated: int, spec: MonitorSpec) -> Iterator[di
                 "found or warned": warned / repeated,
                 "others blamed": blamed / repeated,
             }
+
+
+def dulled(count: int, repeated: int, spec: MonitorSpec) -> Iterator[dict[str, Any]]:
+    """How often another mean is found though the baseline has an incident: a week of its own whose mean was another."""
+    basis = []
+    for number in range(count):
+        rows = made(BASELINE_DAYS, 0, number)
+        ill = (np.arange(len(rows["id"])) // A_DAY >= 21) & (np.arange(len(rows["id"])) // A_DAY < 28)
+        rows["normal_3"] = np.where(ill, rows["normal_3"] + 2, rows["normal_3"])
+        basis.append(profiled(rows))
+    drift = DRIFTS[0]
+    for size in (0.0, *drift.sizes):
+        told = [alarms(basis[number % count], drifted(drift, size, number), spec) for number in range(repeated)]
+        yield {
+            "size": size,
+            "found": sum(drift.column in found for found, _ in told) / repeated,
+            "found or warned": sum(drift.column in also for _, also in told) / repeated,
+            "others blamed": sum(bool(found - {drift.column}) for found, _ in told) / repeated,
+        }
+
+
+# -- peers -------------------------------------------------------------------------------------------------------------
+
+
+def peer_python(name: str) -> Path | str:
+    """The Python that has a peer, or words that say why there is none."""
+    folder, wanted = ROOT / "benchmarks" / ".data" / name, PEERS[name]
+    python, ready = folder / "bin" / "python", folder / ".ready"
+    if ready.exists() and ready.read_text() == " ".join(wanted):
+        return python
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists():
+        return f"{name} is not measured: this environment has no uv to install it with"
+    environment = {**os.environ, "VIRTUAL_ENV": str(folder), "UV_SYSTEM_CERTS": "1"}
+    for command in (
+        [str(uv), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
+        [str(uv), "pip", "install", "--quiet", *wanted],
+    ):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return f"{name} is not measured: {(done.stderr.strip().splitlines() or ['uv failed'])[-1]}"
+    ready.write_text(" ".join(wanted))
+    return python
+
+
+def peers(files: Mapping[str, str], share: int) -> dict[str, Any]:
+    """What each peer says of the same rows, or why it says nothing."""
+    task = ROOT / "benchmarks" / ".data" / "monitoring.json"
+    task.parent.mkdir(exist_ok=True)
+    wanted = {"quiet": QUIET // share, "repeated": max(PEERS_REPEATED // share, 1), "shop": dict(files)}
+    task.write_text(json.dumps(wanted))
+    told: dict[str, Any] = {}
+    for name in PEERS:
+        python = peer_python(name)
+        if isinstance(python, Path):
+            script = ROOT / "benchmarks" / "monitoring_peers.py"
+            subprocess.run([str(python), "-W", "ignore", str(script), name, str(task)], check=True)
+            told[name] = json.loads(task.with_suffix(f".{name}.json").read_text())
+        else:
+            told[name] = {"problem": python}
+    return told
 
 
 # -- the shop ----------------------------------------------------------------------------------------------------------
@@ -217,8 +194,8 @@ SESSIONS = """
 """
 
 
-def shop(folder: Path, spec: MonitorSpec) -> dict[str, Any]:
-    """The documented incident, and the quiet weeks before it against each other."""
+def shop(folder: Path, spec: MonitorSpec, into: Path | None = None) -> dict[str, Any]:
+    """The documented incident, and the quiet weeks before it against each other; the rows go ``into`` files, too."""
     connection = Connection(folders=[folder], memory_limit="1GB", threads=1)
     try:
         events = folder / "data" / "events.parquet"
@@ -231,13 +208,16 @@ def shop(folder: Path, spec: MonitorSpec) -> dict[str, Any]:
             request = ProfileRequest(columns, "ts", ("session_id",), where, shapes=shapes, duplicates=True)
             return profiling.profile(connection.arrow, "sessions", request)
 
-        calm = _within("2024-01-10", "2024-02-29")
+        calm = _within(*CALM)
+        if into is not None:
+            for name, where in _periods(calm).items():
+                listed = ", ".join(one for one, _ in columns)
+                table = connection.arrow(f"select {listed} from sessions where {where} order by ts, session_id")
+                (into / f"sessions {name}.json").write_text(json.dumps(table.to_pydict()))
         before = counted(calm)
-        incident = compare(before, counted(_within("2024-05-19", "2024-06-08"), before), spec)
+        incident = compare(before, counted(_within(*INCIDENT), before), spec)
         weeks = []
-        for number in range(7):
-            start = datetime(2024, 1, 10, tzinfo=UTC) + timedelta(days=7 * number)
-            week = _within(f"{start:%Y-%m-%d}", f"{start + timedelta(days=7):%Y-%m-%d}")
+        for start, week in _weeks():
             rest = counted(f"{calm} and not ({week})")
             found = compare(rest, counted(week, rest), spec)
             told = [one.text for one in findings_of(found.columns, found.measures) if one.level == BREACH]
@@ -253,6 +233,23 @@ def shop(folder: Path, spec: MonitorSpec) -> dict[str, Any]:
         ],
         "weeks": weeks,
     }  # fmt: skip
+
+
+CALM, INCIDENT = ("2024-01-10", "2024-02-29"), ("2024-05-19", "2024-06-08")
+
+
+def _weeks() -> Iterator[tuple[datetime, str]]:
+    """The quiet weeks: when they begin, and the condition of their rows."""
+    for number in range(7):
+        start = datetime(2024, 1, 10, tzinfo=UTC) + timedelta(days=7 * number)
+        yield start, _within(f"{start:%Y-%m-%d}", f"{start + timedelta(days=7):%Y-%m-%d}")
+
+
+def _periods(calm: str) -> dict[str, str]:
+    """The periods that peers compare, by name."""
+    weeks = {f"week {start:%Y-%m-%d}": week for start, week in _weeks()}
+    rests = {f"rest {name}": f"{calm} and not ({week})" for name, week in weeks.items()}
+    return {"calm": calm, "incident": _within(*INCIDENT), **weeks, **rests}
 
 
 def _within(start: str, end: str) -> str:

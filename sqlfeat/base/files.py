@@ -13,6 +13,8 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +30,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     """Replace the file by these bytes: a temporary file beside it, fsync, rename; its folder is made if needed."""
     raw = data.encode() if isinstance(data, str) else data
     temporary = path.parent / f".{path.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    try:
+    with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             _write_durably(temporary, raw)
@@ -36,6 +38,13 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         finally:
             temporary.unlink(missing_ok=True)
         sync_folder(path.parent)
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """What the machine refuses while the block writes a file or folder: ``cannot-write``, with its reason."""
+    try:
+        yield
     except OSError as error:
         raise StoreError(
             "cannot-write",

@@ -71,8 +71,19 @@ def checked(result: CheckResult) -> Text:
     if notes:
         told = "1 value hangs" if notes == 1 else f"{notes:,} values hang"
         parts.append(Text(f"Note: {told} on the order of rows (--json lists them under determinism).", "dim"))
+    parts += [_slow(model) for model in result.models if model.slow_online]
     parts.append(_summary(result))
     return Text("\n\n").join(parts)
+
+
+def _slow(model: CheckedModel) -> Text:
+    """What DuckDB is asked for at every request for a training set's features, as ``publish`` says it too."""
+    from rich.text import Text
+
+    return Text("\n").join(
+        Text(f"Note: DuckDB evaluates {model.name}.{name} at every request, in a millisecond or two: {reason}.", "dim")
+        for name, reason in model.slow_online
+    )
 
 
 def _models(models: Sequence[CheckedModel]) -> Text:

@@ -7,13 +7,14 @@ one document. Knows nothing of commands.
 
 from __future__ import annotations
 
+import errno
 import traceback
 from typing import TYPE_CHECKING
 
 import click
 
 from sqlfeat.base.names import nearest
-from sqlfeat.errors import ProjectErrors, SqlfeatError, UsageError, excerpt
+from sqlfeat.errors import ProjectErrors, SqlfeatError, StoreError, UsageError, excerpt
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -55,7 +56,20 @@ def classify(error: BaseException) -> tuple[SqlfeatError, int]:
         return SqlfeatError("interrupted", "Interrupted; what was under way is rolled back."), EXIT_INTERRUPTED
     if isinstance(error, click.ClickException):
         return usage_error(error), EXIT_ERROR
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        return machine_error(error), EXIT_ERROR
     return internal_error(error), EXIT_ERROR
+
+
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What a machine refuses, and no program can mend."""
+
+
+def machine_error(error: OSError) -> SqlfeatError:
+    """A file that the machine does not let us write or read, wherever that was."""
+    which = str(error.filename) if error.filename else "A file"
+    hint = "is there room on the disk, and may you write into the project's folder?"
+    return StoreError("cannot-write", f"{which} cannot be written or read: {error.strerror}.", hint=hint)
 
 
 def usage_error(error: click.ClickException) -> SqlfeatError:

@@ -36,7 +36,7 @@ from sqlfeat.compiler.algebra import (
     Windows,
 )
 from sqlfeat.compiler.completion import complete, reach
-from sqlfeat.compiler.conditions import assume
+from sqlfeat.compiler.conditions import assume, truth
 from sqlfeat.compiler.determinism import Note, of_aggregate, of_limit, of_window
 from sqlfeat.compiler.flows import NOTHING, Cause, Field, Ledger, State
 from sqlfeat.compiler.frames import with_windows
@@ -110,6 +110,10 @@ class Interpreter:
     def assume(self, row: Row, condition: Expression, truth: bool) -> object:
         """A condition of a row."""
         return assume(row, condition, truth)
+
+    def truth(self, row: Row, condition: Expression) -> frozenset[int]:
+        """What it hangs on whether a condition is true of a row."""
+        return truth(row, condition)
 
     # -- operators -------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What a condition says of the instants of the rows in which it is true (or false).
+"""What a condition says of the instants of the rows in which it is true (or false), and what its truth hangs on.
 
 A comparison that is true has no null in it. A condition that is not understood says nothing: it only makes doubtful
 whether what is too late without it is too late at all.
@@ -222,6 +222,37 @@ def columns_of(expression: object) -> Iterator[Column]:
             yield from columns_of(getattr(expression, each.name))
 
 
-def flows_of(row: Row, condition: Expression) -> frozenset[int]:
-    """What a condition's truth hangs on."""
-    return row.value(condition).flows or NOTHING
+def truth(row: Row, condition: Expression) -> frozenset[int]:
+    """The flows on which it hangs whether a condition is true, or not: false or null.
+
+    Of several that must all be true, the others are asked only where those are that are sure by some time.
+    """
+    parts = condition.arguments if isinstance(condition, Call) and condition.name == "and" else (condition,)
+    sure = {part: value.flows for part in parts if (value := _ended(row, part)) is not None}
+    if not sure:
+        return row.value(condition).flows
+    branch = row.branch()
+    for part in sure:
+        _assume(branch, part, True)
+    others = NOTHING.union(*(row.value(part).flows for part in parts if part not in sure))
+    return NOTHING.union(*sure.values()) | row.within(others, branch.zone)
+
+
+def _ended(row: Row, condition: Expression) -> Value | None:
+    """``x <= t`` of an ``x`` that is written when it comes: it is true of what is written by ``t`` and of nothing else.
+
+    (Else ``x`` is after ``t`` or null, and it is not known which.)
+    """
+    if not isinstance(condition, Call):
+        return None
+    name, arguments = condition.name, condition.arguments
+    if name == "not" and isinstance(arguments[0], Call):
+        name, arguments = _OPPOSITE.get(arguments[0].name, ""), arguments[0].arguments
+    if name not in ("<", "<=", ">", ">=", "between"):
+        return None
+    one, *others = arguments
+    if name == "between":
+        found = row.not_yet(one, others[1])
+        return found and Value(found.flows | row.value(others[0]).flows)
+    earlier, later = (one, others[0]) if name in ("<", "<=") else (others[0], one)
+    return row.not_yet(earlier, later)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from sqlfeat.compiler import purity
 from sqlfeat.compiler.algebra import Column, Expression, SortKey, WindowCall
 from sqlfeat.compiler.completion import Reach, complete, reach
-from sqlfeat.compiler.conditions import assume
+from sqlfeat.compiler.conditions import assume, truth
 from sqlfeat.compiler.flows import Cause, Field, Flow, State
 from sqlfeat.compiler.instants import Row
 from sqlfeat.compiler.joins import member, outer_instants
@@ -24,8 +24,9 @@ from sqlfeat.compiler.zone import Zone
 
 _MEMBERS = frozenset({
     "lag", "lead", "first_value", "last_value", "nth_value", "min", "max", "any_value", "first", "last", "arg_min",
-    "arg_max", "arg_min_null", "arg_max_null", "mode", "median", "quantile_disc",
+    "arg_max", "arg_min_null", "arg_max_null", "mode", "quantile_disc",
 })  # fmt: skip
+"""Functions that give one of the values that they read, as a median between two does not."""
 
 
 class Over:
@@ -63,8 +64,8 @@ class Over:
         if function.name not in purity.PLAIN_AGGREGATES | RANKS | WHOLE | NEIGHBOURS | _MEMBERS:
             flows.add(self.row.never("unread", self.call.span, f"the function {function.name}"))
         variable = self._value(side, zone, next_)
-        if next_ is not None:
-            self._open_end(next_, made, zone)
+        if variable == next_:
+            self._open_end(variable, made, zone)
         timely = variable not in self.ledger.grains and self.row.of_time((*self.arguments, *self.order))
         return Field(variable, frozenset(flows) | here, timely)
 
@@ -88,7 +89,8 @@ class Over:
             return None
         assert self.key is not None
         step = function.arguments[1].value if len(function.arguments) > 1 else 1  # type: ignore[attr-defined]
-        made = self._another(by.variable, ("next", abs(step), function.ignore_nulls, _shape(self.call.order)), zone)
+        found = _shape(function.arguments[:1]) if function.ignore_nulls else ()  # which row that is, hangs on its nulls
+        made = self._another(by.variable, ("next", abs(step), *found, _shape(self.call.order)), zone)
         self.row.zone.imply(made, [by.variable])  # rows without a key have none with one after them
         self.row.zone.require(by.variable, made, 0)
         return made
@@ -296,12 +298,21 @@ def with_windows(row: Row, state: State, calls: tuple[WindowCall, ...], as_of: C
         if call.function.name == "row_number" and len(columns) == len(call.partition):
             ranks.append((len(state.fields) + len(made), frozenset(columns)))
         if as_of(call):
-            inputs = [*over.arguments, *row.values([call.function.filter] if call.function.filter else [])]
-            made.append(Field(row.ledger.variable(), together(inputs)))
+            made.append(Field(row.ledger.variable(), _of_one_event(over)))
         else:
             made.append(over.field())
     fields = (*state.fields, *made)
     return replace(state, zone=row.zone, fields=fields, ranks=(*state.ranks, *ranks))
+
+
+def _of_one_event(over: Over) -> frozenset[int]:
+    """What an event gives to a window: its values, where it passes the FILTER."""
+    row, condition = over.row, over.call.function.filter
+    if condition is None:
+        return together(over.arguments)
+    branch = row.branch()
+    assume(branch, condition)
+    return row.within(together(over.arguments), branch.zone) | truth(row, condition)
 
 
 def _shape(expressions: tuple[object, ...]) -> tuple[object, ...]:

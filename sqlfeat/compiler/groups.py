@@ -65,9 +65,10 @@ _IGNORES_NULLS = frozenset(
     ]
 )
 _MEMBERS = frozenset({
-    "min", "max", "any_value", "first", "last", "arg_min", "arg_max", "arg_min_null", "arg_max_null", "mode", "median",
+    "min", "max", "any_value", "first", "last", "arg_min", "arg_max", "arg_min_null", "arg_max_null", "mode",
     "quantile_disc",
 })  # fmt: skip
+"""Aggregates that give one of the values that they read, as a median between two does not."""
 _NEWEST = frozenset({"arg_max", "arg_max_null", "last", "max"})
 
 

@@ -44,6 +44,9 @@ class Reader(Protocol):
     def assume(self, row: Row, condition: Expression, truth: bool) -> object:
         """Say that a condition is true, or false, of a row."""
 
+    def truth(self, row: Row, condition: Expression) -> frozenset[int]:
+        """The flows on which it hangs whether a condition is true of a row, or not: false or null."""
+
 
 @dataclass
 class Row:
@@ -243,6 +246,28 @@ class Row:
             cause = replace(flow.cause, rule="unbounded-join") if not flow.cause.settled else flow.cause
             flows.add(self.ledger.enter(replace(flow, known=made, event=event, cause=cause)))
         return Value(frozenset(flows))
+
+    def within(self, flows: frozenset[int], zone: Zone) -> frozenset[int]:
+        """The flows of a value that is read only where more is known of the row, as in a branch of a CASE.
+
+        In the other rows it is not read, so there is nothing to wait for: what bounds it here, bounds it in all.
+        """
+        ends = {ORIGIN, *(own.variable for row in (self, *self.outer) for own in row.fields)}
+        found = set()
+        for known in flows:
+            here = {v: c for v, c in zone.bounds_of(known).items() if v in ends}
+            if here == {v: c for v, c in self.zone.bounds_of(known).items() if v in ends}:
+                found.add(known)
+                continue
+            flow = self.ledger.flows[known]
+            made = replace(flow, known=self.ledger.variable(), event=flow.event and self.ledger.variable())
+            self._put(made.known, here, {}, NOTHING)
+            if flow.event is not None and made.event is not None:
+                above = {v: c for v, c in zone.bounds_of(flow.event).items() if v in ends}
+                below = {v: c for v, c in zone.bounds_from(flow.event).items() if v in ends}
+                self._put(made.event, above, below, NOTHING)
+            found.add(self.ledger.enter(made))
+        return frozenset(found)
 
     def _put(self, made: int, above: dict[int, int], below: dict[int, int], implied: frozenset[int]) -> None:
         self.zone.imply(made, implied)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlfeat.compiler.algebra import Constant, Expression, Interval, SortKey, WindowCall
+from sqlfeat.compiler.algebra import Bound, Constant, Expression, Interval, SortKey, WindowCall
 from sqlfeat.compiler.calendar_units import DAY, interval_range
 from sqlfeat.compiler.instants import Row
 from sqlfeat.compiler.values import Value
@@ -60,8 +60,8 @@ class Sides:
             step = offset.value if isinstance(offset, Constant) else None
         if not isinstance(step, int) or isinstance(step, bool):
             return ALL
-        behind = (step >= 0) == (self.call.function.name == "lag")
-        return EARLY if behind else LATE
+        behind = (step > 0) == (self.call.function.name == "lag")
+        return EARLY if behind or not step else LATE
 
     def _framed(self) -> Side:
         """A frame ends before, at or after the current row; a RANGE says by how much."""
@@ -85,8 +85,14 @@ class Sides:
         if beyond is None:
             return Side(LATE)
         furthest = None if far.offset is None or back is None or frame.unit != "range" else -back[0]
-        inexact = beyond[0] != beyond[1]
-        return Side(EARLY, beyond[1], furthest, inexact)
+        return Side(EARLY, self._whole_grains(beyond[1], near), furthest, inexact=beyond[0] != beyond[1])
+
+    def _whole_grains(self, beyond: int, near: Bound) -> int:
+        """A frame's end among keys of whole days: an hour before a day is the day before; a group before is too."""
+        grain = self.row.grain(self.by) if self.by is not None else 0
+        if self.call.frame.unit == "groups" and len(self.keys) == 1 and isinstance(near.offset, int):
+            return -near.offset * grain  # (the current group, or so many before it)
+        return beyond // grain * grain if grain else beyond
 
     def _distance(self, offset: int | float | Interval | Expression | None, *, ahead: bool) -> tuple[int, int] | None:
         """How far after the current row in time a frame's end is; negative before it; None: no bound."""

@@ -96,7 +96,10 @@ def _is_time(type_name: str | None) -> bool:
 
 def grain_of_type(type_name: str | None) -> int:
     """What every value of a type is a multiple of."""
-    return {"DATE": DAY, "TIMESTAMP_S": SECOND, "TIMESTAMP_MS": 1000, "TIMESTAMP_NS": 0}.get(type_name or "", 1)
+    return 0 if (type_name or "").endswith("_NS") else _GRAINS.get(type_name or "", 1)
+
+
+_GRAINS = {"DATE": DAY, "TIMESTAMP_S": SECOND, "TIMESTAMP_MS": 1000}
 
 
 def _add(row: Row, call: Call, values: list[Value]) -> Value | None:
@@ -348,6 +351,8 @@ def as_instant(row: Row, value: Value, beside: Iterable[Value]) -> Value:
 
 def _coalesce(row: Row, call: Call, values: list[Value]) -> Value | None:
     """The first that is not null: after one that never is, the others do not count."""
+    if len(call.arguments) == 2 and values[1].constant and values[1].literal is False:
+        return Value(row.reader.truth(row, call.arguments[0]), timely=row.of_time(values))
     if not any(row.is_instant(value) for value in values):
         return None
     given = []
@@ -377,18 +382,19 @@ def _coalesce(row: Row, call: Call, values: list[Value]) -> Value | None:
 
 
 def _case(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """One of the results; what is known of each is what its condition says."""
+    """One of the results; what is known of each is what its condition says, and it is read nowhere else."""
     chosen = (*values[1::2][: len(values) // 2], values[-1])
     results = [as_instant(row, value, chosen) for value in chosen]
-    if not any(row.is_instant(value) for value in results):
-        return None
-    zones = []
-    for condition in call.arguments[:-1:2]:
+    zones, flows = [], values[-1].flows
+    for condition, result in zip(call.arguments[:-1:2], chosen, strict=False):
         branch = row.branch()
         row.reader.assume(branch, condition, True)
         zones.append(branch.zone)
+        flows |= row.within(result.flows, branch.zone) | row.reader.truth(row, condition)
+    if not any(row.is_instant(value) for value in results):
+        return Value(flows, timely=row.of_time(values))
     made = row.either(results, zones=[*zones, row.zone])
-    return Value(together(values), made.variable) if made.variable is not None else row.instant(values)
+    return Value(flows, made.variable if made.variable is not None else row.instant(values).variable)
 
 
 def _nullif(row: Row, call: Call, values: list[Value]) -> Value | None:
@@ -406,13 +412,18 @@ def _last_day(row: Row, call: Call, values: list[Value]) -> Value | None:
 
 
 def _date_diff(row: Row, call: Call, values: list[Value]) -> Value | None:
-    """The distance in units, whole or begun: off by less than one unit whichever way they are counted."""
+    """The distance in units, whole or begun: off by less than one unit whichever way they are counted.
+
+    Whole units of instants with a zone are off by more than that in DuckDB, before 1970; so they say nothing.
+    """
     if len(values) != 3:
         return None
     unit = unit_named(values[0].literal) if isinstance(values[0].literal, str) else None
     start, end = (as_instant(row, value, values) for value in values[1:])
     size = fixed_size(unit) if unit else None
     if size is None or not row.is_instant(start) or not row.is_instant(end):
+        return None
+    if call.name == "date_sub" and any(getattr(each, "type", None) not in _UNZONED for each in call.arguments[1:]):
         return None
     assert start.variable is not None
     assert end.variable is not None
@@ -421,6 +432,8 @@ def _date_diff(row: Row, call: Call, values: list[Value]) -> Value | None:
         less = 0 if unit != "week" else less
     return Value(together(values), number=Number(end.variable, start.variable, size, -less, less))
 
+
+_UNZONED = ("TIMESTAMP", "DATE")
 
 Handler = Callable[["Row", Call, list[Value]], Value | None]
 _HANDLERS: dict[str, Handler] = {

@@ -52,7 +52,18 @@ def _checked(verdicts: Verdicts, manifest: Manifest, id_: str) -> CheckedModel:
         for column in verdict.columns
     )
     notes = tuple((note.message, verdicts.place_of(model.name, note.span)) for note in verdict.notes)
-    return CheckedModel(model.name, model.path, columns, verdict.lookback, verdict.allowed, None, notes)
+    slow = _slow_online(manifest, model)
+    return CheckedModel(model.name, model.path, columns, verdict.lookback, verdict.allowed, None, notes, slow)
+
+
+def _slow_online(manifest: Manifest, model: CompiledModel) -> tuple[tuple[str, str], ...]:
+    """What no compiled expression gives of a training set whose views are online."""
+    lookups = model.training_set.lookups if model.training_set is not None else ()
+    if not lookups or not all(manifest.models[lookup.view].config.online for lookup in lookups):
+        return ()
+    from sqlfeat.ops.online.uncovered import uncovered  # noqa: PLC0415  # what is served is much, and few are
+
+    return uncovered(manifest, model)
 
 
 def check_model(manifest: Manifest, model: CompiledModel) -> CheckedModel:

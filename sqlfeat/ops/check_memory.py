@@ -25,11 +25,11 @@ from sqlfeat.compiler.findings import Finding
 from sqlfeat.compiler.lookback import Lookback
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.engine.duckdb.sources import files_of
-from sqlfeat.errors import Place, SqlfeatError
+from sqlfeat.errors import Place, SqlfeatError, StoreError
 from sqlfeat.ops.check_result import CheckedColumn, CheckedModel, Problem
 from sqlfeat.ops.session import Session
 
-_FORMAT = 2
+_FORMAT = 3
 _FILE = "check.json"
 _PACKAGES = ("sqlfeat", "duckdb", "sqlglot")
 
@@ -129,9 +129,11 @@ def remember(session: Session, marks: Marks, checked: Mapping[str, CheckedModel]
         mark = marks.mark(node)
         if mark is not None and model.error is None:
             kept[node] = {"mark": mark, "checked": asdict(model)}
-    session.spec.target_path.mkdir(parents=True, exist_ok=True)
     document = {"format": _FORMAT, "models": kept}
-    write_atomically(session.spec.target_path / _FILE, canonical_json(document))
+    try:
+        write_atomically(session.spec.target_path / _FILE, canonical_json(document))
+    except StoreError as error:  # it is a memory, no result: the next check reads everything again
+        session.log(f"{error.what} The next check starts anew.")
 
 
 def _read(session: Session) -> dict[str, Any]:
@@ -153,6 +155,7 @@ def _model(kept: Mapping[str, Any]) -> CheckedModel:
         lookback=Lookback(**kept["lookback"]),
         allowed=kept["allowed"],
         determinism=tuple((message, _place(place)) for message, place in kept["determinism"]),
+        slow_online=tuple((name, reason) for name, reason in kept["slow_online"]),
     )
 
 

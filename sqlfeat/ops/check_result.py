@@ -78,6 +78,8 @@ class CheckedModel:
     error: SqlfeatError | None = None
     determinism: tuple[tuple[str, Place], ...] = ()
     """What hangs on the order of rows, and where: notes, no verdicts."""
+    slow_online: tuple[tuple[str, str], ...] = ()
+    """What of a training set that is served DuckDB is asked for at every request, and why: notes too."""
 
     @property
     def verdict(self) -> str:
@@ -98,6 +100,7 @@ class CheckedModel:
                 {"message": message, "file": place.file, "line": place.line, "column": place.column}
                 for message, place in self.determinism
             ],
+            "slow_online": [{"name": name, "reason": reason} for name, reason in self.slow_online],
             **({"error": self.error.as_dict()} if self.error is not None else {}),
         }
 

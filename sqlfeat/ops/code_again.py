@@ -18,12 +18,13 @@ from typing import Any
 
 from sqlfeat.base.files import sha256
 from sqlfeat.base.git import git, git_line
-from sqlfeat.engine.duckdb.sources import Hashes, version_of
+from sqlfeat.engine.duckdb.sources import Hashes, version_of, with_pushed
 from sqlfeat.errors import ProjectError
 from sqlfeat.ops.provenance import PATCH
 from sqlfeat.ops.reproduction import Finding
 from sqlfeat.spec.project import ProjectSpec, SourceTable
 from sqlfeat.store.artifacts import read_file
+from sqlfeat.store.pushed_segments import FOLDER
 from sqlfeat.store.registry import VERSION, ModelVersion
 
 _PATIENCE = 600.0
@@ -159,6 +160,7 @@ class DataAgain:
         self._checkout = present.root
         self._root = root
         self._hashes = Hashes()
+        self._pushed: dict[str, Sequence[Path]] = {}
         self.findings: list[Finding] = []
 
     def placed(self, spec: ProjectSpec) -> ProjectSpec:
@@ -184,12 +186,16 @@ class DataAgain:
     def _found(self, table: SourceTable, recorded: Mapping[str, Any]) -> SourceTable:
         """The source as it lies in the commit, in the checkout, or with its files gathered from both."""
         wanted = recorded["version"]
+        pushed = [entry for entry in recorded["files"] if _is_pushed(entry["path"], table)]
+        if pushed and not self._placed_pushes(table, pushed):
+            return self._moved(table)
         moved = self._moved(table)
         now = self._now.get((table.source, table.name), table)
         for place in (table, moved, replace(table, location=self._moved(now).location)):
             if self._version(place, self._root) == wanted:
                 return place
-        lacking = [text for entry in recorded["files"] if (text := self._gathered(entry)) is not None]
+        own = [entry for entry in recorded["files"] if entry not in pushed]
+        lacking = [text for entry in own if (text := self._gathered(entry)) is not None]
         if not lacking and self._version(table, self._root) == wanted:
             return table
         name = table.id.removeprefix("source.")
@@ -197,6 +203,24 @@ class DataAgain:
         more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
         self.findings.append(Finding("source", f"{name}: {what}{more}", stops=True))
         return moved
+
+    def _placed_pushes(self, table: SourceTable, recorded: Sequence[Mapping[str, Any]]) -> bool:
+        """Bring the files of what was pushed to where the project of then looks for them; whether all are there."""
+        name, placed = table.id.removeprefix("source."), []
+        for entry in recorded:
+            shown = expanded(entry["path"])
+            present = self._checkout / shown
+            if not _has(present, entry["sha256"]):
+                why = "has changed since" if present.is_file() else "is gone"
+                what = f"{name}: what was pushed is not whole: {entry['path']} {why}"
+                self.findings.append(Finding("source", what, stops=True))
+                return False
+            place = self._root / "target" / "online" / FOLDER / name / present.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(present, place)
+            placed.append(place)
+        self._pushed[table.id] = placed
+        return True
 
     def _gathered(self, entry: Mapping[str, Any]) -> str | None:
         """Bring a recorded file into the project's folder; what is wrong where it is not there as it was."""
@@ -217,7 +241,8 @@ class DataAgain:
 
     def _version(self, table: SourceTable, root: Path) -> str | None:
         try:
-            return version_of(table, root, self._hashes)
+            version = version_of(table, root, self._hashes)
+            return with_pushed(version, self._pushed.get(table.id, ()), self._hashes)
         except (ProjectError, OSError):
             return None
 
@@ -238,6 +263,11 @@ def expanded(value: Any) -> Any:
 
 def _expanded(text: str) -> str:
     return re.sub(r"\$\{env:(\w+)\}", lambda match: os.environ.get(match[1], match[0]), text)
+
+
+def _is_pushed(path: str, table: SourceTable) -> bool:
+    """Whether a recorded file of a source is one of what was pushed to it."""
+    return PurePosixPath(path).parts[-3:-1] == (FOLDER, table.id.removeprefix("source."))
 
 
 def _is_inside(name: str) -> bool:

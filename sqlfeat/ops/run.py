@@ -15,12 +15,14 @@ from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.data_tests import problem_with, run_test, selected_tests
 from sqlfeat.ops.events import notify, told
 from sqlfeat.ops.monitoring import builds
+from sqlfeat.ops.openlineage import telling
 from sqlfeat.ops.plan import PlannedNode, Planner
 from sqlfeat.ops.results import Event, NodeResult, RunResult
 from sqlfeat.ops.selection import selected
 from sqlfeat.ops.session import Session
 
 
+@telling.told(telling.RUN)
 def run(
     session: Session, select: Sequence[str] = (), exclude: Sequence[str] = (), *, full_refresh: bool = False
 ) -> RunResult:
@@ -36,6 +38,7 @@ def run(
     return told(session, "run", chosen, lambda: _Run(session, chosen, ()).all(full_refresh=full_refresh))
 
 
+@telling.told(telling.BUILD)
 def build(
     session: Session, select: Sequence[str] = (), exclude: Sequence[str] = (), *, full_refresh: bool = False
 ) -> RunResult:

@@ -15,7 +15,7 @@ from sqlfeat.base.clock import Clock, SystemClock
 from sqlfeat.base.names import did_you_mean
 from sqlfeat.errors import EngineError, ProjectError, StoreError, UsageError
 from sqlfeat.ops.results import Event, Listener, silent
-from sqlfeat.spec.project import ProjectSpec, TargetSpec
+from sqlfeat.spec.project import ProjectSpec, SourceTable, TargetSpec
 
 if TYPE_CHECKING:
     from sqlfeat.compiler.facades import Answer
@@ -279,10 +279,10 @@ class Session:
         """``run_query``: an answer of the target as it stands, before this run."""
         from sqlfeat.compiler.catalog import SqlProblem
         from sqlfeat.compiler.rewriting import with_relations
-        from sqlfeat.engine.duckdb import sources
         from sqlfeat.engine.duckdb.naming import physical, source_name
 
         engine = self._opened()
+        self._take_up()
         records = engine.records()
 
         def name_of(node: str) -> str:
@@ -290,13 +290,24 @@ class Session:
             if kind == "source":
                 source, table = name.split(".", 1)
                 found = self.spec.sources.get((source, table))
-                return f"(from {sources.reader(found, self.spec.root)})" if found else source_name(source, table)
+                return f"(from {self._read(found)})" if found else source_name(source, table)
             record = records.get(f"model.{name}") or records.get(f"seed.{name}")
             if record is None:
                 raise SqlProblem(f"{name} has not been built yet", "unbuilt", name=name)
             return physical(name, record.fingerprint)
 
         return engine.ask(with_relations(sql, name_of).text)
+
+    def _read(self, table: SourceTable) -> str:
+        """What stands after FROM to read a source with what was pushed to it, as a run does."""
+        from sqlfeat.engine.duckdb import sources
+        from sqlfeat.engine.duckdb.pushed_rows import source_relation
+
+        pushed = self._engine.pushed if self._engine is not None else {}
+        if table.id not in pushed:
+            return sources.reader(table, self.spec.root)
+        with self.catalog() as catalog:
+            return source_relation(table, self.spec.root, catalog.source_columns(table), pushed)
 
 
 def redis_store(spec: ProjectSpec, clock: Clock) -> RedisStore:

@@ -19,6 +19,7 @@ from sqlfeat.ops.hook_run import Made, Order, run_trainer, work_folder
 from sqlfeat.ops.mlflow_export import export_registered
 from sqlfeat.ops.monitoring import profiles
 from sqlfeat.ops.online.request import plan_of
+from sqlfeat.ops.openlineage import telling
 from sqlfeat.ops.predict import carried_columns
 from sqlfeat.ops.provenance import Beginning, note_beginning, package_versions, provenance
 from sqlfeat.ops.results import Event
@@ -37,6 +38,7 @@ from sqlfeat.training_data import TrainingData
 _PACKAGES = ("sqlfeat", "duckdb", "numpy", "pyarrow")
 
 
+@telling.told(telling.TRAIN)
 def train(
     session: Session,
     hook: str,

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from sqlfeat.base.files import canonical_json
-from sqlfeat.errors import StoreError, UsageError
+from sqlfeat.base.files import canonical_json, writing_to
+from sqlfeat.errors import UsageError
 from sqlfeat.store.training_set import OutputColumn
 
 OUT_FORMATS = (".parquet", ".arrow", ".csv")
@@ -103,7 +103,7 @@ def check_out(path: Path | None) -> None:
 
 def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with _opened(temporary, path.suffix, schema) as writer:
@@ -113,12 +113,6 @@ def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
-    except OSError as error:
-        raise StoreError(
-            "cannot-write",
-            f"{path} cannot be written: {error.strerror or error}.",
-            hint=f"is there room on the disk, and may you write into {path.parent}?",
-        ) from error
 
 
 def _opened(path: Path, suffix: str, schema: pa.Schema) -> Any:

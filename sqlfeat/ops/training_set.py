@@ -26,6 +26,7 @@ from sqlfeat.ops.definition import compiled_hashes, definition_of, feature_finge
 from sqlfeat.ops.events import notify
 from sqlfeat.ops.hindsight import as_known_at, known_rows
 from sqlfeat.ops.narrowing import Narrowed, check_sample, check_sample_keys, chosen_outputs, sampled
+from sqlfeat.ops.openlineage import telling
 from sqlfeat.ops.plan import Plan, Planner
 from sqlfeat.ops.provenance import git_state
 from sqlfeat.ops.results import Event
@@ -50,6 +51,7 @@ _PACKAGES = ("sqlfeat", "duckdb", "numpy", "pyarrow", "sqlglot")
 """What computes and writes the rows."""
 
 
+@telling.told(telling.TRAINING_SET)
 def build_training_set(
     session: Session,
     name: str,

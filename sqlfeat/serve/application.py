@@ -7,20 +7,25 @@ import re
 import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
 import msgspec
 
 from sqlfeat.errors import SqlfeatError, UsageError
+from sqlfeat.ops.online.fetching import Steps, at_once
 from sqlfeat.ops.online.logged import Asking
 from sqlfeat.serve import feast, inference, mlflow, native, openapi, pushing
 from sqlfeat.serve.bodies import answer, failure, status_of
 from sqlfeat.serve.metrics import CONTENT_TYPE, Metrics
 from sqlfeat.serve.served import Served
 from sqlfeat.serve.wire import JSON, Request, Response
+from sqlfeat.store.looks import FOLDER, Looks
 
-Answer = Callable[..., tuple[Response, int]]
+Answered = tuple[Response, int]
+"""An answer, and how many rows it has."""
+Answer = Callable[..., Answered | Steps[Answered]]
 OURS, OIP, MLFLOW = "sqlfeat", "oip", "mlflow"
 QUICK = 0.005
 """What took no longer the last time is answered at once, on the event loop."""
@@ -48,12 +53,12 @@ class Route:
         return tuple(self.template.strip("/").split("/"))
 
 
-def live(served: Served, request: Request) -> tuple[Response, int]:
+def live(served: Served, request: Request) -> Answered:
     """``GET /health/live``."""
     return answer({"status": "live"}), 0
 
 
-def ready(served: Served, request: Request) -> tuple[Response, int]:
+def ready(served: Served, request: Request) -> Answered:
     """``GET /health/ready``: 503 without a snapshot to answer from."""
     return answer(served.status(), 200 if served.ready else 503), 0
 
@@ -67,6 +72,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/metrics", lambda *_: (Response(404), 0), is_urgent=True),
     Route("GET", "/openapi.json", lambda *_: (Response(404), 0)),
     Route("POST", "/push", pushing.push),
+    Route("POST", "/write-to-online-store", pushing.write_to_online_store),
     Route("POST", "/get-online-features", feast.get_online_features),
     Route("GET", "/health", live, is_open=True, is_urgent=True),
     Route("GET", "/ping", mlflow.ping, MLFLOW, is_open=True, is_urgent=True),
@@ -103,11 +109,11 @@ class Application:
         self._serving_log = served.serving_log
         if self._serving_log is not None:
             self.metrics.watch(self._serving_log)
+        self.metrics.look_at(Looks(served.project.spec.target_path / FOLDER))
         self._authorization = None if token is None else f"Bearer {token}".encode()
         self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
         self._log = log
         self._quick: set[str] = set()
-        self._is_remote = served.is_remote
         self._known: dict[tuple[str, str], tuple[Route | Response, tuple[str, ...]]] = {}
 
     def refused(self, request: Request) -> Response | None:
@@ -135,8 +141,7 @@ class Application:
         A page of anybody's, in a browser of this machine, can have its own name lead here; then it is called by that.
         """
         assert self._hosts is not None
-        host = request.headers.get("host", "").lower()
-        name = host.partition("]")[0] + "]" if host[:1] == "[" else host.partition(":")[0]
+        name = _name_of(request.headers.get("host", ""))
         return not name or name in self._hosts
 
     def is_urgent(self, request: Request) -> bool:
@@ -145,51 +150,54 @@ class Application:
         return not isinstance(route, Route) or route.is_urgent
 
     def is_quick(self, request: Request) -> bool:
-        """Whether an answer is a matter of a millisecond or so, as it was the last time, and waits for nobody."""
-        return not self._is_remote and request.path in self._quick and len(request.body) <= _LONGEST_QUICK
+        """Whether an answer is a matter of a millisecond or so of work, as it was the last time."""
+        return len(request.body) <= _LONGEST_QUICK and request.path in self._quick
 
     def broken(self, status: int, code: str, what: str) -> Response:
         """The answer to what is no request that can be answered."""
         self.metrics.refused(code)
         return failure(SqlfeatError(code, what), status)
 
-    def handle(self, request: Request) -> Response:
-        """The answer. Nothing is raised."""
-        started = perf_counter()
-        route, words = self._found(request)
-        if not isinstance(route, Route):
-            response, name = route, "none"
-        else:
-            response, name = self._asked(route, request, words, started), route.template
-        seconds = perf_counter() - started
-        if response.code is not None:
-            self.metrics.failed(response.code)
-        self.metrics.answered(name, response.status, seconds)
-        if response.status == 200 and seconds <= QUICK and len(self._quick) < _MOST_PATHS:
-            self._quick.add(request.path)
-        else:
-            self._quick.discard(request.path)
+    def handle(self, request: Request, came: float | None = None) -> Response:
+        """The answer to a request, which has come some time ago; the store is waited for. Nothing is raised."""
+        began = perf_counter()
+        response = at_once(self.steps(request, came or began))
+        self.answered(request, response, came or began, perf_counter() - began)
         return response
 
-    def _asked(self, route: Route, request: Request, words: tuple[str, ...], started: float) -> Response:
-        """The answer, which bears the request's id where a log is kept."""
+    def answered(self, request: Request, response: Response, came: float, worked: float) -> None:
+        """Count an answer: when its request came, and for how many seconds it was worked at."""
+        route, _ = self._found(request)
+        name = route.template if isinstance(route, Route) else "none"
+        if response.code is not None:
+            self.metrics.failed(response.code)
+        self.metrics.answered(name, response.status, perf_counter() - came)
+        if worked > QUICK:
+            self._quick.discard(request.path)
+        elif response.status == 200 and len(self._quick) < _MOST_PATHS:
+            self._quick.add(request.path)
+
+    def steps(self, request: Request, came: float) -> Steps[Response]:
+        """The answer, step by step. Nothing is raised."""
+        route, words = self._found(request)
+        if not isinstance(route, Route):
+            return route
         log = self._serving_log
         if log is None or route.method != "POST":
-            return self._answered(route, request, words)
+            return (yield from self._answer(route, request, words))
         given = request.headers.get("x-request-id", "")
-        asking = Asking(given if _REQUEST_ID.fullmatch(given) else log.new_id(), route.template, started)
-        named = Request(request.method, request.target, request.headers, request.body, asking)
-        found = self._answered(route, named, words)
-        headers = (*found.headers, ("x-request-id", asking.request_id))
-        return Response(found.status, found.body, found.content_type, headers, found.code)
+        asking = Asking(given if _REQUEST_ID.fullmatch(given) else log.new_id(), route.template, came)
+        found = yield from self._answer(route, request._replace(asking=asking), words)
+        return found._replace(headers=(*found.headers, ("x-request-id", asking.request_id)))
 
-    def _answered(self, route: Route, request: Request, words: tuple[str, ...]) -> Response:
+    def _answer(self, route: Route, request: Request, words: tuple[str, ...]) -> Steps[Response]:
         try:
             if route.template == "/metrics":
                 return Response(200, self.metrics.text(), CONTENT_TYPE)
             if route.template == "/openapi.json":
                 return answer(openapi.document(self.served, ROUTES, has_token=self._authorization is not None))
-            response, rows = route.answer(self.served, request, *words)
+            found = route.answer(self.served, request, *words)
+            response, rows = found if isinstance(found, tuple) else (yield from found)
         except SqlfeatError as error:
             return told_in(route.protocol, self.served.shown(error))
         except Exception as error:  # noqa: BLE001 (the process's edge: a stranger sees no traceback)
@@ -227,6 +235,13 @@ class Application:
             "unknown-route", "There is nothing at this path.", hint="GET /openapi.json lists what there is."
         )
         return failure(error), ()
+
+
+@lru_cache(maxsize=100)
+def _name_of(host: str) -> str:
+    """The name in a ``host`` header, without a port."""
+    host = host.lower()
+    return host.partition("]")[0] + "]" if host[:1] == "[" else host.partition(":")[0]
 
 
 _PARTS = [(route, route.parts) for route in ROUTES]

@@ -31,7 +31,7 @@ _STATUS = {
     "missing-input": 409,
 }
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
+encoded = msgspec.json.Encoder().encode
 
 
 def status_of(error: SqlfeatError) -> int:
@@ -50,12 +50,12 @@ def failure(error: SqlfeatError, status: int | None = None, **headers: str) -> R
     status = status or status_of(error)
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     retry = (("retry-after", "1"),) if status == 503 and "retry_after" not in headers else ()
-    return Response(status, _encode({"error": told(error)}), headers=(*named, *retry), code=error.code)
+    return Response(status, encoded({"error": told(error)}), headers=(*named, *retry), code=error.code)
 
 
 def answer(value: Any, status: int = 200) -> Response:
     """A value as JSON."""
-    return Response(status, _encode(value))
+    return Response(status, encoded(value))
 
 
 def bad(what: str, hint: str | None = None) -> UsageError:
@@ -64,7 +64,8 @@ def bad(what: str, hint: str | None = None) -> UsageError:
 
 def read(request: Request) -> dict[str, Any]:
     """The object in a request's body."""
-    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    said = request.headers.get("content-type", JSON)
+    kind = said if said == JSON else said.partition(";")[0].strip().lower()
     if kind != JSON:
         what = f"The body is {kind[:60]!r}, and is read as JSON."
         raise UsageError("wrong-content-type", what, hint="send the header content-type: application/json.")

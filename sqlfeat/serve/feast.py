@@ -5,36 +5,57 @@ A feature service is a training set here: the columns that it looks up.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlfeat.ops.online.session import EXPIRED, MISSING, EntityFeatures
-from sqlfeat.serve.bodies import MOST_ROWS, answer, bad, instant, listed, mapping, read
+import msgspec
+
+from sqlfeat.ops.online.entities import AskedColumns, Columns, ViewRead
+from sqlfeat.ops.online.fetching import Steps
+from sqlfeat.ops.online.session import EXPIRED, MISSING
+from sqlfeat.serve.bodies import MOST_ROWS, answer, bad, encoded, instant, listed, mapping, read
 from sqlfeat.serve.served import Served, written
 from sqlfeat.serve.wire import Request, Response
 
 _NO_TIME = "1970-01-01T00:00:00Z"
 _MOST_FEATURES = 1_000
+_STATUSES = {MISSING: "NOT_FOUND", EXPIRED: "OUTSIDE_MAX_AGE"}
 
 
-def get_online_features(served: Served, request: Request) -> tuple[Response, int]:
+class _Asked(NamedTuple):
+    """Columns that are asked for, the names that they have in the answer, and one that two of them would have."""
+
+    columns: Columns
+    names: tuple[str, ...]
+    as_set: frozenset[str]
+    twice: str | None
+
+
+class _Result(msgspec.Struct):
+    """A column of the answer; what all columns of a view have in common is there as JSON already."""
+
+    values: Sequence[Any]
+    statuses: Any
+    event_timestamps: Any
+
+
+def get_online_features(served: Served, request: Request) -> Steps[tuple[Response, int]]:
     """``POST /get-online-features``."""
     session = served.session
     body = read(request)
     entities = _entities(body)
     asked = _features(served, body)
-    full = body.get("full_feature_names") is True
-    names = [f"{view}__{column}" if full else column for view, column in asked]
-    twice = next((name for name in names if names.count(name) > 1 or name in entities), None)
+    twice = asked.twice or next((name for name in entities if name in asked.as_set), None)
     if twice is not None:
         raise bad(f"Two columns of the answer would be named {twice!r}.", "say full_feature_names: true.")
-    found = session.look_up(asked, entities, at=instant(body.get("at")), request_id=request.asking)
+    at = instant(body.get("at"))
+    columns, found = yield from session.look_up_steps(asked.columns, entities, at=at, request_id=request.asking)
     count = len(next(iter(entities.values())))
-    results: list[dict[str, Any]] = [
-        {"values": values, "statuses": ["PRESENT"] * count, "event_timestamps": [_NO_TIME] * count}
-        for values in entities.values()
-    ]
-    results += [_result(one) for one in found]
-    metadata = {"feature_names": [*entities, *names], "snapshot": session.snapshot}
+    present, no_times = _json(["PRESENT"] * count), _json([_NO_TIME] * count)
+    results = [_Result(values, present, no_times) for values in entities.values()]
+    results += _results(columns, found, present)
+    metadata = {"feature_names": [*entities, *asked.names], "snapshot": session.snapshot}
     return answer({"metadata": metadata, "results": results}), count
 
 
@@ -55,30 +76,59 @@ def _entities(body: dict[str, Any]) -> dict[str, list[Any]]:
     return found
 
 
-def _features(served: Served, body: dict[str, Any]) -> list[tuple[str, str]]:
+def _features(served: Served, body: dict[str, Any]) -> _Asked:
+    full = body.get("full_feature_names") is True
     if body.get("feature_service") is not None:
         name = body["feature_service"]
         if not isinstance(name, str):
             raise bad("feature_service is no text.")
-        return served.session.features_of(name)
-    asked = []
-    for said in listed(body.get("features"), "features"):
-        view, colon, column = said.partition(":") if isinstance(said, str) else ("", "", "")
+        return _asked(tuple(served.session.features_of(name)), full)
+    said = listed(body.get("features"), "features")
+    if len(said) > _MOST_FEATURES:
+        raise bad(f"{len(said):,} features are asked for; {_MOST_FEATURES:,} can be at a time.")
+    wrong = next((one for one in said if not isinstance(one, str)), None)
+    if wrong is not None:
+        raise _no_feature(wrong)
+    return _written(tuple(said), full)
+
+
+@lru_cache(maxsize=200)
+def _written(features: tuple[str, ...], full: bool) -> _Asked:
+    """What is asked for in Feast's way; the same list comes again and again."""
+    columns = []
+    for said in features:
+        view, colon, column = said.partition(":")
         if not (view and colon and column):
-            raise bad(f"{said!r:.60} is no feature.", 'write "view:column".')
-        asked.append((view, column))
-    if len(asked) > _MOST_FEATURES:
-        raise bad(f"{len(asked):,} features are asked for; {_MOST_FEATURES:,} can be at a time.")
-    return asked
+            raise _no_feature(said)
+        columns.append((view, column))
+    return _asked(tuple(columns), full)
 
 
-def _result(one: EntityFeatures) -> dict[str, Any]:
-    statuses = [_status(value, status) for value, status in zip(one.values, one.statuses, strict=True)]
-    times = [_NO_TIME if time is None else written(time) for time in one.event_times]
-    return {"values": one.values, "statuses": statuses, "event_timestamps": times}
+def _asked(columns: Columns, full: bool) -> _Asked:
+    names = tuple(f"{view}__{column}" if full else column for view, column in columns)
+    as_set = frozenset(names)
+    twice = next((name for name in names if names.count(name) > 1), None) if len(as_set) < len(names) else None
+    return _Asked(columns, names, as_set, twice)
+
+
+def _no_feature(said: Any) -> Exception:
+    return bad(f"{said!r:.60} is no feature.", 'write "view:column".')
+
+
+def _results(asked: AskedColumns, found: Sequence[ViewRead], present: msgspec.Raw) -> Iterator[_Result]:
+    """The columns in the order in which they were asked for."""
+    times = [_json([_NO_TIME if time is None else written(time) for time in one.event_times()]) for one in found]
+    for view, place in asked.places:
+        one = found[view]
+        values = one.values[place]
+        is_whole = None not in values
+        statuses = present if is_whole else [_status(v, read.status) for v, read in zip(values, one.reads, strict=True)]
+        yield _Result(values, statuses, times[view])
 
 
 def _status(value: Any, status: str) -> str:
-    if value is not None:
-        return "PRESENT"
-    return {MISSING: "NOT_FOUND", EXPIRED: "OUTSIDE_MAX_AGE"}.get(status, "NULL_VALUE")
+    return "PRESENT" if value is not None else _STATUSES.get(status, "NULL_VALUE")
+
+
+def _json(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(encoded(value))

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from sqlfeat.errors import SqlfeatError
+from sqlfeat.ops.online.fetching import Steps
 from sqlfeat.serve.bodies import answer, bad, from_columns, instant, listed, mapping, read
 from sqlfeat.serve.served import Served
 from sqlfeat.serve.wire import Request, Response
@@ -66,7 +67,7 @@ def model_ready(served: Served, request: Request, name: str, wanted: str | None 
     return answer({"name": name, "ready": True}), 0
 
 
-def infer(served: Served, request: Request, name: str, wanted: str | None = None) -> tuple[Response, int]:
+def infer(served: Served, request: Request, name: str, wanted: str | None = None) -> Steps[tuple[Response, int]]:
     """``POST /v2/models/{name}/infer``."""
     session = served.session
     reference = _reference(name, wanted)
@@ -85,7 +86,7 @@ def infer(served: Served, request: Request, name: str, wanted: str | None = None
     asked = _asked_outputs(body, of)
     rows = from_columns(columns, "inputs")
     at = mapping(body.get("parameters") or {}, "parameters").get("at")
-    found = session.predict(reference, rows, at=instant(at), request_id=request.asking)
+    found = yield from session.predict_steps(reference, rows, at=instant(at), request_id=request.asking)
     said = {"model_name": found.name, "model_version": str(found.version)}
     if isinstance(body.get("id"), str):
         said["id"] = body["id"]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sqlfeat.store.looks import Looks
 from sqlfeat.store.serving_log import ServingLog
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+CHECKS = ("psi", "missing", "new_categories", "range", "volume", "freshness", "duplicates", "schema", "skew",
+          "performance")  # fmt: skip
 _BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -35,6 +39,7 @@ class Metrics:
             ("sqlfeat_ready", "Whether requests can be answered", ready),
         ):
             Gauge(name, told, registry=self._registry).set_function(of)
+        self._gave: dict[str, Callable[[float], None]] = {}
         self._answered: dict[tuple[str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -52,11 +57,18 @@ class Metrics:
         self._refused.labels(reason).inc()
 
     def gave(self, route: str, rows: int) -> None:
-        self._rows.labels(route).inc(rows)
+        known = self._gave.get(route)
+        if known is None:
+            known = self._gave[route] = self._rows.labels(route).inc
+        known(rows)
 
     def watch(self, log: ServingLog) -> None:
         """Tell of a log, too: rows written, rows lost and why, rows that wait."""
         self._registry.register(_LogFigures(log))
+
+    def look_at(self, looks: Looks) -> None:
+        """Tell of what monitoring has found last, too."""
+        self._registry.register(_LookFigures(looks))
 
     def text(self) -> bytes:
         """All of them in Prometheus' own format."""
@@ -79,3 +91,38 @@ class _LogFigures(Collector):
         waiting = GaugeMetricFamily("sqlfeat_log_waiting", "Rows that wait to be written to the log")
         waiting.add_metric([], self._log.waiting)
         yield from (written, lost, waiting)
+
+
+class _LookFigures(Collector):
+    """What monitoring has found last; labels are names of the project: what is watched, its columns, its metrics."""
+
+    def __init__(self, looks: Looks) -> None:
+        self._looks = looks
+
+    def collect(self) -> Iterator[Metric]:
+        def gauge(name: str, told: str, *labels: str) -> GaugeMetricFamily:
+            return GaugeMetricFamily(f"sqlfeat_monitor_{name}", told, labels=["subject", *labels])
+
+        breaches = gauge("breaches", "Thresholds that were broken when it was looked at last", "check")
+        warnings = gauge("warnings", "Warnings of the last look", "check")
+        psi = gauge("psi", "Population stability index of a column against its baseline", "column")
+        missing = gauge("missing_ratio", "Share of rows in which a column has no value", "column")
+        performance = gauge("performance", "The metric that counts, of rows whose labels are known", "metric")
+        rows = gauge("rows", "Rows that were looked at")
+        newest = gauge("newest_row_timestamp_seconds", "Time of the newest row that was looked at")
+        at = gauge("last_run_timestamp_seconds", "When it was looked at last")
+        age = gauge("age_seconds", "Since it was looked at last")
+        now = datetime.now(UTC)
+        for look in self._looks.all():
+            for family, counts in ((breaches, look.breaches), (warnings, look.warnings)):
+                for check in CHECKS:
+                    family.add_metric([look.name, check], counts.get(check, 0))
+            for family, values in ((psi, look.psi), (missing, look.missing), (performance, look.performance)):
+                for name, value in values.items():
+                    family.add_metric([look.name, name], value)
+            rows.add_metric([look.name], look.rows)
+            if look.newest_row is not None:
+                newest.add_metric([look.name], look.newest_row.timestamp())
+            at.add_metric([look.name], look.checked_at.timestamp())
+            age.add_metric([look.name], (now - look.checked_at).total_seconds())
+        yield from (breaches, warnings, psi, missing, performance, rows, newest, at, age)

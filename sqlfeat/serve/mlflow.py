@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from sqlfeat.errors import UsageError
+from sqlfeat.ops.online.fetching import Steps
 from sqlfeat.serve.bodies import Rows, answer, bad, from_columns, instant, listed, mapping, read, rows_of
 from sqlfeat.serve.served import Served
 from sqlfeat.serve.wire import Request, Response
@@ -13,7 +14,7 @@ from sqlfeat.serve.wire import Request, Response
 _FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 
 
-def invocations(served: Served, request: Request) -> tuple[Response, int]:
+def invocations(served: Served, request: Request) -> Steps[tuple[Response, int]]:
     """``POST /invocations``, of ``?model=`` or the default model."""
     session = served.session
     reference = request.query.get("model") or served.default_model
@@ -24,7 +25,7 @@ def invocations(served: Served, request: Request) -> tuple[Response, int]:
     body = read(request)
     rows = _rows(body)
     at = mapping(body.get("params") or {}, "params").get("at")
-    found = session.predict(reference, rows, at=instant(at), request_id=request.asking)
+    found = yield from session.predict_steps(reference, rows, at=instant(at), request_id=request.asking)
     values: Any = found.predictions
     return answer({"predictions": values}), len(rows)
 

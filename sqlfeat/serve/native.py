@@ -8,28 +8,29 @@ from importlib.metadata import version
 from typing import Any
 
 from sqlfeat.errors import SqlfeatError
+from sqlfeat.ops.online.fetching import Steps
 from sqlfeat.ops.online.session import ServedPredictions
 from sqlfeat.serve.bodies import Rows, answer, instant, read, rows_of
 from sqlfeat.serve.served import Served, written
 from sqlfeat.serve.wire import Request, Response
 
 
-def features(served: Served, request: Request, training_set: str) -> tuple[Response, int]:
+def features(served: Served, request: Request, training_set: str) -> Steps[tuple[Response, int]]:
     """``POST /features/{training_set}``."""
     session = served.session
     rows, one, at = _asked(read(request), request, session.request_columns(training_set))
-    found = session.features(training_set, rows, at=at, request_id=request.asking)
+    found = yield from session.features_steps(training_set, rows, at=at, request_id=request.asking)
     body: dict[str, Any] = {"training_set": training_set, "snapshot": found.snapshot}
     body["features"] = found.rows[0] if one else found.rows
     body["statuses"] = found.statuses[0] if one else found.statuses
     return answer(body), len(rows)
 
 
-def predict(served: Served, request: Request, reference: str) -> tuple[Response, int]:
+def predict(served: Served, request: Request, reference: str) -> Steps[tuple[Response, int]]:
     """``POST /predict/{model}``."""
     session = served.session
     rows, one, at = _asked(read(request), request, session.plan_of(reference).columns)
-    found = session.predict(reference, rows, at=at, request_id=request.asking)
+    found = yield from session.predict_steps(reference, rows, at=at, request_id=request.asking)
     body: dict[str, Any] = {"model": found.name, "version": found.version, "snapshot": found.snapshot}
     if one:
         body["prediction"] = found.predictions[0]

@@ -186,6 +186,14 @@ _PUSH: Schema = {
 }
 _BODIES: Mapping[str, Schema] = {
     "/push": _PUSH,
+    "/write-to-online-store": {
+        "type": "object",
+        "required": ["feature_view_name", "df"],
+        "properties": {
+            "feature_view_name": {"type": "string"},
+            "df": {"type": "object", "additionalProperties": _VALUES},
+        },
+    },
     "/get-online-features": {
         "type": "object",
         "required": ["entities"],

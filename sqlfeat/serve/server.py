@@ -1,7 +1,7 @@
-"""The server: connections, a queue of bounded length before the answers, and an end that leaves nobody in the middle.
+"""The server: connections, a queue in which nobody waits long, and an end that leaves nobody in the middle.
 
-What is quick is answered on the event loop, one request after the other; what is not, or waits for a store outside of
-this process, goes to threads, so that the others do not wait for it.
+What is quick is answered on the event loop, one request after the other; what waits for a store outside of this process
+is gone on with when its rows have come. What is not quick goes to threads, so that the others do not wait for it.
 """
 
 from __future__ import annotations
@@ -13,33 +13,76 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
+from typing import Any, NamedTuple
 
-from sqlfeat.errors import EngineError, SqlfeatError
+from sqlfeat.errors import EngineError, SqlfeatError, StoreError
+from sqlfeat.ops.online.fetching import Fetched, Steps, Wanted
 from sqlfeat.serve.application import Application
 from sqlfeat.serve.bodies import failure
 from sqlfeat.serve.wire import Connection, Limits, Request, Response
+from sqlfeat.store.redis_link import RedisLink
+from sqlfeat.store.redis_snapshot import MOST_ASKED, RedisSnapshot
 
 Reply = Callable[[Response], None]
+PATIENCE, SLOW_PATIENCE = 0.05, 1.0
+"""Seconds that a request which is quick to answer may wait for its turn, and that another one may."""
 _THREADS = 2
 _WAITING_THREADS = 16
 """How many answers may wait for a store outside of this process at a time."""
+_AT_A_TIME = 16
+"""How many new connections may be let in before an answer."""
 _GRACE = 5.0
 
 
-class Server:
-    """A handler of connections (``wire.Handler``) over an application; ``queue`` requests may wait at a time."""
+class _Waiting(NamedTuple):
+    """A request that waits for its turn, and since when."""
 
-    def __init__(self, application: Application, *, queue: int = 128, limits: Limits | None = None) -> None:
+    request: Request
+    reply: Reply
+    came: float
+
+
+@dataclass
+class _Work:
+    """A request that is being answered while its rows are fetched; ``seconds`` are those that it was worked at."""
+
+    waiting: _Waiting
+    steps: Steps[Response]
+    seconds: float = 0.0
+
+
+class Server:
+    """A handler of connections (``wire.Handler``) over an application.
+
+    ``queue`` requests may wait at a time, and none of them for long: who would be answered late is told at once to come
+    again, so that the others are answered in time.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        queue: int = 1024,
+        limits: Limits | None = None,
+        now: Callable[[], float] = perf_counter,
+    ) -> None:
         self.limits = limits or Limits()
         self._application = application
         self._most = queue
-        self._queue: deque[tuple[Request, Reply]] = deque()
+        self._now = now
+        self._queue: deque[_Waiting] = deque()
         self._going = False
+        self._has_entered = False
+        self._passed = 0
         self._slow = 0
         self._clients: set[Connection] = set()
+        self._is_remote = application.served.is_remote
+        self._link: RedisLink | None = None
         self._threads = ThreadPoolExecutor(
-            _WAITING_THREADS if application.served.is_remote else _THREADS, thread_name_prefix="answer"
+            _WAITING_THREADS if self._is_remote else _THREADS, thread_name_prefix="answer"
         )
 
     # -- wire.Handler ----------------------------------------------------------------------------------------------
@@ -55,11 +98,14 @@ class Server:
         if self._application.is_urgent(request):
             reply(self._application.handle(request))
         elif len(self._queue) + self._slow >= self._most:
-            self._application.metrics.refused("overloaded")
-            reply(_OVERLOADED)
+            self._shed(reply)
         else:
-            self._queue.append((request, reply))
+            self._queue.append(_Waiting(request, reply, self._now()))
             self._go_on()
+
+    def _shed(self, reply: Reply) -> None:
+        self._application.metrics.refused("overloaded")
+        reply(_OVERLOADED)
 
     def _go_on(self) -> None:
         if self._queue and not self._going:
@@ -67,32 +113,112 @@ class Server:
             self._loop.call_soon(self._next)
 
     def _next(self) -> None:
-        """Answer the one that has waited longest; then see who has come meanwhile."""
+        """Answer the one that has waited longest; then see who has come meanwhile.
+
+        The loop takes one new connection a turn: where there was one there may be more, and who is not seen waits
+        unseen, for seconds in the end. So they are let in first, some of them before every answer.
+        """
+        if self._has_entered and self._passed < _AT_A_TIME:
+            self._has_entered = False
+            self._passed += 1
+            self._loop.call_soon(self._next)
+            return
+        self._passed = 0
         self._going = False
-        request, reply = self._queue.popleft()
-        if self._application.is_quick(request):
-            reply(self._application.handle(request))
-        else:
+        one = self._queue.popleft()
+        if not self._application.is_quick(one.request):
+            self._hand_over(one)
+        elif self._now() - one.came > PATIENCE:
+            self._shed(one.reply)
+        elif self._is_remote:
             self._slow += 1
-            self._threads.submit(self._work, request, reply)
+            self._advance(_Work(one, self._application.steps(one.request, one.came)), None)
+        else:
+            one.reply(self._application.handle(one.request, one.came))
         self._go_on()
 
-    def _work(self, request: Request, reply: Reply) -> None:
-        response = self._application.handle(request)
-        self._loop.call_soon_threadsafe(self._finished, response, reply)
+    # -- in threads ------------------------------------------------------------------------------------------------
 
-    def _finished(self, response: Response, reply: Reply) -> None:
+    def _hand_over(self, one: _Waiting) -> None:
+        self._slow += 1
+        self._threads.submit(self._work, one)
+
+    def _work(self, one: _Waiting) -> None:
+        """Answer a request, unless it has waited too long for a thread."""
+        response = None
+        if self._now() - one.came <= SLOW_PATIENCE:
+            response = self._application.handle(one.request, one.came)
+        self._loop.call_soon_threadsafe(self._finished, response, one.reply)
+
+    def _finished(self, response: Response | None, reply: Reply) -> None:
         self._slow -= 1
-        reply(response)
+        if response is None:
+            self._shed(reply)
+        else:
+            reply(response)
+
+    # -- with a store outside of this process ----------------------------------------------------------------------
+
+    def _advance(self, work: _Work, came: Fetched | None) -> None:
+        """Go on with an answer until rows are wanted, and with others until they are there."""
+        self._moved(work, lambda: work.steps.send(came))  # type: ignore[arg-type]  # the first time it is None
+
+    def _moved(self, work: _Work, move: Callable[[], Wanted]) -> None:
+        began = self._now()
+        try:
+            wanted = move()
+        except StopIteration as end:
+            work.seconds += self._now() - began
+            request, reply, came = work.waiting
+            self._application.answered(request, end.value, came, work.seconds)
+            self._finished(end.value, reply)
+        else:
+            work.seconds += self._now() - began
+            self._fetch(wanted, work)
+
+    def _fetch(self, wanted: Wanted, work: _Work) -> None:
+        """Ask for rows, and go on when they are there; where only threads can do that, begin anew in one of them."""
+        snapshot = wanted.snapshot
+        if (
+            not isinstance(snapshot, RedisSnapshot)
+            or len(wanted.keys) > MOST_ASKED
+            or not RedisLink.is_possible(snapshot.server)
+        ):
+            self._begin_anew(work)
+            return
+        if self._link is None or self._link.server is not snapshot.server:
+            self._link = RedisLink(snapshot.server, self._loop, self._threads)
+        exchange = snapshot.exchange(wanted.keys)
+
+        def done(replies: list[Any] | StoreError) -> None:
+            try:
+                if isinstance(replies, StoreError):
+                    raise replies
+                fetched = exchange.told(replies)
+            except StoreError as error:
+                if error.code == "snapshot-gone":  # another one may be opened, which takes its time
+                    self._begin_anew(work)
+                else:
+                    self._moved(work, partial(work.steps.throw, error))
+            else:
+                self._advance(work, fetched)
+
+        if exchange.replies:
+            self._link.ask(exchange.data, exchange.replies, done)
+        else:
+            done([])
+
+    def _begin_anew(self, work: _Work) -> None:
+        work.steps.close()
+        self._slow -= 1
+        self._hand_over(work.waiting)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
     async def serve(self, listening: socket.socket, stop: asyncio.Event) -> None:
         """Answer whoever connects, until ``stop``; then finish what has been asked."""
         self._loop = asyncio.get_running_loop()
-        server = await self._loop.create_server(
-            lambda: Connection(self, self._clients, self._loop.time), sock=listening, backlog=1024
-        )
+        server = await self._loop.create_server(self._enter, sock=listening, backlog=1024)
         sweeping = self._loop.create_task(self._sweep())
         try:
             await stop.wait()
@@ -100,7 +226,13 @@ class Server:
             sweeping.cancel()
             server.close()
             await self._finish()
+            if self._link is not None:
+                self._link.close()
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _enter(self) -> Connection:
+        self._has_entered = True
+        return Connection(self, self._clients, self._loop.time)
 
     async def _sweep(self) -> None:
         while True:

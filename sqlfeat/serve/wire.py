@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import httptools
@@ -37,19 +38,18 @@ class Limits:
     seconds_unread: float = 30.0
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A request that has come whole; ``headers`` have names in small letters. ``asking`` is what a log calls it."""
 
     method: str
     target: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     body: bytes = b""
     asking: Asking | None = None
 
     @property
     def path(self) -> str:
-        return self.target.partition("?")[0]
+        return self.target.partition("?")[0] if "?" in self.target else self.target
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -62,8 +62,7 @@ class Request:
         return dict(parse_qsl(found, keep_blank_values=True, errors="replace", max_num_fields=100)) if found else {}
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """An answer; ``code`` is the error's, where it is one."""
 
     status: int
@@ -73,12 +72,20 @@ class Response:
     code: str | None = None
 
     def encoded(self, *, closing: bool, without_body: bool) -> bytes:
-        head = [f"HTTP/1.1 {self.status} {_REASONS.get(self.status, '')}\r\ncontent-type: {self.content_type}\r\n"]
-        head += [f"{name}: {value}\r\n" for name, value in self.headers]
-        head.append(f"content-length: {len(self.body)}\r\n{'connection: close' if closing else ''}")
-        head.append("\r\n\r\n" if closing else "\r\n")
-        data = "".join(head).encode("latin-1", "replace")
-        return data if without_body else data + self.body
+        head_of = _head if self.headers else _usual_head
+        head = head_of(self.status, self.content_type, self.headers, closing) % len(self.body)
+        return head if without_body else head + self.body
+
+
+def _head(status: int, content_type: str, headers: tuple[tuple[str, str], ...], closing: bool) -> bytes:
+    """What stands before a body, whose length is still to be put in."""
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", f"content-type: {content_type}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    text = "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace").replace(b"%", b"%%")
+    return text + b"content-length: %d\r\n" + (b"connection: close\r\n\r\n" if closing else b"\r\n")
+
+
+_usual_head = lru_cache(maxsize=100)(_head)
 
 
 class Handler(Protocol):

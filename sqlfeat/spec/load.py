@@ -142,6 +142,7 @@ class _Loader:
             promotion=self._said.promotion,
             mlflow=self._said.mlflow,
             serving_log=self._said.serving_log,
+            openlineage=self._said.openlineage,
             online=self._said.online,
             project_file=project_file,
             left_out=tuple(self._problems.left_out),

@@ -13,6 +13,7 @@ from typing import Any
 from sqlfeat.errors import Place
 from sqlfeat.spec.duration import Duration
 from sqlfeat.spec.mlflow import MlflowSpec
+from sqlfeat.spec.openlineage import OpenLineageSpec
 from sqlfeat.spec.promotion import PromotionSpec
 from sqlfeat.spec.serve import ServingLogSpec
 
@@ -171,8 +172,8 @@ class TargetSpec:
 class ProjectSpec:
     """Everything that a project's folder says. Paths are absolute, texts are as written.
 
-    ``serving_log`` is where requests are logged when the project is served. ``left_out`` says what of a dbt project
-    sqlfeat does not do, in sentences.
+    ``serving_log`` is where requests are logged when the project is served, ``openlineage`` who is told of what was
+    made. ``left_out`` says what of a dbt project sqlfeat does not do, in sentences.
     """
 
     root: Path
@@ -193,6 +194,7 @@ class ProjectSpec:
     promotion: PromotionSpec = field(default_factory=PromotionSpec)
     mlflow: MlflowSpec | None = None
     serving_log: ServingLogSpec | None = None
+    openlineage: OpenLineageSpec | None = None
     online: Mapping[str, Any] = field(default_factory=dict)
     project_file: str = "sqlfeat_project.yml"
     left_out: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from sqlfeat.base.yaml import Node
 from sqlfeat.errors import Place, ProjectError
 from sqlfeat.spec.mlflow import MlflowSpec, read_mlflow
 from sqlfeat.spec.online import read_online
+from sqlfeat.spec.openlineage import OpenLineageSpec, read_openlineage
 from sqlfeat.spec.problems import Problems
 from sqlfeat.spec.project import EntitySpec, TargetSpec
 from sqlfeat.spec.promotion import PromotionSpec, read_promotion
@@ -28,7 +29,7 @@ _PATHS = {
 }  # fmt: skip
 _KEYS = (
     "name", "version", "config-version", "description", "default_target", "targets", "entities", "online", "registry",
-    "serve", "vars", "models", "seeds", "target-path", *_PATHS,
+    "serve", "openlineage", "vars", "models", "seeds", "target-path", *_PATHS,
 )  # fmt: skip
 _TARGET = ("engine", "type", "path", "schema", "threads", "memory_limit", "settings")
 _SPARK_TARGET = ("engine", "type", "remote", "schema", "catalog", "threads", "settings")
@@ -54,6 +55,7 @@ class ProjectFile:
     promotion: PromotionSpec = field(default_factory=PromotionSpec)
     mlflow: MlflowSpec | None = None
     serving_log: ServingLogSpec | None = None
+    openlineage: OpenLineageSpec | None = None
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(_PATHS))
 
 
@@ -75,6 +77,7 @@ def read_project_file(root: Path, node: Node, problems: Problems) -> ProjectFile
         promotion=_promotion(file),
         mlflow=_mlflow(file, root),
         serving_log=read_serving_log(file, root),
+        openlineage=read_openlineage(file, root),
         target_path=target_path,
         online=read_online(file.section("online", "the online store"), root),
         model_config=file.get("models"),

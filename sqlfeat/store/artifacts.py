@@ -29,6 +29,7 @@ from sqlfeat.base.files import (
     read_plain,
     sha256,
     sha256_text,
+    writing_to,
 )
 from sqlfeat.errors import StoreError
 from sqlfeat.store.training_set import FORMAT_VERSION, OutputColumn, TrainingSet
@@ -84,7 +85,7 @@ def publish_folder(
     if _is_artifact(final, kind):
         return Published(read_manifest(final, kind), created=False)
     temporary = final.parent / f".{final.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    with _writing(final):
+    with writing_to(final):
         try:
             temporary.mkdir(parents=True)
             body = fill(temporary)
@@ -324,15 +325,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _writing(final: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            "cannot-write",
-            f"{final} cannot be written: {error.strerror or error}.",
-            hint=f"is there room on the disk, and may you write into {final.parent}?",
-        ) from error

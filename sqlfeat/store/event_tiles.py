@@ -131,15 +131,13 @@ class Tiling:
         whole = numbers.astype(np.float64)
         most = np.maximum.reduceat(np.abs(whole), self._inner[:-1]) * self._counts
         fits = most < 2.0**62
+        if fits.all():
+            return self._joined([self._at_edges(numbers)], np.ones(len(fits), np.int64))
         if numbers.dtype == np.uint64:
             low, high = (numbers & np.uint64(_MASK)).astype(np.int64), (numbers >> np.uint64(32)).astype(np.int64)
         else:
-            numbers = numbers.astype(np.int64)
-            if fits.all():
-                return self._joined([self._at_edges(numbers)], np.ones(len(fits), np.int64))
-            low, high = numbers & _MASK, numbers >> _DIGIT
-        digits = [self._at_edges(low), self._at_edges(high)]
-        return self._joined(digits, np.full(len(fits), 2))
+            low, high = numbers.astype(np.int64) & _MASK, numbers.astype(np.int64) >> _DIGIT
+        return self._joined([self._at_edges(low), self._at_edges(high)], np.full(len(fits), 2))
 
     def _summed_wide(self, numbers: Numbers) -> Written:
         """The same of numbers of 128 bits."""
@@ -183,7 +181,8 @@ class Tiling:
         levels, counts, level = [], [], numbers
         while tiles.any():
             places = np.repeat(begins, tiles) + _ranges(np.zeros(len(tiles), np.int64), tiles) * TILE
-            level = pick.reduce(level[places[:, None] + np.arange(TILE)], axis=1)
+            ends = np.stack([places, places + TILE], axis=1).reshape(-1)
+            level = pick.reduceat(np.append(level, level[:1]), ends)[::2]
             levels.append(level)
             counts.append(tiles)
             begins = np.concatenate([[0], np.cumsum(tiles)])[:-1]

@@ -33,6 +33,7 @@ from sqlfeat.base.files import (
     sha256_text,
     sync_folder,
     write_atomically,
+    writing_to,
 )
 from sqlfeat.base.names import is_identifier
 from sqlfeat.errors import StoreError
@@ -334,7 +335,7 @@ class Writer:
         before = state.length - len(state.last.encode())
         if not state.entries or (path.exists() and path.stat().st_size == state.length):
             return
-        try:
+        with writing_to(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
             try:
                 os.ftruncate(descriptor, before)
@@ -344,12 +345,6 @@ class Writer:
                 os.close(descriptor)
             if not before:
                 sync_folder(self.folder)
-        except OSError as error:
-            raise StoreError(
-                "cannot-write",
-                f"{path} cannot be written: {error.strerror or error}.",
-                hint=f"is there room on the disk, and may you write into {self.folder}?",
-            ) from error
 
     def _adopt(self) -> None:
         """Take over the versions from before there were journals, as they lie there."""

@@ -329,7 +329,10 @@ class _Writing:
             assert self._base is not None
             os.link(self._base.folder / layer, folder / layer)
         own = f"layer-{self._number}.mdb"
-        self._write(folder / own, images)
+        try:
+            self._write(folder / own, images)
+        except lmdb.Error as error:  # what the machine refuses, in Python's own words
+            raise OSError(str(error).rpartition(": ")[2]) from error
         return {
             **self._body,
             "number": self._number,

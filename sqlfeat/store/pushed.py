@@ -119,6 +119,10 @@ class PushStore(Protocol):
         """The files with all events so far by source, and the number of the last event in them."""
         ...
 
+    def last(self) -> int:
+        """The number of the last event of all, 0 if there never was one."""
+        ...
+
     def drop(self, kept: Mapping[str, int]) -> None:
         """Forget what no snapshot needs: of each view the rows up to a number, and all of those not named."""
         ...

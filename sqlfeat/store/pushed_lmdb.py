@@ -65,8 +65,8 @@ class LmdbPushes:
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever pushed."""
-        return self.file.exists()
+        """Whether anything was ever pushed, or its files are here."""
+        return self.file.exists() or any(self.folder.glob("*/*.parquet"))
 
     def append(self, events: Events, tables: Iterable[str], evaluate: Evaluate, elsewhere: Elsewhere) -> Appended:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
@@ -84,6 +84,15 @@ class LmdbPushes:
                     last = last or int(self._clock.now().timestamp() * 1e6)  # after all of a store that was deleted
                     last = _Writing(transaction, databases, last + 1, elsewhere).all(chosen, evaluate(new))
         return Appended(len(new), len(events.ids) - len(new), last)
+
+    def last(self) -> int:
+        """See :class:`sqlfeat.store.pushed.PushStore`."""
+        if not self.exists:
+            return 0
+        with self._writing() as environment:
+            databases = environment.made(_FIXED)
+            with environment.lmdb.begin() as transaction:
+                return _last(transaction, databases)
 
     def drop(self, kept: Mapping[str, int]) -> None:
         """See :class:`sqlfeat.store.pushed.PushStore`."""

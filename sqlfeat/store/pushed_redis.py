@@ -137,6 +137,11 @@ class RedisPushes:
             self._commit(lock, writing.commands)
         return Appended(len(new), len(events.ids) - len(new), writing.last)
 
+    def last(self) -> int:
+        """See :class:`sqlfeat.store.pushed.PushStore`."""
+        (last,) = self._ask([command(b"GET", self._keys.last)])
+        return int(last or 0)
+
     def drop(self, kept: Mapping[str, int]) -> None:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
         with self._locked() as lock:

@@ -139,25 +139,46 @@ class RedisServer:
         self, exchange: Callable[[Connection, float], list[Reply]], *, timeout: float | None = None
     ) -> list[Reply]:
         """The same of an exchange that a function has with a connection."""
-        if not self._circuit.admits():
-            known = self._problem
-            raise self._down(str(known.what) if known else "", repeated=True)
+        self.admit()
         try:
             found = self._talked(exchange, self._now() + (timeout or self.timeout))
-        except Refusal as refusal:
-            raise self._failed(_NOT_NOW.get(refusal.kind, str(refusal)[:100])) from None
-        except OSError as error:
-            raise self._failed(_reason(error)) from None
+        except (Refusal, OSError) as error:
+            raise self.failed(error) from None
         except BaseException:  # a signal: nothing is known of the server
             self._circuit.failed()
             raise
+        return self.judged(found)
+
+    def admit(self) -> None:
+        """Raise where nobody is to ask now; who may ask must say how it went (``judged``, ``failed``)."""
+        if not self._circuit.admits():
+            known = self._problem
+            raise self._down(str(known.what) if known else "", repeated=True)
+
+    def judged(self, found: list[Reply]) -> list[Reply]:
+        """Replies that came, unless the server refuses in them."""
         refused = next((reply for reply in found if isinstance(reply, Refusal)), None)
         if refused is not None and refused.kind in _NOT_NOW:
-            raise self._failed(_NOT_NOW[refused.kind])
+            raise self.failed(refused)
         self._circuit.succeeded()
         if refused is not None:
             raise self._refused(refused)
         return found
+
+    def failed(self, error: Refusal | OSError) -> StoreError:
+        """What is told of a question that was not answered."""
+        if isinstance(error, Refusal):
+            return self._failed(_NOT_NOW.get(error.kind, str(error)[:100]))
+        return self._failed(_reason(error))
+
+    def connected(self) -> Connection:
+        """A new connection, for who asks on its own.
+
+        Raises:
+            OSError: there is none to be had in time.
+            Refusal: the server does not let us in.
+        """
+        return Connection(self.address, self._now() + self.timeout, self._now)
 
     def close(self) -> None:
         """Hang up."""

@@ -8,16 +8,16 @@ or has thrown it out) is never taken for one that lacks an entity.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from sqlfeat.errors import StoreError
 from sqlfeat.store.artifacts import Kind, unsealed
 from sqlfeat.store.online import FORMAT_VERSION, REMOVED
 from sqlfeat.store.pushed import PUSHED
 from sqlfeat.store.redis_server import PATIENCE, RedisServer
-from sqlfeat.store.redis_wire import command
+from sqlfeat.store.redis_wire import Reply, command
 
 SNAPSHOT = Kind(
     name="online_snapshot",
@@ -30,7 +30,8 @@ MARK = b""
 """The key of the entry that every hash has."""
 OPENING = 5.0
 """Seconds that a step of opening a snapshot may take, which readers wait for seldom."""
-_ASKED = 4000
+MOST_ASKED = 4000
+"""How many entries are asked for at a time."""
 _SCANNED = b"2000"
 
 
@@ -112,6 +113,14 @@ class Pushed(Protocol):
         ...
 
 
+class Exchange(NamedTuple):
+    """Commands, how many replies they have, and what makes entries of these."""
+
+    data: bytes
+    replies: int
+    told: Callable[[Sequence[Reply]], list[bytes | None]]
+
+
 class RedisSnapshot:
     """One snapshot; ``passed_over`` are the errors of newer ones that are not what was written."""
 
@@ -130,7 +139,7 @@ class RedisSnapshot:
         self.is_gone = False
         self.layers = tuple(layer_of(said) for said in manifest["layers"])
         self._home = home
-        self._server = home.server
+        self.server = home.server
         self._hashes = {
             table: [home.keys.table(layer.id, table) for layer in reversed(self.layers) if table in layer.entries]
             for table in manifest["tables"]
@@ -146,13 +155,14 @@ class RedisSnapshot:
         Raises:
             StoreError: ``snapshot-gone`` where the server does not have it any more.
         """
-        found: list[bytes | None] = [None] * len(wanted)
-        for start in range(0, len(wanted), _ASKED):
-            self._fetch(wanted[start : start + _ASKED], start, found)
+        found: list[bytes | None] = []
+        for start in range(0, len(wanted), MOST_ASKED):
+            exchange = self.exchange(wanted[start : start + MOST_ASKED])
+            found += exchange.told(self.server.ask(exchange.data, exchange.replies) if exchange.replies else [])
         return found
 
-    def _fetch(self, wanted: Sequence[tuple[str, bytes]], start: int, found: list[bytes | None]) -> None:
-        """Fetch some in one exchange: a table's keys from each of its layers."""
+    def exchange(self, wanted: Sequence[tuple[str, bytes]]) -> Exchange:
+        """What is asked for some entries, ``MOST_ASKED`` at most: a table's keys from each of its layers."""
         places: dict[str, list[int]] = {}
         pushed: list[int] = []
         for place, (table, _) in enumerate(wanted):
@@ -160,17 +170,29 @@ class RedisSnapshot:
                 places.setdefault(table, []).append(place)
             elif self.pushed is not None and table.endswith(PUSHED):
                 pushed.append(place)
-        if not (places or pushed):
-            return
         asked: list[bytes] = []
         for table, some in places.items():
             keys = b"".join([b"$%d\r\n%b\r\n" % (len(wanted[place][1]), wanted[place][1]) for place in some])
             for head in self._heads[table]:
                 asked += (b"*%d\r\n" % (3 + len(some)), head, keys)
         count = len(asked) // 3
-        if self.pushed is not None and pushed:
+        if self.pushed is not None:
             asked += [self.pushed.asked(wanted[place][0].removesuffix(PUSHED), wanted[place][1]) for place in pushed]
-        replies = self._server.ask(b"".join(asked), count + len(pushed))
+
+        def told(replies: Sequence[Reply]) -> list[bytes | None]:
+            return self._told(wanted, places, pushed, replies)
+
+        return Exchange(b"".join(asked), count + len(pushed), told)
+
+    def _told(
+        self,
+        wanted: Sequence[tuple[str, bytes]],
+        places: Mapping[str, Sequence[int]],
+        pushed: Sequence[int],
+        replies: Sequence[Reply],
+    ) -> list[bytes | None]:
+        """The entries in what was replied: those of the snapshot's tables, and after them what was pushed."""
+        found: list[bytes | None] = [None] * len(wanted)
         at = 0
         for table, some in places.items():
             layers = replies[at : at + len(self._heads[table])]
@@ -182,12 +204,13 @@ class RedisSnapshot:
                 for values in layers:
                     value = values[nth]
                     if value is not None:
-                        found[start + place] = value or None
+                        found[place] = value or None
                         break
-        for place, reply in zip(pushed, replies[count:], strict=True):
+        for place, reply in zip(pushed, replies[at:], strict=True):
             assert self.pushed is not None
             table, key = wanted[place]
-            found[start + place] = self.pushed.told(table.removesuffix(PUSHED), key, reply)
+            found[place] = self.pushed.told(table.removesuffix(PUSHED), key, reply)
+        return found
 
     def items(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         """See :class:`sqlfeat.store.online.Snapshot`; the whole table is read before the first is given."""
@@ -202,7 +225,7 @@ class RedisSnapshot:
         cursor = b"0"
         while True:
             asked = command(b"HSCAN", key, cursor, b"COUNT", _SCANNED)
-            ((cursor, some),) = self._server.ask(asked, 1, timeout=PATIENCE)
+            ((cursor, some),) = self.server.ask(asked, 1, timeout=PATIENCE)
             entries.update(zip(some[::2], some[1::2], strict=True))
             if cursor == b"0":
                 break
@@ -219,7 +242,7 @@ class RedisSnapshot:
         ]
         asked = b"".join([command(b"HLEN", key) for _, _, key in told])
         for (table, count, _), length in zip(
-            told, self._server.ask(asked, len(told), timeout=OPENING) if told else [], strict=True
+            told, self.server.ask(asked, len(told), timeout=OPENING) if told else [], strict=True
         ):
             if length != count + 1:
                 what = f"snapshot {self.number} in {self._home} is damaged: {table} has {max(length - 1, 0):,} "

@@ -40,51 +40,15 @@ def command(*words: bytes) -> bytes:
     return b"*%d\r\n%b" % (len(words), b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words]))
 
 
-class Connection:
-    """A connection that is logged in and has its database selected.
+class Replies:
+    """The replies in what comes: ``come`` waits for the next bytes, or raises what ends the reading."""
 
-    Raises:
-        OSError: there is none to be had before the deadline.
-        Refusal: the server does not let us in.
-    """
-
-    def __init__(self, address: RedisAddress, deadline: float, now: Callable[[], float]) -> None:
-        self._now = now
+    def __init__(self) -> None:
         self._data = b""
         self._at = 0
-        self._socket = _connected(address, deadline - now())
-        try:
-            self._enter(address, deadline)
-        except BaseException:
-            self.close()
-            raise
 
-    def _enter(self, address: RedisAddress, deadline: float) -> None:
-        asked = []
-        if address.password or address.user:
-            words = [address.user] if address.user else []
-            asked.append(
-                command(b"AUTH", *(word.encode("utf-8", "surrogateescape") for word in [*words, address.password]))
-            )
-        if address.database:
-            asked.append(command(b"SELECT", b"%d" % address.database))
-        for reply in self.ask(b"".join(asked), len(asked), deadline) if asked else ():
-            if isinstance(reply, Refusal):
-                raise reply if reply.kind in _SPEAKING else Refusal("ERR it does not take this login or database")
-
-    def ask(self, data: bytes | memoryview, replies: int, deadline: float) -> list[Reply]:
-        """Send commands and wait for so many replies.
-
-        Raises:
-            OSError: (``TimeoutError`` after the deadline) the connection is of no use any more.
-        """
-        self.send(data, deadline)
-        return self.receive(replies, deadline)
-
-    def send(self, data: bytes | memoryview, deadline: float) -> None:
-        """Send without waiting for what is replied."""
-        self._set_timeout(deadline)
-        self._socket.sendall(data)
+    def come(self, deadline: float) -> bytes:
+        raise NotImplementedError
 
     def receive(self, replies: int, deadline: float) -> list[Reply]:
         """The next replies."""
@@ -98,21 +62,8 @@ class Connection:
         """Whether nothing waits to be read, as between two questions."""
         return not self._data
 
-    def close(self) -> None:
-        """Hang up."""
-        self._socket.close()
-
-    def _set_timeout(self, deadline: float) -> None:
-        left = deadline - self._now()
-        if left <= 0:
-            raise TimeoutError("the deadline has passed")
-        self._socket.settimeout(left)
-
     def _more(self, deadline: float) -> None:
-        self._set_timeout(deadline)
-        came = self._socket.recv(_CHUNK)
-        if not came:
-            raise BrokenConnectionError("the server hung up")
+        came = self.come(deadline)
         self._data = self._data[self._at :] + came
         self._at = 0
 
@@ -180,14 +131,110 @@ class Connection:
             self._at += length + 2
             return text
         while left > 0:  # a long text comes in pieces, which are joined once
-            self._set_timeout(deadline)
-            came = self._socket.recv(_CHUNK)
-            if not came:
-                raise BrokenConnectionError("the server hung up")
+            came = self.come(deadline)
             pieces.append(came)
             left -= len(came)
         self._data, self._at = b"".join(pieces), length + 2
         return self._data[:length]
+
+
+class Incomplete(Exception):
+    """A reply has not come whole yet."""
+
+
+class ComingReplies(Replies):
+    """The replies in what an event loop brings, piece by piece."""
+
+    def fed(self, data: bytes) -> None:
+        """More has come."""
+        self._data = self._data[self._at :] + data
+        self._at = 0
+
+    def next(self) -> Reply:
+        """The next reply.
+
+        Raises:
+            Incomplete: it has not come whole; it is still there when more has.
+        """
+        at = self._at
+        try:
+            (found,) = self.receive(1, 0.0)
+        except Incomplete:
+            self._at = at
+            raise
+        return found
+
+    def come(self, deadline: float) -> bytes:
+        """Nothing more, for now."""
+        raise Incomplete
+
+
+class Connection(Replies):
+    """A connection that is logged in and has its database selected.
+
+    Raises:
+        OSError: there is none to be had before the deadline.
+        Refusal: the server does not let us in.
+    """
+
+    def __init__(self, address: RedisAddress, deadline: float, now: Callable[[], float]) -> None:
+        super().__init__()
+        self._now = now
+        self._socket = _connected(address, deadline - now())
+        try:
+            self._enter(address, deadline)
+        except BaseException:
+            self.close()
+            raise
+
+    def _enter(self, address: RedisAddress, deadline: float) -> None:
+        asked = []
+        if address.password or address.user:
+            words = [address.user] if address.user else []
+            asked.append(
+                command(b"AUTH", *(word.encode("utf-8", "surrogateescape") for word in [*words, address.password]))
+            )
+        if address.database:
+            asked.append(command(b"SELECT", b"%d" % address.database))
+        for reply in self.ask(b"".join(asked), len(asked), deadline) if asked else ():
+            if isinstance(reply, Refusal):
+                raise reply if reply.kind in _SPEAKING else Refusal("ERR it does not take this login or database")
+
+    def ask(self, data: bytes | memoryview, replies: int, deadline: float) -> list[Reply]:
+        """Send commands and wait for so many replies.
+
+        Raises:
+            OSError: (``TimeoutError`` after the deadline) the connection is of no use any more.
+        """
+        self.send(data, deadline)
+        return self.receive(replies, deadline)
+
+    def send(self, data: bytes | memoryview, deadline: float) -> None:
+        """Send without waiting for what is replied."""
+        self._set_timeout(deadline)
+        self._socket.sendall(data)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+    def _set_timeout(self, deadline: float) -> None:
+        left = deadline - self._now()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        self._socket.settimeout(left)
+
+    def come(self, deadline: float) -> bytes:
+        """The next bytes."""
+        self._set_timeout(deadline)
+        came = self._socket.recv(_CHUNK)
+        if not came:
+            raise BrokenConnectionError("the server hung up")
+        return came
+
+    def detach(self) -> socket.socket:
+        """The socket, for who goes on with it."""
+        return self._socket
 
 
 _SPEAKING = ("LOADING", "BUSY", "MASTERDOWN", "WRONGPASS", "NOPERM", "NOAUTH")

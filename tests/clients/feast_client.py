@@ -8,8 +8,9 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import pandas
 import requests
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, RepoConfig
+from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, PushSource, RepoConfig
 from feast.types import Int64, String
 from feast.value_type import ValueType
 
@@ -65,6 +66,23 @@ pushed = requests.post(
 asked["pushed"] = store.get_online_features(
     features=["spent:amount", "spent:spent_3d"], entity_rows=[{"customer": "zoe"}]
 )
+# as a Feast client pushes: to the view that has the push source, whose fields are those of sqlfeat's source
+bought = FeatureView(
+    name="spent",
+    entities=[customer],
+    schema=[
+        *(Field(name=name, dtype=String) for name in ("customer", "product")),
+        *(Field(name=name, dtype=Int64) for name in ("order_id", "amount")),
+    ],
+    source=PushSource(
+        name="orders", batch_source=FileSource(path=str(folder / "orders.parquet"), timestamp_field="ordered_at")
+    ),
+)
+writer = FeatureStore(config=store.config.model_copy(update={"registry": str(folder / "writer.db")}))
+writer.apply([customer, bought])
+row = {"order_id": [1003], "customer": ["zoe"], "product": ["tea"], "amount": [9]}
+writer.push("orders", pandas.DataFrame({**row, "ordered_at": pandas.to_datetime(["2024-01-07"], utc=True)}))
+asked["written"] = store.get_online_features(features=["spent:amount"], entity_rows=[{"customer": "zoe"}])
 told = {
     name: {
         "values": answer.to_dict(),

@@ -86,6 +86,10 @@ def test_what_is_pushed_in_feasts_way_is_there_at_once(feast: dict[str, Any]) ->
     assert feast["pushed"]["values"] == {"customer": ["zoe"], "amount": [8], "spent_3d": [15]}
 
 
+def test_what_a_feast_client_pushes_is_there_at_once(feast: dict[str, Any]) -> None:
+    assert feast["written"]["values"] == {"customer": ["zoe"], "amount": [9]}
+
+
 @pytest.fixture(scope="module")
 def triton(port: int) -> dict[str, Any]:
     return answer("oip_client.py", f"127.0.0.1:{port}", "buyer")  # type: ignore[no-any-return]

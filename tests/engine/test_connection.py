@@ -28,3 +28,21 @@ def test_a_target_in_memory_is_refused_with_the_reason(tmp_path):
 
     assert caught.value.what == "The target 'dev' is in memory, and what a run makes has to outlast it."
     assert caught.value.hint == "give it a file: path: target/NAME.duckdb."
+
+
+def test_what_fails_in_the_middle_of_a_stream_is_rolled_back_and_the_next_statement_runs(tmp_path):
+    connection = Connection(tmp_path / "some.duckdb", threads=1)
+    connection.execute("create table kept as select 1 as x")
+
+    def fail() -> None:
+        with connection.transaction():
+            connection.execute("insert into kept values (2)")
+            connection.batches("select * from range(1000000)", 1000).read_next_batch()
+            raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room") as caught:
+        fail()
+
+    assert caught.traceback  # which holds the stream, as a kept error does
+    assert connection.execute("select x from kept") == [(1,)]
+    connection.close()

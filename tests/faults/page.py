@@ -52,6 +52,8 @@ FAULTS = (
            "tests/serve/test_going_over.py -k damaged")),
     Fault("a source that was cut (in Parquet; the last line of the damages)", "the run fails with words, the tables "
           "of before stay"),
+    Fault("a full disk", "every verb ends with words, what was there before is served, with room it goes on",
+          ("full_disk --limits {40}",)),
     Fault("two writers", "they wait for each other, or the second says at once who is first; nothing is lost",
           ("registry --writers {60}",), ("tests/errors/test_projects.py -k another_process",
                                          "tests/base/test_files.py -k lock")),
@@ -77,7 +79,7 @@ FAULTS = (
 )  # fmt: skip
 OPEN = (
     "a crash at every durable step of `run` and `build-training-set` (kills at random moments are shown)",
-    "a full disk, a read-only folder, a machine out of memory",
+    "a read-only folder, a machine out of memory",
     "a source whose schema changes between two runs",
 )
 """What is not shown yet."""
@@ -91,7 +93,7 @@ def seen(fault: Fault, seed: int, share: float) -> list[str]:
         lines += _ran([sys.executable, "-m", f"tests.faults.{words[0]}", "--seed", str(seed), *words[1:]])
     passed = 0
     for test in fault.tests:
-        told = _ran([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *test.split()])
+        told = _ran([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *test.split()])
         (count,) = re.findall(r"(\d+) passed", told[-1])
         passed += int(count)
     return [*lines, *([f"{passed} tests passed"] if passed else [])]

@@ -119,10 +119,18 @@ class Server:
 
     def empty(self) -> None:
         """Let it forget everything."""
+        self._told(b"FLUSHALL", b"OK\r\n")
+
+    def drop_connections(self) -> None:
+        """Let it hang up on everybody, as it does on who has been silent for long."""
+        self._told(b"CLIENT KILL TYPE normal SKIPME yes\r\nPING", b"PONG\r\n")
+
+    def _told(self, commands: bytes, end: bytes) -> None:
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as client:
-            client.sendall((f"AUTH {self._password}\r\n" if self._password else "").encode() + b"FLUSHALL\r\n")
-            while not client.recv(100).endswith(b"OK\r\n"):
-                pass
+            client.sendall((f"AUTH {self._password}\r\n" if self._password else "").encode() + commands + b"\r\n")
+            came = b""
+            while not came.endswith(end):
+                came += client.recv(100)
 
     def freeze(self) -> None:
         """Stop it in the middle, with its connections open."""

@@ -16,6 +16,7 @@ import pytest
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.online.push import Pusher
 from sqlfeat.store import pushed_lmdb
+from sqlfeat.store.online_lmdb import LmdbStore
 from tests.made.projects import NOW, Files, Opened, day, orders, shop
 
 SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
@@ -162,6 +163,20 @@ def test_a_push_makes_the_source_changed_for_plan_and_run(opened: Opened) -> Non
     assert (ran.status, ran.rows) == ("built", 5)
 
 
+def test_run_query_sees_of_a_source_what_a_run_sees(opened: Opened) -> None:
+    asks = """
+        {{ config(materialized='table') }}
+        {%- set found = run_query("select sum(amount) from " ~ source('raw', 'orders')) %}
+        select {{ found.columns[0].values()[0] if execute else 0 }} as total
+    """
+    opened.change({"models/asks.sql": asks})
+    with opened.project() as project:
+        project.push("raw.orders", [order(5, "bob", "jam", 7, day(4, 1))])
+    opened.run("asks")
+
+    assert opened.rows("asks") == [{"total": 107}]
+
+
 def test_the_same_rows_again_change_nothing(opened: Opened) -> None:
     rows = [order(5, "bob", "jam", 7, day(4, 1)), order(5, "bob", "jam", 7, day(4, 1))]
     with opened.project() as project:
@@ -245,6 +260,28 @@ def test_a_row_may_say_itself_when_it_was_known(landing: Opened) -> None:
 
         for at, spent in ((day(6) - MICROSECOND, 40), (day(6), 41), (day(7) - MICROSECOND, 41), (day(7), 40)):
             assert both(project, "spending", ["spent"], {"customer": "ann"}, at) == [spent]
+
+
+def test_an_older_version_counts_for_nothing_though_the_newer_one_has_left_every_window(tmp_path: Path) -> None:
+    """The newer version says that the event was long ago; only that it exists is still of use."""
+    corrected = orders(10, 20).append_column("landed_at", pa.array([day(9, 12)] * 2, pa.timestamp("us", "UTC")))
+    view = """
+        {{ config(materialized='feature_view', entity='customer', event_time='ordered_at', available_at='landed_at',
+                  unique_key='order_id', online=true) }}
+        select customer, order_id, ordered_at, landed_at, {{ window('count(*)', '3 days') }} as n
+        from {{ source('raw', 'orders') }}
+    """
+    files = {**LANDING, "models/spending.sql": view, "data/orders.parquet": corrected}
+    with Opened(shop(tmp_path, files)).project() as project:
+        project.publish(at=day(10))
+        late = [
+            order(1, "ann", "tea", 10, day(9), landed_at=day(9, 6)),
+            order(2, "ann", "tea", 20, day(9), landed_at=day(9, 6)),  # was another entity's
+            order(3, "ann", "tea", 30, day(9), landed_at=day(9, 6)),
+        ]
+        project.push("raw.orders", late)
+
+        assert both(project, "spending", ["n"], {"customer": "ann"}, day(10, 2)) == [1]
 
 
 def test_an_event_that_moves_to_another_entity_leaves_the_one_that_had_it(landing: Opened) -> None:
@@ -465,6 +502,47 @@ def test_before_anything_is_published_rows_wait_for_the_first_publication(opened
         project.publish(at=day(4, 1))
 
         assert pushed.views == {}
+        assert both(project, "sales", ["price"], {"product": "jam"}, day(4, 2)) == [7]
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_what_is_pushed_while_a_view_is_published_first_is_seen_when_that_is_done(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, incremental: bool
+) -> None:
+    """A publication has taken up what was pushed, and has not moved on to the new snapshot yet."""
+    publish, others = LmdbStore.publish, [order(5, "bob", "jam", 7, day(4, 1)), order(6, "cid", "tea", 9, day(4, 1))]
+
+    def pushed_meanwhile(store: LmdbStore, *arguments: Any, **more: Any) -> Any:
+        if others:
+            with opened.project() as other:
+                other.push("sales", [others.pop()])
+        return publish(store, *arguments, **more)
+
+    monkeypatch.setattr(LmdbStore, "publish", pushed_meanwhile)
+    with opened.project() as project:
+        project.publish(at=day(4), incremental=incremental)
+        assert both(project, "spending", ["n"], {"customer": "cid"}, day(4, 2)) == [1]
+        assert both(project, "sales", ["price"], {"product": "tea"}, day(4, 2)) == [9]
+
+
+def test_a_push_that_a_publication_overtakes_is_made_anew_for_its_snapshot(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It found nothing published when it began; when it was about to be kept, there was a snapshot."""
+    append, overtaken = pushed_lmdb.LmdbPushes.append, []
+
+    def published_meanwhile(store: Any, *arguments: Any) -> Any:
+        if not overtaken:
+            overtaken.append(True)
+            with opened.project() as other:
+                other.publish(at=day(4))
+        return append(store, *arguments)
+
+    monkeypatch.setattr(pushed_lmdb.LmdbPushes, "append", published_meanwhile)
+    with opened.project() as project:
+        pushed = project.push("sales", [order(5, "bob", "jam", 7, day(4, 1))])
+
+        assert pushed.views == {"sales": 1, "spending": 1}
         assert both(project, "sales", ["price"], {"product": "jam"}, day(4, 2)) == [7]
 
 

@@ -92,6 +92,34 @@ def test_a_version_is_made_again_byte_for_byte_and_nothing_of_the_project_is_tou
     assert list(temporary.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def pushed(trained, tmp_path_factory) -> Path:
+    """The same repository, where an order was pushed before ``buyers@v2`` was trained."""
+    root = Path(shutil.copytree(trained, tmp_path_factory.mktemp("pushed") / "shop"))
+    with opened(root) as project:
+        project.push("raw.orders", [orders(1).to_pylist()[0] | {"order_id": 1_000_001, "amount": 77}])
+    train(root, shift=0.5)
+    return root
+
+
+def test_a_version_that_was_trained_on_pushed_rows_is_made_of_them_again(pushed):
+    assert [file.name for file in pushed.glob("target/online/pushes/raw.orders/*.parquet")] != []
+
+    result = reproduce(pushed, "buyers@v2")
+
+    assert (result.outcome, said(result)) == ("reproduced", [])
+
+
+def test_it_is_said_where_what_was_pushed_is_not_there_any_more(pushed, tmp_path):
+    root = Path(shutil.copytree(pushed, tmp_path / "shop"))
+    (file,) = root.glob("target/online/pushes/raw.orders/*.parquet")
+    file.unlink()
+
+    assert said(reproduce(root, "buyers@v2")) == [
+        ("source", f"raw.orders: what was pushed is not whole: {file.relative_to(root).as_posix()} is gone")
+    ]
+
+
 def test_it_is_the_same_in_another_folder_zone_and_hash_seed_with_other_threads(trained, tmp_path):
     elsewhere = Path(shutil.copytree(trained, tmp_path / "somewhere else" / "é"))
     script = (

@@ -58,6 +58,33 @@ def test_feasts_push_is_taken_column_by_column(shop: Client, to: str | None) -> 
     assert (told.status, told.body["new"]) == (200, 1)
 
 
+def test_what_a_feast_client_writes_is_a_row_of_the_source(shop: Client) -> None:
+    """Its times have Feast's names, and what the view computes is null."""
+    written = {**order(140, 55, 15), "spent_3d": None, "created": None}
+    written["event_timestamp"] = written.pop("ordered_at").removesuffix("+00:00")
+    body = {"feature_view_name": "spent", "df": {name: [value] for name, value in written.items()}}
+    told = shop.post("/write-to-online-store", body)
+
+    assert (told.status, told.body) == (200, None)
+    assert amount(shop, 16) == 55
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"df": {"customer": ["ann"]}}, 400, "feature_view_name is no text"),
+        ({"feature_view_name": "spent"}, 400, "df is no JSON object"),
+        ({"feature_view_name": "spend", "df": {"customer": ["ann"]}}, 404, "no feature view or source 'spend'"),
+        ({"feature_view_name": "spent", "df": {"customer": ["ann"], "spent_3d": [7]}}, 422, "no column 'spent_3d'"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_in_words(shop: Client, body: Any, status: int, said: str) -> None:
+    told = shop.post("/write-to-online-store", body)
+
+    assert told.status == status
+    assert said in told.body["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sqlfeat.api import Project
 from sqlfeat.serve.application import Application
 from sqlfeat.serve.served import Served
+from sqlfeat.serve.wire import Request, Response
 from sqlfeat.store.online_redis import RedisStore
 from tests.made.projects import PROJECT_FILE, Opened, day, orders, shop
 from tests.made.redis import Proxy, Server
@@ -27,6 +30,52 @@ PASSWORD = "canary-of-redis"
 def at(url: str, timeout: str = "20 s") -> dict[str, str]:
     """The project file with a server."""
     return {"sqlfeat_project.yml": f"{PROJECT_FILE}\n    online: {{store: redis, url: '{url}', timeout: {timeout}}}\n"}
+
+
+class OnTheLoop(Application):
+    """An application that counts the requests for features which a thread waits for."""
+
+    in_threads = 0
+
+    def handle(self, request: Request, came: float | None = None) -> Response:
+        self.in_threads += request.method == "POST"
+        return super().handle(request, came)
+
+
+class Wired:
+    """Asks an application that is served in this process, over a connection, as ``Client`` does without one."""
+
+    def __init__(self, application: OnTheLoop, line: Line) -> None:
+        self.application = application
+        self.served = application.served
+        self._line = line
+
+    def get(self, target: str) -> Any:
+        return self._told(f"GET {target} HTTP/1.1\r\nhost: here\r\n\r\n".encode())
+
+    def post(self, target: str, body: Any) -> Any:
+        return self._told(posting(target, body))
+
+    def _told(self, data: bytes) -> Any:
+        self._line.send(data)
+        return self._line.answer()
+
+
+@contextmanager
+def wired(project: Project) -> Iterator[Wired]:
+    """The same as ``client``, by way of the event loop, which waits for no answer of the store."""
+    served = Served(project)
+    try:
+        served.refresh()
+        application = OnTheLoop(served)
+        application._quick.add(FEATURES)
+        with listening(application) as port, Line(port) as line:
+            yield Wired(application, line)
+    finally:
+        served.close()
+
+
+WAYS = pytest.mark.parametrize("ask", [client, wired], ids=["in a thread", "on the event loop"])
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +138,9 @@ def test_what_is_pushed_is_seen_at_once_and_taken_up_by_the_next_publication(ope
         assert (found["snapshot"], found["features"]["amount"]) == (2, 7)
 
 
-def test_a_server_that_is_down_is_503_and_not_ready_until_it_is_back(opened: Opened, server: Server) -> None:
-    with opened.project() as project, client(project) as asking:
+@WAYS
+def test_a_server_that_is_down_is_503_and_not_ready_until_it_is_back(opened: Opened, server: Server, ask: Any) -> None:
+    with opened.project() as project, ask(project) as asking:
         assert asking.post(FEATURES, BODY).status == 200
         server.stop()
         for _ in range(6):
@@ -105,8 +155,11 @@ def test_a_server_that_is_down_is_503_and_not_ready_until_it_is_back(opened: Ope
         assert PASSWORD not in f"{found} {ready}"
 
 
-def test_a_server_that_came_back_empty_knows_nobody_and_is_not_believed(opened: Opened, server: Server) -> None:
-    with opened.project() as project, client(project) as asking:
+@WAYS
+def test_a_server_that_came_back_empty_knows_nobody_and_is_not_believed(
+    opened: Opened, server: Server, ask: Any
+) -> None:
+    with opened.project() as project, ask(project) as asking:
         assert asking.post(FEATURES, BODY).status == 200
         server.stop()
         server.start()
@@ -139,7 +192,7 @@ def test_a_server_that_came_back_with_an_older_snapshot_is_followed(opened: Open
 
 
 def test_a_snapshot_that_is_collected_under_a_reader_is_replaced(opened: Opened, monkeypatch: Any) -> None:
-    monkeypatch.setattr("sqlfeat.ops.session.RedisStore", partial(RedisStore, grace=0.0))
+    monkeypatch.setattr("sqlfeat.store.online_redis.RedisStore", partial(RedisStore, grace=0.0))
     with opened.project() as project, project.serve_session() as serving:
         assert serving.features("buys", [ANN], at=INSTANT).snapshot == 1
         for amount in (31, 32, 33):
@@ -151,6 +204,20 @@ def test_a_snapshot_that_is_collected_under_a_reader_is_replaced(opened: Opened,
         entity = serving.look_up([("spent", "amount")], {"customer": ["ann"]}, at=INSTANT)
         assert [column.values for column in entity] == [(33,)]
         assert serving.problems == ()
+
+
+def test_what_is_asked_at_once_is_answered_on_the_event_loop_without_a_thread(opened: Opened, server: Server) -> None:
+    with opened.project() as project, wired(project) as asking, client(project) as waiting:
+        names = [name for _ in range(40) for name in ("ann", "bob", "nobody")]
+        bodies = [{**BODY, "customer": name} for name in names]
+        expected = [waiting.post(FEATURES, body).body for body in bodies]
+        asking._line.send(b"".join(posting(FEATURES, body) for body in bodies[:16]))
+        found = [asking._line.answer() for _ in bodies[:16]]
+        server.drop_connections()
+        found += [asking.post(FEATURES, body) for body in bodies[16:]]
+        asking.post("/get-online-features", {"features": ["spent:amount"], "entities": {"customer": ["ann"]}})
+    assert [(one.status, one.body) for one in found] == [(200, body) for body in expected]
+    assert asking.application.in_threads == 1  # of the path that was new
 
 
 def test_who_waits_for_a_stopped_server_holds_up_nobody_else(opened: Opened, server: Server) -> None:
@@ -174,11 +241,12 @@ def test_who_waits_for_a_stopped_server_holds_up_nobody_else(opened: Opened, ser
             served.close()
 
 
+@WAYS
 @pytest.mark.parametrize(("delay", "piece"), [(20.0, 0), (0.01, 1)], ids=["late", "dripping"])
-def test_a_server_that_is_too_slow_is_503(opened: Opened, proxy: Proxy, delay: float, piece: int) -> None:
+def test_a_server_that_is_too_slow_is_503(opened: Opened, proxy: Proxy, delay: float, piece: int, ask: Any) -> None:
     url = proxy.url.replace("redis://", f"redis://:{PASSWORD}@")
     opened.change(at(url, "400 ms"))
-    with opened.project() as project, client(project) as asking:
+    with opened.project() as project, ask(project) as asking:
         while not asking.served.ready:  # on a machine with much to do, 400 ms may be short for a server that is quick
             asking.served.refresh()
         proxy.delay, proxy.piece = delay, piece
@@ -188,9 +256,10 @@ def test_a_server_that_is_too_slow_is_503(opened: Opened, proxy: Proxy, delay: f
         assert asking.get("/health/ready").status == 503
 
 
-def test_a_server_that_flaps_gives_right_answers_or_503(opened: Opened, proxy: Proxy) -> None:
+@WAYS
+def test_a_server_that_flaps_gives_right_answers_or_503(opened: Opened, proxy: Proxy, ask: Any) -> None:
     opened.change(at(proxy.url.replace("redis://", f"redis://:{PASSWORD}@")))
-    with opened.project() as project, client(project) as asking:
+    with opened.project() as project, ask(project) as asking:
         statuses = set()
         for turn in range(60):
             proxy.is_cut = turn % 7 in (2, 3, 4)

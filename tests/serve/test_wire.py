@@ -170,11 +170,11 @@ class Held(Application):
         self.go_on = threading.Event()
         self.entered = threading.Semaphore(0)
 
-    def handle(self, request: Request) -> Response:
+    def handle(self, request: Request, came: float | None = None) -> Response:
         if request.method == "POST":
             self.entered.release()
             self.go_on.wait(30)
-        return super().handle(request)
+        return super().handle(request, came)
 
 
 def test_who_comes_when_too_many_wait_is_sent_away_and_health_is_not(shop: Client) -> None:

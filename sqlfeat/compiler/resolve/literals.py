@@ -155,6 +155,8 @@ def cast(value: object, type_name: str) -> tuple[bool, object]:
             made = value
         elif type_name.startswith("TIMESTAMP"):
             made = instant(value, aware=type_name == "TIMESTAMP WITH TIME ZONE")
+            if made is not None and made.microsecond % {"TIMESTAMP_S": _SECOND, "TIMESTAMP_MS": 1000}.get(type_name, 1):
+                made = None  # it is rounded
     elif isinstance(value, bool):
         return False, None
     elif isinstance(value, int) and type_name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"):

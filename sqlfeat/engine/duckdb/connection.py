@@ -42,6 +42,7 @@ class Connection:
     ) -> None:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="duckdb")
         self._tables: dict[str, pa.Table | pa.RecordBatchReader] = {}
+        self._stream: pa.RecordBatchReader | None = None
         try:
             self._connection = duckdb.connect(str(path) if path else ":memory:")
         except duckdb.Error as error:
@@ -118,7 +119,8 @@ class Connection:
 
     def batches(self, sql: str, rows: int) -> pa.RecordBatchReader:
         """The rows as a stream of Arrow batches; read it to its end before the next statement."""
-        return self._run(lambda: self._connection.sql(sql).to_arrow_reader(rows), sql)
+        self._stream = self._run(lambda: self._connection.sql(sql).to_arrow_reader(rows), sql)
+        return self._stream
 
     def function(self, name: str, call: Callable[..., Any], takes: str | Sequence[str], gives: str) -> None:
         """Make a function over Arrow arrays known to SQL."""
@@ -175,6 +177,9 @@ class Connection:
         self._connection.close()
 
     def _rollback(self) -> None:
+        if self._stream is not None:  # it may have failed in the middle, and an open result lets nothing else pass
+            self._stream.close()
+            self._stream = None
         with suppress(duckdb.Error):  # the transaction may have ended with the statement that failed
             self._worker.submit(self._connection.rollback).result()
 

@@ -42,14 +42,19 @@ def rounded_sums(lists: pa.ChunkedArray) -> pa.Array:
     return pa.array([None if item is None else rounded_sum(item) for item in lists.to_pylist()], pa.float64())
 
 
-def rounded_mean(values: Sequence[float]) -> float:
-    """The exact mean, rounded once; infinities and NaN as IEEE 754 adds them."""
+def rounded_mean(values: Sequence[float], counted: int | None = None) -> float:
+    """The exact mean, rounded once; infinities and NaN as IEEE 754 adds them.
+
+    ``counted`` is how many values there are, where those that are given only add up to them.
+    """
     total = rounded_sum(values)
     if not math.isfinite(total):
-        return float(_means([values])[0])
+        if not all(map(math.isfinite, values)):
+            return total
+        return rounded(sum(map(Fraction, values), Fraction(0)) / (counted or len(values)))
     if total == 0:
         return 0.0
-    count = float(len(values))
+    count = float(counted or len(values))
     rest = rounded_sum([*values, -total])
     first = total / count
     product = first * count
@@ -64,7 +69,7 @@ def rounded_mean(values: Sequence[float]) -> float:
     sure = abs(left) < abs(neighbour - mean) / 2 * (1 - 2.0**-30)
     if sure and abs(mean) > 2.0**-900 and abs(total) < 2.0**960:
         return mean
-    return rounded(sum(map(Fraction, values), Fraction(0)) / len(values))
+    return rounded(sum(map(Fraction, values), Fraction(0)) / (counted or len(values)))
 
 
 def _split(number: float) -> tuple[float, float]:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlfeat.base.files import writing_to
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.engine.duckdb.columns import ColumnFolder, storable, write_columns
@@ -81,10 +83,11 @@ class Layouts:
             return {"ties": ties} if ties else {}
         name = f"{view.fingerprint}-{secrets.token_hex(4)}"
         ties = self._without_duplicates(view, rows.pick()) if rows.picked else 0
-        totals = self._write_totals(view, self._folder / name)
-        if not self._write_rows(view, rows, items, self._folder / name, totals):
-            ties = rows.pick()
-            self._write_rows(view, rows, items, self._folder / name, totals)
+        with _whole_or_none(self._folder / name) as folder:
+            totals = self._write_totals(view, folder)
+            if not self._write_rows(view, rows, items, folder, totals):
+                ties = rows.pick()
+                self._write_rows(view, rows, items, folder, totals)
         rows.forget()
         return {**({"ties": ties} if ties else {}), "layout": name, "totals": totals}
 
@@ -230,6 +233,17 @@ def _as_fact(kept: Kept) -> list[Any]:
 def _from_fact(fact: Sequence[Any]) -> Kept:
     kind, argument, condition, form, plain, narrow = fact
     return Kept(Contribution(kind, argument, condition), FixedPoint(*form) if form else None, plain, narrow)
+
+
+@contextmanager
+def _whole_or_none(folder: Path) -> Iterator[Path]:
+    """A folder that the block writes; nothing of it stays where the block fails."""
+    try:
+        with writing_to(folder):
+            yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _first_events(shape: Shape, relation: str) -> str:

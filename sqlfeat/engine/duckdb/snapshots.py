@@ -110,6 +110,9 @@ def _gathered(connection: Connection, view: CompiledModel, prepared: Prepared, a
 def events(connection: Connection, view: CompiledModel, at: datetime) -> pa.Table:
     """The events of a view that a window can reach at an instant or later, by entity and in the order of aggregates.
 
+    Where a ``unique_key`` says what an event is, versions of it are among them that no window reaches, and that were
+    known no longer ago than one does: they replace what may come later, and was known before.
+
     Columns: the keys as ``k0`` …, ``EVENT_AT``, ``KNOWN_AT`` and ``UNTIL_AT`` (the greatest number for never) in
     microseconds since 1970, then what the aggregates read; where there are :func:`ranked_columns`, ``AVAILABLE_AT`` and
     these.
@@ -119,7 +122,9 @@ def events(connection: Connection, view: CompiledModel, at: datetime) -> pa.Tabl
     conditions = [f"({UNTIL} is null or {UNTIL} >= {instant})"]
     edges = {bounds_of(aggregate)[1] for aggregate in view.window_view.aggregates}
     if None not in edges:
-        reach = " or ".join(f"{EVENT} >= {edge.before(instant)}" for edge in edges if edge is not None)
+        # an older version of an event may still be pushed: what was known since has replaced it, of whatever time it is
+        times = [EVENT, AVAILABLE] if view.time.unique_key else [EVENT]
+        reach = " or ".join(f"{time} >= {edge.before(instant)}" for edge in edges if edge for time in times)
         conditions.append(f"({reach})")
     return connection.arrow(_events_sql(view, physical(view.name, view.fingerprint, "events"), conditions))
 

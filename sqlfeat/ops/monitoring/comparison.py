@@ -108,8 +108,8 @@ class _Column:
         self.length, self.spec, self.role = length, spec, role
         self.shape: Shape = before.shape
         self.enough = min(before.whole.rows, now.whole.rows) >= LEAST_ROWS
-        self.windows = Windows([one.counts for one in before.windows]) if self.shape.bins else Windows([])
-        self.missing = Windows([_presence(one) for one in before.windows])
+        self.windows = Windows([one.counts for one in before.windows] if self.shape.bins else [], statistics.psi)
+        self.missing = Windows([_presence(one) for one in before.windows], _change)
         self.measures: list[Measure] = self._missing()
         if not _only_grows(before):
             self.measures = [*self._distribution(), *self.measures, *self._outside()]
@@ -125,7 +125,7 @@ class _Column:
         before, now = self._grouped
         value = statistics.psi(before, now)
         chance = statistics.significance(before, now, self.windows.design(self.length)) if self.enough else 1.0
-        own = self.windows.most(statistics.psi, self.length)
+        own = self.windows.most(self.length)
         return [Measure("psi", value, self.spec.threshold("psi", self.shape.name), OK, own, chance)]
 
     def _missing(self) -> list[Measure]:
@@ -134,7 +134,7 @@ class _Column:
             return []
         value = _change(before, now)
         chance = statistics.significance(before, now, self.missing.design(self.length)) if self.enough else 1.0
-        own = self.missing.most(_change, self.length)
+        own = self.missing.most(self.length)
         return [Measure("missing", value, self.spec.threshold("missing", self.shape.name), OK, own, chance)]
 
     def _outside(self) -> list[Measure]:
@@ -280,7 +280,7 @@ class _Column:
         if measure is None or not now.sum() or not before.sum():
             return False
         threshold = self.spec.threshold(name, self.shape.name)
-        bound = max(threshold * (WARNED if measure.level == WARN else 1.0), windows.most(effect, length) or 0.0)
+        bound = max(threshold * (WARNED if measure.level == WARN else 1.0), windows.most(length) or 0.0)
         likely = statistics.significance(before, now, windows.design(length))
         return effect(before, now) >= bound and likely < _SEEN_AT
 

@@ -1,22 +1,25 @@
 """What monitoring has found before: two ordinary tables in the target, which any tool can read.
 
 ``monitor_runs`` has a row for each time that something was looked at, ``monitor_columns`` one for each column then.
+Servers, which cannot read a target, are left the numbers of the last look in a file.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from sqlfeat.base.files import canonical_json
 from sqlfeat.base.names import literal
-from sqlfeat.ops.monitoring.results import Monitoring
+from sqlfeat.ops.monitoring.results import BREACH, WARN, ColumnResult, Monitoring
 from sqlfeat.ops.session import Session
+from sqlfeat.store import looks
 
 RUNS, COLUMNS = "monitor_runs", "monitor_columns"
 _INSTANT = pa.timestamp("us", "UTC")
@@ -118,6 +121,34 @@ def remember(session: Session, result: Monitoring) -> None:
     session.engine.keep_monitored(RUNS, pa.Table.from_pylist([run], schema=_RUN))
     if columns:
         session.engine.keep_monitored(COLUMNS, pa.Table.from_pylist(columns, schema=_COLUMN))
+    looks.keep(session.spec.target_path / looks.FOLDER, look_of(result))
+
+
+def look_of(result: Monitoring) -> looks.Look:
+    """What a server tells of a look: how many checks broke, and what has moved."""
+    checks = {level: Counter(one.kind for one in result.findings if one.level == level) for level in (BREACH, WARN)}
+    silence = next((one.value for one in result.measures if one.name == "freshness" and one.value is not None), None)
+    end, performance = result.current.end, result.performance
+    value = performance.metrics.get(performance.metric) if performance else None
+    most = sorted(result.columns, key=_by_psi)[: looks.MOST_COLUMNS]
+    return looks.Look(
+        name=result.name,
+        kind=result.kind,
+        reference=result.reference,
+        checked_at=result.checked_at.astimezone(UTC),
+        level=result.level,
+        rows=result.current.rows,
+        newest_row=end - timedelta(seconds=silence) if end is not None and silence is not None else None,
+        breaches=dict(checks[BREACH]),
+        warnings=dict(checks[WARN]),
+        psi={one.name: psi for one in most if (psi := one.statistics.get("psi")) is not None},
+        missing={one.name: share for one in most if (share := one.current.missing) is not None},
+        performance={performance.metric: value} if performance is not None and value is not None else {},
+    )
+
+
+def _by_psi(one: ColumnResult) -> tuple[float, str]:
+    return (-(one.statistics.get("psi") or 0.0), one.name)
 
 
 def remembered(session: Session, name: str, limit: int | None = None) -> list[Remembered]:

@@ -37,10 +37,11 @@ def markdown_of(result: Monitoring) -> str:
 
 def _parts(result: Monitoring, most: int) -> list[str]:
     now, before = result.current, result.baseline
+    period = f"{_told(now.source)}, {_period(result)}" if now.kind else _period(result)
     return [
         f"## {_SIGNS[result.level]} {_code(result.reference)}: {report_words.level_word(result.level).lower()}",
         _told(result.sentence),
-        f"{f'{_told(now.source)}, ' if now.kind else ''}{_period(result)}, {now.rows:,} rows; before: {_told(before.source)}, {before.rows:,} rows.",
+        f"{period}, {now.rows:,} rows; before: {_told(before.source)}, {before.rows:,} rows.",
         _findings(result, most),
         _performance(result.performance) if result.performance else "",
         _features(result, most),

@@ -20,28 +20,43 @@ LEAST_ROWS = 30
 """Of fewer rows nothing is said."""
 WARNED = 0.5
 """The share of a threshold from which on is warned."""
+WARNED_CHANCE = 5.0
+"""How many times the chance of an alarm is still worth a warning."""
 _BLOCKS, _LEAST_BLOCKS = 16, 4
 _TREND = 21
+_STRANGE, _SIGMA = 5.0, 1.4826
+"""How many deviations (the MAD times that of a normal distribution) from the median something is strange."""
+_LEAST_EFFECTS, _LEFT = 12, 0.4
+"""So many effects are needed to tell, and that share of them must be left without an incident."""
 SECONDS = {"hour": 3_600.0, "day": 86_400.0, "week": 604_800.0, "month": 2_678_400.0}
 
 
 def judged(measure: Measure, chance: float) -> Measure:
-    """The measure with its level: past its threshold, past what the baseline shows itself, and more than chance."""
-    value, threshold = measure.value, measure.threshold
-    unlikely = measure.adjusted is None or measure.adjusted < chance
-    if value is None or threshold is None or not unlikely or value < (measure.own or 0.0) or not value:
+    """The measure with its level: past its threshold, past what the baseline shows itself, and more than chance.
+
+    Half of the threshold is worth a warning, and so is a whole one that may be chance a little more easily.
+    """
+    value, threshold, likely = measure.value, measure.threshold, measure.adjusted or 0.0
+    if value is None or threshold is None or value < (measure.own or 0.0) or not value:
         return replace(measure, level=OK)
-    level = BREACH if value >= threshold else WARN if value >= threshold * WARNED else OK
-    return replace(measure, level=level)
+    if likely < chance and value >= threshold * WARNED:
+        return replace(measure, level=BREACH if value >= threshold else WARN)
+    worth_a_look = value >= threshold and likely < chance * WARNED_CHANCE
+    return replace(measure, level=WARN if worth_a_look else OK)
 
 
 class Windows:
-    """The counts of a baseline, window by window: how they vary among themselves."""
+    """The counts of a baseline, window by window, and what an ``effect`` says of how they vary among themselves.
 
-    def __init__(self, counts: Sequence[Sequence[int]]) -> None:
+    What was so once, and otherwise than ever before or after, is an incident: it does not count as how a baseline
+    varies. What comes back is a rhythm, and does.
+    """
+
+    def __init__(self, counts: Sequence[Sequence[int]], effect: Callable[[Floats, Floats], float]) -> None:
         self._counts = np.array(counts, float) if counts else np.zeros((0, 1))
+        self._effect = effect
         self._designs: dict[int, Design] = {}
-        self._most: dict[tuple[str, int], float | None] = {}
+        self._effects: dict[int, Floats] = {}
 
     def design(self, length: int) -> Design:
         """How rows of blocks hang together; blocks are as long as the period, but there are sixteen if there can be."""
@@ -51,28 +66,62 @@ class Windows:
             count = days // block
             first = days - count * block  # what is oldest is left out
             blocks = self._counts[first:].reshape(count, block, -1).sum(axis=1) if count else self._counts
-            self._designs[block] = statistics.design_of(blocks) if count >= _LEAST_BLOCKS else Design()
+            own = incident_in(self._of(length), length)
+            if own is not None:
+                starts = first + block * np.arange(count)
+                blocks = blocks[(starts + block <= own.start) | (starts >= own.stop)]
+            self._designs[block] = statistics.design_of(blocks) if len(blocks) >= _LEAST_BLOCKS else Design()
         return self._designs[block]
 
-    def most(self, effect: Callable[[Floats, Floats], float], length: int) -> float | None:
+    def most(self, length: int) -> float | None:
         """The greatest effect of so many windows in a row against the others; None where there are too few."""
-        key = (effect.__name__, length)
-        if key not in self._most:
-            self._most[key] = self._greatest(effect, length)
-        return self._most[key]
+        return usual_most(self._of(length), length)
 
-    def _greatest(self, effect: Callable[[Floats, Floats], float], length: int) -> float | None:
+    def _of(self, length: int) -> Floats:
+        """The effect of every so many windows in a row, by the first of them; NaN where there is too little to say."""
+        if length not in self._effects:
+            self._effects[length] = self._found(length)
+        return self._effects[length]
+
+    def _found(self, length: int) -> Floats:
         days = len(self._counts)
         if days < 2 * length or not self._counts.sum():
-            return None
+            return np.array([])
         total = self._counts.sum(axis=0)
         sums = np.concatenate([np.zeros((1, self._counts.shape[1])), np.cumsum(self._counts, axis=0)])
-        found = []
-        for start in range(days - length + 1):
+        found = np.full(days - length + 1, np.nan)
+        for start in range(len(found)):
             some = sums[start + length] - sums[start]
             if some.sum() >= LEAST_ROWS and (total - some).sum() > 0:
-                found.append(effect(total - some, some))
-        return max(found, default=None)
+                found[start] = self._effect(total - some, some)
+        return found
+
+
+def usual_most(effects: Floats, length: int) -> float | None:
+    """The greatest of these effects, but for those of an incident."""
+    own = incident_in(effects, length)
+    if own is not None:
+        starts = np.arange(len(effects))
+        effects = effects[(starts + length <= own.start) | (starts >= own.stop)]
+    return None if np.isnan(effects).all() else float(np.nanmax(effects))
+
+
+def incident_in(effects: Floats, length: int) -> slice | None:
+    """The windows of an incident, by the effects of so many in a row: outliers (by median and MAD) in a single stretch.
+
+    None where there is none, where what is strange comes back, or where too little would be left to tell.
+    """
+    known = effects[~np.isnan(effects)]
+    if len(known) < max(_LEAST_EFFECTS, 3 * length):
+        return None
+    median = float(np.median(known))
+    spread = _SIGMA * float(np.median(np.abs(known - median)))
+    strange = np.flatnonzero(effects > median + _STRANGE * spread)
+    if not len(strange) or (np.diff(strange) > length).any():
+        return None
+    stretch = slice(int(strange[0]), int(strange[-1]) + length)
+    left = sum(start + length <= stretch.start or start >= stretch.stop for start in range(len(effects)))
+    return stretch if left >= _LEFT * len(effects) else None
 
 
 def measures_of_rows(baseline: Profile, current: Profile, spec: MonitorSpec, until: datetime | None) -> list[Measure]:
@@ -99,7 +148,7 @@ def _volume(baseline: Profile, current: Profile, spec: MonitorSpec) -> Measure |
     if len(usual) >= 2 * length:
         means = np.convolve(usual, np.ones(length) / length, mode="valid")
         rest = (usual.sum() - means * length) / (len(usual) - length)
-        own = max((_factor(then, other) for then, other in zip(means, rest, strict=True)), default=None)
+        own = usual_most(np.array([_factor(then, other) for then, other in zip(means, rest, strict=True)]), length)
     value = min(_factor(mean, float(usual.mean())), _factor(mean, _by_trend(baseline, current) or float(usual.mean())))
     text = f"There are {mean:,.0f} rows a {baseline.window}, and {usual.mean():,.0f} before."
     return judged(Measure("volume", value, spec.volume, own=own, text=text), 1.0)

@@ -138,6 +138,21 @@ class Feed:
                     rows[place] = self._pack([stamped[name] for name in self._names])
         return Batch(rows, ids, said, plain, lambda: self._table(plain))
 
+    def of_feast(self, view: CompiledModel, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Rows that a Feast client writes into a feature view, as rows of the source that the view is made of.
+
+        Their times have Feast's names; what the view computes is left out, where no value is given for it.
+        """
+        times = {"event_timestamp": self.table.event_time or view.time.event_time, "created": self._known_at}
+        renamed = {name: to for name, to in times.items() if name not in self._typed}
+        computed = {name for name in view.column_names if name not in self._typed}
+        made: list[Mapping[str, Any]] = []
+        for row in rows:
+            one = {n: v for n, v in row.items() if n not in renamed and not (v is None and n in computed)}
+            one |= {to: row[n] for n, to in renamed.items() if to in self._typed and row.get(n) is not None}
+            made.append(one)
+        return made
+
     def _of_table(self, given: pa.Table, now: int) -> Batch:
         self._check_names(given.column_names)
         known = self._known_at

@@ -14,20 +14,21 @@ from sqlfeat.compiler.manifest import WindowItem
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.ops.online.expressions import Expressions, Key, Typed
 from sqlfeat.ops.online.published import PublishedWindows
-from sqlfeat.ops.online.windows import OnlineWindows
-from sqlfeat.store.entity_records import EventBlock
+from sqlfeat.ops.online.windows import Events, OnlineWindows
+from sqlfeat.store.event_records import EventBlock
 from sqlfeat.store.plain_values import from_arrow, to_arrow
 
 
 class WindowItems:
     """Some window columns of a view, in the order of ``names``; ``engine`` computes what nothing faster does."""
 
-    def __init__(self, windows: PublishedWindows, names: Sequence[str], engine: Rowwise) -> None:
+    def __init__(self, windows: PublishedWindows, empty: EventBlock, names: Sequence[str], engine: Rowwise) -> None:
         items = {item.name: item for item in windows.items}
         self._wanted: list[WindowItem] = [items[name] for name in names]
         self._windows = windows
         self._engine = engine
-        self._online = OnlineWindows(windows)
+        self._online = OnlineWindows(windows, empty)
+        self._nothing = Events(empty)
         tokens = list(dict.fromkeys(token for item in self._wanted for token in item.tokens))
         self._left = [aggregate for aggregate in self._online.left if aggregate.call.token in tokens]
         left = {aggregate.call.token for aggregate in self._left}
@@ -38,19 +39,16 @@ class WindowItems:
         slow = set(self._composed.slow) if self._composed else set()
         self.slow = [item.name for item in self._wanted if item.name in slow or left & set(item.tokens)]
 
-    def at(self, block: EventBlock | None, t: int, *, strict: bool) -> list[Any]:
-        """The columns at an instant over the events of an entity, plain."""
-        values = self._online.values(block, t, self._own, strict=strict)
+    def at(self, events: Events | None, t: int, *, strict: bool) -> list[Any]:
+        """The columns at an instant over the events of an entity (None: it has none), plain."""
+        values = self._online.values(events, t, self._own, strict=strict)
         if self._left:
-            values |= self._asked(block, t, strict=strict)
+            values |= self._asked(events or self._nothing, t, strict=strict)
         composed = self._composed.values({**values}) if self._composed else {}
         return [composed[item.name] if item.name in composed else values[item.sql.strip()] for item in self._wanted]
 
-    def _asked(self, block: EventBlock | None, t: int, *, strict: bool) -> dict[str, Any]:
+    def _asked(self, events: Events, t: int, *, strict: bool) -> dict[str, Any]:
         """The aggregates that only the engine gives."""
-        columns = {
-            column.name: to_arrow(block.values(column.name) if block else [], column.type)
-            for column in self._windows.read
-        }
+        columns = {column.name: to_arrow(events.column(column.name), column.type) for column in self._windows.read}
         found = self._engine.windows(self._left, self._windows.types, pa.table(columns), t, strict=strict)
         return {name: from_arrow(found[name])[0] for name in found.column_names}

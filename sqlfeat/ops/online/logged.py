@@ -14,8 +14,9 @@ from time import perf_counter
 from typing import Any
 
 from sqlfeat.errors import UsageError
+from sqlfeat.ops.online.entities import EntityReader, ViewRead
 from sqlfeat.ops.online.given import plain_of
-from sqlfeat.ops.online.serving import EntityReader, Planned, ServedModel, Serving
+from sqlfeat.ops.online.serving import Planned, ServedModel, Serving
 from sqlfeat.store.serving_log import VIEWS, LoggedRow, RowKind, ServingLog
 
 IN_PROCESS = "python"
@@ -84,22 +85,20 @@ class Logging:
             )
         self.log.offer(kind, made)
 
-    def keep_entities(
-        self, asking: Asking, serving: Serving, view: str, one: EntityReader, columns: Sequence[str],
-        keys: Sequence[Sequence[Any]], reads: Sequence[Any], at: int,
-    ) -> None:  # fmt: skip
+    def keep_entities(self, asking: Asking, serving: Serving, found: ViewRead, at: int) -> None:
         """Hand over the rows of a view, looked up for entities whose keys are given row by row."""
-        kind = self._kind_of_view(serving, view, one)
+        view, columns = found.of.view, found.of.columns
+        kind = self._kind_of_view(serving, view, found.of)
         seconds, now = perf_counter() - asking.started, self.log.now()
         places = {column: place for place, column in enumerate(columns)}
         names = [name for name, _ in kind.features]
         made = []
-        for number, (values, read) in enumerate(zip(keys, reads, strict=True)):
-            found = [read.values[places[name]] if name in places else None for name in names]
+        for number, (values, read) in enumerate(zip(found.keys, found.reads, strict=True)):
+            picked = [read.values[places[name]] if name in places else None for name in names]
             times = {view: read.event_time}
             made.append(
                 LoggedRow(
-                    asking.request_id, number, asking.route, now, at, seconds, (), values, found,
+                    asking.request_id, number, asking.route, now, at, seconds, (), values, picked,
                     {view: read.status}, times, asked=list(columns),
                 )
             )  # fmt: skip

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from sqlfeat.engine.base import AVAILABLE_AT, EVENT_AT, KNOWN_AT, UNTIL_AT
 from sqlfeat.ops.online.calendar import FOREVER
 from sqlfeat.ops.online.published import PublishedView
-from sqlfeat.store.entity_records import EventBlock
+from sqlfeat.ops.online.windows import Events, PushedEvent
+from sqlfeat.store.event_records import EventBlock
 from sqlfeat.store.pushed import ELSEWHERE, OWN, unpacked
 from sqlfeat.store.row_codec import Column, Row, RowCodec
 
@@ -71,6 +70,7 @@ class Merging:
         self._has_ranks = view.windows is not None and bool(view.windows.ranked)
         self._unique_key = ranking.unique_key
         self._key_names = [column.name for column in view.keys]
+        self._empty = view.event_codec.empty if view.windows else None
 
     def decoded(self, packed: bytes | None) -> PushedRows | None:
         """The pushed rows of an entity, if there are any."""
@@ -111,24 +111,26 @@ class Merging:
 
     # -- the events of windows -------------------------------------------------------------------------------------
 
-    def block(self, block: EventBlock | None, pushed: PushedRows) -> EventBlock | None:
+    def events(self, block: EventBlock | None, pushed: PushedRows) -> Events | None:
         """The events of an entity, those that were pushed among them."""
         until = [FOREVER] * len(pushed.own)
-        base_until = None
+        replaced: dict[int, int] = {}
         if self._is_identified:
-            base_until, until = self._replaced(block, pushed)
+            replaced, until = self._replaced(block, pushed)
         if block is None and not pushed.own:
             return None
+        block = block or self._empty
+        assert block is not None
         order = sorted(range(len(pushed.own)), key=lambda place: self._rank(pushed.own[place]))
-        own = [(pushed.own[place], until[place]) for place in order]
-        return MergedBlock(self, block, base_until, own, [self.place_in(block, row) for row, _ in own])
+        found = []
+        for place in order:
+            row = pushed.own[place]
+            found.append(PushedEvent(row[0], max(row[0], row[1]), until[place], self.place_in(block, row), row))
+        return Events(block, found, replaced, self.value)
 
-    def place_in(self, block: EventBlock | None, row: Row) -> int:
+    def place_in(self, block: EventBlock, row: Row) -> int:
         """Before which event of a snapshot a pushed one comes."""
-        if block is None:
-            return 0
-        events = block.integers(EVENT_AT)
-        first, last = bisect_left(events, row[0]), bisect_right(events, row[0])
+        first, last = bisect_left(block.events, row[0]), bisect_right(block.events, row[0])
         if not self._has_ranks:
             return last
         rank = self._rank(row)
@@ -147,58 +149,67 @@ class Merging:
 
     def _base_rank(self, block: EventBlock, place: int) -> Rank:
         names = (*self._times, *self._ties, *self._read)
-        ranks = ((0,) if name in self._key_names else self._orders[name](block.values(name)[place]) for name in names)
-        return (block.integers(EVENT_AT)[place], *ranks)
+        ranks = ((0,) if name in self._key_names else self._order_at(block, name, place) for name in names)
+        return (block.events[place], *ranks)
+
+    def _order_at(self, block: EventBlock, name: str, place: int) -> Rank:
+        """What an event of a snapshot has in a column, as it is compared."""
+        return self._orders[name](block.values(name, place, place + 1)[0])
 
     # -- versions --------------------------------------------------------------------------------------------------
 
-    def _replaced(self, block: EventBlock | None, pushed: PushedRows) -> tuple[list[int] | None, list[int]]:
-        """Until when the snapshot's events and the pushed ones are valid: until a later version of theirs is known."""
+    def _replaced(self, block: EventBlock | None, pushed: PushedRows) -> tuple[dict[int, int], list[int]]:
+        """Until when the snapshot's events, by place, and the pushed ones are valid: until a later version is known."""
         versions: dict[Rank, list[tuple[Rank, int]]] = {}
         for place, row in enumerate((*pushed.own, *pushed.elsewhere)):
             identity = self._identity(row)
             if identity is not None:
                 versions.setdefault(identity, []).append(((*self._version(row), place), row[1]))
-        base_until = None
-        if block is not None and versions:
-            base_until = self._base_replaced(block, versions, pushed)
+        replaced = self._base_replaced(block, versions, pushed) if block is not None and versions else {}
         until = []
         for place, row in enumerate(pushed.own):
             identity = self._identity(row)
             rank = (*self._version(row), place)
             later = versions[identity] if identity is not None else []
             until.append(min((known for other, known in later if other > rank), default=FOREVER))
-        return base_until, until
+        return replaced, until
 
     def _base_replaced(
         self, block: EventBlock, versions: dict[Rank, list[tuple[Rank, int]]], pushed: PushedRows
-    ) -> list[int]:
+    ) -> dict[int, int]:
         """The same of the snapshot's events, which are added to the versions; the later of two equal ones is here."""
         key = pushed.key or (pushed.own[0][2 : self._keys] if pushed.own else (None,) * (self._keys - 2))
-        own = dict(zip(self._key_names, key, strict=True))
+        own = {name: self._orders[name](value) for name, value in zip(self._key_names, key, strict=True)}
 
-        def column(name: str) -> Sequence[Rank]:
-            order = self._orders[name]
-            return [order(value) for value in ([own[name]] * block.count if name in own else block.values(name))]
+        def rank_at(name: str, place: int) -> Rank:
+            return own[name] if name in own else self._order_at(block, name, place)
 
-        until = list(block.integers(UNTIL_AT)) if block.count else []
-        identities = list(zip(*(column(name) for name in self._unique_key), strict=True))
-        touched = [place for place, identity in enumerate(identities) if identity in versions]
-        if not touched:
-            return until
-        available, events = block.integers(AVAILABLE_AT), block.integers(EVENT_AT)
-        declared = [column(name) for name in (*self._declared,)]
-        decided = [column(name) for name in (*self._key_names, *self._times, *self._ties, *self._read)]
+        until = dict(zip(block.in_doubt[0], block.in_doubt[2], strict=True))
+        available = block.numbers(AVAILABLE_AT)
+        assert available is not None
+        replaced: dict[int, int] = {}
         base: list[tuple[Rank, tuple[Rank, int]]] = []
-        for place in touched:
-            ranks = (ranks[place] for ranks in declared)
-            rank = (available[place], *ranks, events[place], *(ranks[place] for ranks in decided), len(pushed.own) * 2)
-            later = (known for other, known in versions[identities[place]] if other[:-1] > rank[:-1])
-            until[place] = min([until[place], *later])
-            base.append((identities[place], (rank, available[place])))
+        for place in self._candidates(block, versions, own):
+            identity = tuple(rank_at(name, place) for name in self._unique_key)
+            if identity not in versions:
+                continue
+            declared = (rank_at(name, place) for name in self._declared)
+            decided = (rank_at(name, place) for name in (*self._key_names, *self._times, *self._ties, *self._read))
+            rank = (available[place], *declared, block.events[place], *decided, len(pushed.own) * 2)
+            later = (known for other, known in versions[identity] if other[:-1] > rank[:-1])
+            replaced[place] = min([until.get(place, FOREVER), *later])
+            base.append((identity, (rank, available[place])))
         for identity, version in base:
             versions[identity].append(version)
-        return until
+        return replaced
+
+    def _candidates(self, block: EventBlock, versions: Iterable[Rank], own: Container[str]) -> Iterable[int]:
+        """The places of events that may be versions of some: one column of what identifies them is looked at."""
+        for number, name in enumerate(self._unique_key):
+            if name not in own:
+                order, wanted = self._orders[name], {identity[number] for identity in versions}
+                return [place for place, value in enumerate(block.values(name)) if order(value) in wanted]
+        return range(block.count)
 
     def _identity(self, row: Row) -> Rank | None:
         found = tuple(self._orders[name](row[self._places[name]]) for name in self._unique_key)
@@ -209,77 +220,6 @@ class Merging:
         names = (*self._key_names, *self._times, *self._ties, *self._read)
         declared = (self._orders[name](row[self._places[name]]) for name in self._declared)
         return (row[1], *declared, row[0], *(self._orders[name](row[self._places[name]]) for name in names))
-
-
-class MergedBlock(EventBlock):
-    """The events of a snapshot with pushed ones between them, in the order of aggregates."""
-
-    def __init__(
-        self,
-        merging: Merging,
-        block: EventBlock | None,
-        until: list[int] | None,
-        own: Sequence[tuple[Row, int]],
-        places: Sequence[int],
-    ) -> None:
-        self.count = (block.count if block is not None else 0) + len(own)
-        self._merging = merging
-        self._block = block
-        self._until = until
-        self._own = own
-        self._at = places
-        self._found: dict[str, list[Any]] = {}
-
-    def values(self, name: str) -> list[Any]:
-        """The values of a column, plain."""
-        if name not in self._found:
-            value = self._merging.value
-            self._found[name] = self._with([value(name, row) for row, _ in self._own], lambda: self._base(name))
-        return self._found[name]
-
-    def numbers(self, name: str) -> npt.NDArray[Any]:
-        """The values of a column of instants."""
-        return np.array(self.integers(name), np.int64)
-
-    def integers(self, name: str) -> Sequence[int]:
-        """The values of a column of instants, for looking at single ones."""
-        if name not in self._found:
-            if name == KNOWN_AT:
-                own = [max(row[0], row[1]) for row, _ in self._own]
-            elif name == UNTIL_AT:
-                own = [until for _, until in self._own]
-            else:
-                own = [self._merging.value(name, row) for row, _ in self._own]
-            self._found[name] = self._with(own, lambda: self._instants(name))
-        return self._found[name]
-
-    def has_nulls(self, name: str) -> bool:
-        """Whether a value of a column is null."""
-        own = any(self._merging.value(name, row) is None for row, _ in self._own)
-        return own or (self._block is not None and self._block.has_nulls(name))
-
-    def there(self, name: str) -> npt.NDArray[np.bool_] | None:
-        """Which values of a column are not null."""
-        return np.array([value is not None for value in self.values(name)], np.bool_)
-
-    def _base(self, name: str) -> list[Any]:
-        return self._block.values(name) if self._block is not None else []
-
-    def _instants(self, name: str) -> list[int]:
-        if self._block is None:
-            return []
-        if name == UNTIL_AT and self._until is not None:
-            return self._until
-        return list(self._block.integers(name))
-
-    def _with(self, own: Sequence[Any], base: Callable[[], list[Any]]) -> list[Any]:
-        """The values of the snapshot with the pushed ones in their places."""
-        values, made, begin = base(), [], 0
-        for place, value in zip(self._at, own, strict=True):
-            made += values[begin:place]
-            made.append(value)
-            begin = place
-        return made + values[begin:]
 
 
 # -- how DuckDB orders values ------------------------------------------------------------------------------------------

@@ -6,9 +6,10 @@ snapshot before, as they stood.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,13 @@ from sqlfeat.ops.events import notify
 from sqlfeat.ops.features import make_views
 from sqlfeat.ops.monitoring import builds
 from sqlfeat.ops.online.published import ENTITIES, PublishedView, PublishedWindows, Ranking, table_of
+from sqlfeat.ops.online.windows import lanes_of
+from sqlfeat.ops.openlineage import telling
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.session import Session, redis_store
 from sqlfeat.store import registry
-from sqlfeat.store.entity_records import EventColumn, first_of_each
+from sqlfeat.store.entity_records import first_of_each
+from sqlfeat.store.event_records import EventColumn
 from sqlfeat.store.online import Image, OnlineStore, Snapshot, Written
 from sqlfeat.store.online_lmdb import LmdbStore
 from sqlfeat.store.row_codec import Column
@@ -76,6 +80,7 @@ def _can_be_read(model: CompiledModel) -> bool:
     return model.materialized == "feature_view" or (model.time.immutable and bool(model.keys))
 
 
+@telling.told(telling.PUBLISH)
 def publish(session: Session, *, at: datetime | None = None, incremental: bool = False) -> Publication:
     """Make what is missing of the online views, and publish them as they stand at an instant (now).
 
@@ -92,6 +97,37 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
         )
     store = online_store(session)
     store.newest()  # a server that is down is better found now than after an hour's work
+    done = _published(session, store, views, at, incremental=incremental)
+    if any(table_of(view) not in done.before for view in views) and session.pushes.last() > done.taken_up:
+        # of what was pushed meanwhile rows were made for the views of before; from now on, for these
+        again = _published(session, store, views, at, incremental=True)
+        done = replace(again, written=_together(done.written, again.written))
+    for view in views:
+        state = {"as_of": done.instant.isoformat()}
+        builds.note(session, view, builds.PUBLISHED, state, session.engine.records()[view.id].rows)
+    seconds = session.clock.monotonic() - started
+    names = tuple(view.name for view in views)
+    publication = Publication(done.written, done.instant, names, done.carried, seconds)
+    session.listener(Event("step", name="publish", seconds=seconds, facts={"views": len(names)}))
+    notify(session, "published", publication.as_dict())
+    return publication
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A snapshot, the tables that it has from the one before, those of that one, and the last event that it has."""
+
+    written: Written
+    instant: datetime
+    carried: tuple[str, ...]
+    before: frozenset[str]
+    taken_up: int
+
+
+def _published(
+    session: Session, store: OnlineStore, views: Sequence[CompiledModel], at: datetime | None, *, incremental: bool
+) -> _Done:
+    """Publish once."""
     session.pushes.pull()
     with session.holding_pushes() as taken_up:
         make_views(session, [view.id for view in views])
@@ -111,16 +147,23 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
         written = store.publish(body, images, incremental=incremental)
     finally:
         carried.close()
-    session.pushes.drop(store.taken_up())
-    for view in views:
-        state = {"as_of": instant.isoformat()}
-        builds.note(session, view, builds.PUBLISHED, state, session.engine.records()[view.id].rows)
-    seconds = session.clock.monotonic() - started
-    names = tuple(view.name for view in views)
-    done = Publication(written, instant, names, tuple(view.table for view in carried.views), seconds)
-    session.listener(Event("step", name="publish", seconds=seconds, facts={"views": len(names)}))
-    notify(session, "published", done.as_dict())
-    return done
+    session.pushes.drop(store.taken_up())  # and who pushes is waited for: others see this snapshot
+    return _Done(written, instant, tuple(view.table for view in carried.views), carried.before, taken_up)
+
+
+def _together(first: Written, again: Written) -> Written:
+    """Two snapshots that were written one after the other, as one."""
+    tables = {
+        name: replace(
+            table,
+            written=table.written + first.tables[name].written,
+            removed=table.removed + first.tables[name].removed,
+        )
+        if name in first.tables
+        else table
+        for name, table in again.tables.items()
+    }
+    return replace(again, tables=tables, incremental=first.incremental)
 
 
 def _microseconds(instant: datetime) -> int:
@@ -165,7 +208,9 @@ class _Described:
         states = view.state_codec
         yield Image(view.table, _encoded(view, self._states, keys, states.encode))
         if self._events is not None:
-            yield Image(view.event_table, _encoded(view, self._events, keys, view.event_codec.encode))
+            yield Image(
+                view.event_table, _encoded(view, self._events, keys, partial(view.event_codec.encode, as_of=view.as_of))
+            )
             if view.has_identities:
                 yield Image(view.identity_table, [_identities(view, self._events)])
 
@@ -191,7 +236,8 @@ def _windows(session: Session, view: CompiledModel, events: pa.Table) -> Publish
     windows = view.window_view
     types, made = session.engine.window_types(view)
     kinds = {field.name: field.type for field in made}
-    return PublishedWindows(read, windows.aggregates, windows.items, types, kinds, ranked)
+    lanes = lanes_of(read, windows.aggregates, types)
+    return PublishedWindows(read, windows.aggregates, windows.items, types, kinds, ranked, lanes)
 
 
 def _identities(view: PublishedView, events: pa.Table) -> tuple[pa.Array, pa.Array]:
@@ -235,9 +281,10 @@ def _images(described: Mapping[str, _Described], carried: _Carried) -> Iterator[
 class _Carried:
     """Definitions of the snapshot before that stay published because models with an alias need them."""
 
-    def __init__(self, snapshot: Snapshot | None, views: tuple[PublishedView, ...]) -> None:
+    def __init__(self, snapshot: Snapshot | None, views: tuple[PublishedView, ...], before: frozenset[str]) -> None:
         self._snapshot = snapshot
         self.views = views
+        self.before = before
 
     def images(self) -> Iterator[Image]:
         for view in self.views:
@@ -263,7 +310,7 @@ def _carried(session: Session, store: OnlineStore, current: set[str]) -> _Carrie
     except StoreError as error:
         if error.code == "online-store-down":  # what it has is not known, and must not be lost
             raise
-        return _Carried(None, ())
+        return _Carried(None, (), frozenset())
     views = [PublishedView.from_dict(table, said) for table, said in snapshot.manifest["views"].items()]
     kept = tuple(
         view
@@ -271,7 +318,7 @@ def _carried(session: Session, store: OnlineStore, current: set[str]) -> _Carrie
         if view.table not in current
         and any(wanted.get(f"{view.name}.{column}", set()) & {mark} for column, mark in view.features.items())
     )
-    return _Carried(snapshot, kept)
+    return _Carried(snapshot, kept, frozenset(view.table for view in views))
 
 
 def _features_of_aliases(session: Session) -> dict[str, set[str]]:

@@ -14,7 +14,9 @@ import pyarrow as pa
 
 from sqlfeat.compiler.manifest import CompiledModel, WindowAggregate, WindowCall, WindowItem
 from sqlfeat.spec.duration import Duration
-from sqlfeat.store.entity_records import EventCodec, EventColumn, KeyCodec, StateCodec
+from sqlfeat.store.entity_records import KeyCodec, StateCodec
+from sqlfeat.store.event_records import EventCodec, EventColumn
+from sqlfeat.store.event_tiles import Lane
 from sqlfeat.store.row_codec import Column, RowCodec
 
 EVENTS = "/events"
@@ -46,7 +48,7 @@ class PublishedWindows:
     """The windows of a view: what they read of an event, their aggregates, and the columns made of them.
 
     ``types`` are the DuckDB types of what is read and of every token, ``made`` the Arrow types of tokens and items.
-    ``ranked`` are columns of an event beside those: what says which of two comes first.
+    ``ranked`` are columns of an event beside those: what says which of two comes first. ``lanes`` are the tiles.
     """
 
     read: tuple[EventColumn, ...]
@@ -55,6 +57,7 @@ class PublishedWindows:
     types: Mapping[str, str]
     made: Mapping[str, pa.DataType]
     ranked: tuple[EventColumn, ...] = ()
+    lanes: tuple[Lane, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,9 @@ class PublishedView:
 
     @property
     def event_codec(self) -> EventCodec:
-        return EventCodec((*self.windows.read, *self.windows.ranked) if self.windows else ())
+        windows = self.windows
+        assert windows is not None
+        return EventCodec((*windows.read, *windows.ranked), windows.lanes)
 
     def as_dict(self) -> dict[str, Any]:
         """The view as plain values."""
@@ -147,6 +152,7 @@ class PublishedView:
                 "types": dict(windows.types),
                 "made": {name: _type(kind) for name, kind in windows.made.items()},
                 "ranked": [{**_column(column), "nullable": column.nullable} for column in windows.ranked],
+                "lanes": [[lane.kind, lane.argument, lane.filter] for lane in windows.lanes],
             },
         }
 
@@ -175,7 +181,8 @@ class PublishedView:
                 tuple(WindowItem(i["name"], i["sql"], tuple(i["tokens"])) for i in windows["items"]),
                 windows["types"],
                 {name: _type_of(text) for name, text in windows["made"].items()},
-                tuple(EventColumn(c["name"], _type_of(c["type"]), c["nullable"]) for c in windows.get("ranked", ())),
+                tuple(EventColumn(c["name"], _type_of(c["type"]), c["nullable"]) for c in windows["ranked"]),
+                tuple(Lane(*lane) for lane in windows["lanes"]),
             ),
         )
 

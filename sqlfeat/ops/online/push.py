@@ -32,7 +32,7 @@ from sqlfeat.ops.online.published import table_of as view_table
 from sqlfeat.ops.online.reading import views_of
 from sqlfeat.ops.session import Session
 from sqlfeat.spec.project import SourceTable
-from sqlfeat.store.entity_records import EventBlock
+from sqlfeat.store.event_records import EventBlock
 from sqlfeat.store.online import Snapshot
 from sqlfeat.store.plain_values import to_arrow
 from sqlfeat.store.pushed import Events, PushStore, ViewRow
@@ -68,6 +68,10 @@ class Pushed:
         }
 
 
+class _Overtaken(Exception):
+    """What is published has changed since a push began."""
+
+
 class Pusher:
     """Pushes to a project's sources; any thread may push."""
 
@@ -78,6 +82,7 @@ class Pusher:
         self._engine = PushEngine(session.folders, session.spec.root, session.manifest)
         self._feeds: dict[str, Feed] = {}
         self._snapshot: Snapshot | None = None
+        self._looked_at: int | None = None
         self._made: dict[str, tuple[_Published, ...]] = {}
         self._lock = threading.Lock()
 
@@ -97,28 +102,49 @@ class Pusher:
             if not given if isinstance(given, list) else not given.num_rows:
                 return Pushed(feed.name, 0, 0, {}, feed.waiting, 0.0)
             batch = feed.batch(given, self._now())
-            views = self._views(feed)
-            batch, repeated = self._without_repeated(feed, views, batch)
-            counts: dict[str, int] = {}
-
-            def evaluate(places: Sequence[int]) -> dict[str, list[ViewRow]]:
-                some = batch.only(places)
-                made = {one.view.table: one.rows(some) for one in views}
-                counts.update({one.view.name: len(made[one.view.table]) for one in views})
-                return made
-
-            def elsewhere(table: str, identity: bytes) -> list[ViewRow]:
-                one = next(one for one in views if one.view.table == table)
-                return one.versions(self._open(), identity)
-
-            new = known = 0
-            if batch.ids:
-                events = Events(feed.name, feed.form, batch.ids, batch.rows, batch.said)
-                done = self._pushes.append(events, [one.view.table for one in views], evaluate, elsewhere)
-                new, known = done.new, done.known
-        there = {one.view.name: counts.get(one.view.name, 0) for one in views}
+            while True:
+                try:
+                    new, known, there = self._kept(feed, batch)
+                    break
+                except _Overtaken:
+                    batch.made.clear()
         waiting = tuple(name for name in feed.online if name not in there)
-        return Pushed(feed.name, new, known + repeated, there, waiting, self._session.clock.monotonic() - started)
+        return Pushed(feed.name, new, known, there, waiting, self._session.clock.monotonic() - started)
+
+    def write(self, view: str, rows: Sequence[Mapping[str, Any]]) -> Pushed:
+        """Push rows as a Feast client writes them into a feature view, raises as :meth:`push`."""
+        with self._lock:
+            feed, model = self._feed(view), self._session.manifest.models.get(view)
+        return self.push(view, feed.of_feast(model, rows) if model is not None else rows)
+
+    def _kept(self, feed: Feed, batch: Batch) -> tuple[int, int, dict[str, int]]:
+        """How many rows are new, and kept; how many were known; how many of them each view has.
+
+        Raises:
+            _Overtaken: what is published has changed meanwhile.
+        """
+        views = self._views(feed)
+        snapshot, looked_at = self._snapshot, self._looked_at
+        batch, repeated = self._without_repeated(feed, views, batch)
+        counts = {one.view.name: 0 for one in views}
+
+        def evaluate(places: Sequence[int]) -> dict[str, list[ViewRow]]:
+            if self._store.newest() != looked_at:
+                raise _Overtaken
+            some = batch.only(places)
+            made = {one.view.table: one.rows(some) for one in views}
+            counts.update({one.view.name: len(made[one.view.table]) for one in views})
+            return made
+
+        def elsewhere(table: str, identity: bytes) -> list[ViewRow]:
+            one = next(one for one in views if one.view.table == table)
+            return one.versions(snapshot, identity)
+
+        if not batch.ids:
+            return 0, repeated, counts
+        events = Events(feed.name, feed.form, batch.ids, batch.rows, batch.said)
+        done = self._pushes.append(events, [one.view.table for one in views], evaluate, elsewhere)
+        return done.new, done.known + repeated, counts
 
     def close(self) -> None:
         """Let go of the snapshot that new rows are compared with."""
@@ -176,10 +202,11 @@ class Pusher:
     def _open(self) -> Snapshot | None:
         """The newest snapshot, if there is one."""
         newest = self._store.newest()
-        if self._snapshot is None or newest != self._snapshot.number:
+        if self._snapshot is None or newest != self._looked_at:
             if self._snapshot is not None:
                 self._snapshot.close()
             self._made.clear()
+            self._looked_at = newest
             try:
                 self._snapshot = self._store.open()
             except StoreError as error:
@@ -210,7 +237,7 @@ class Pusher:
         suspects: set[int] = set()
         for one in views:
             if one.counts_rows:
-                suspects |= one.seen_before(self._open(), batch)
+                suspects |= one.seen_before(self._snapshot, batch)
         if not suspects:
             return batch, 0
         places = sorted(suspects)
@@ -239,7 +266,7 @@ class _Published:
         self.view = view
         self.made = MadeRows(view, way, feed.table, feed.columns, engine)
         self._merging = Merging(view)
-        self._events = view.event_codec
+        self._events = view.event_codec if view.windows else None
         self._read = [column.name for column in view.windows.read if column.name not in TIMES] if view.windows else []
 
     def rows(self, batch: Batch) -> list[ViewRow]:
@@ -260,7 +287,7 @@ class _Published:
         Where some rows make none, it is not known which row made what: then all of them.
         """
         rows = self.rows(batch)
-        if snapshot is None or not rows:
+        if snapshot is None or not rows or self._events is None:
             return set()
         fetched = snapshot.fetch([(self.view.event_table, row.key) for row in rows])
         found = set()
@@ -275,10 +302,11 @@ class _Published:
 
     def _is_in(self, block: EventBlock, row: Row) -> bool:
         """Whether an event of the same instant has all that windows read of a pushed one."""
-        events = block.integers(EVENT_AT)
-        first, last = bisect_left(events, row[0]), bisect_right(events, row[0])
-        values = [(block.values(name), self._merging.value(name, row)) for name in self._read] if first < last else []
-        return any(all(_same(column[at], wanted) for column, wanted in values) for at in range(first, last))
+        first, last = bisect_left(block.events, row[0]), bisect_right(block.events, row[0])
+        if first == last:
+            return False
+        values = [(block.values(name, first, last), self._merging.value(name, row)) for name in self._read]
+        return any(all(_same(column[at], wanted) for column, wanted in values) for at in range(last - first))
 
     def versions(self, snapshot: Snapshot | None, identity: bytes) -> list[ViewRow]:
         """The versions of an event that the snapshot has, under the keys of their entities."""
@@ -297,10 +325,10 @@ class _Published:
         return found
 
     def _versions_of(self, key: bytes, record: bytes, identity: bytes) -> list[ViewRow]:
+        assert self._events is not None
         view, block = self.view, self._events.decode(record)
         own = RowCodec(view.keys, plain=True).decode(key, 1) if view.keys else ()
-        columns: dict[str, list[Any]] = {EVENT_AT: list(block.integers(EVENT_AT))}
-        columns[AVAILABLE_AT] = list(block.integers(AVAILABLE_AT))
+        columns: dict[str, list[Any]] = {EVENT_AT: list(block.events), AVAILABLE_AT: block.values(AVAILABLE_AT)}
         columns |= {column.name: [value] * block.count for column, value in zip(view.keys, own, strict=True)}
         packed = self._merging.columns
         for column in packed[2 + len(view.keys) :]:

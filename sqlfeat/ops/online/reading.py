@@ -15,6 +15,7 @@ from sqlfeat.ops.online.calendar import before
 from sqlfeat.ops.online.items import WindowItems
 from sqlfeat.ops.online.merged import Merging, PushedRows
 from sqlfeat.ops.online.published import PublishedView
+from sqlfeat.ops.online.windows import Events
 from sqlfeat.spec.duration import Duration
 from sqlfeat.store.online import Snapshot
 from sqlfeat.store.pushed import PUSHED
@@ -52,13 +53,17 @@ class ViewReader:
         self._ttl = _shorter(view, ttl)
         self._keys = view.key_codec
         self._states = view.state_codec
-        self._events = view.event_codec
+        self._events = view.event_codec if view.windows else None
         self._is_live = view.is_live
         self._merging = Merging(view) if view.is_live is not None else None
         plain = {column.name: 2 + place for place, column in enumerate(view.columns)}
         items = [item.name for item in view.windows.items] if view.windows else []
         windowed = [name for name in columns if name in items]
-        self._windows = WindowItems(view.windows, windowed, engine) if view.windows and windowed else None
+        self._windows = (
+            WindowItems(view.windows, self._events.empty, windowed, engine)
+            if view.windows and self._events and windowed
+            else None
+        )
         self._has_windows = bool(windowed)
         self._has_plain = any(name in plain for name in columns)
         unknown = next((name for name in columns if name not in plain and name not in items), None)
@@ -108,12 +113,13 @@ class ViewReader:
         windows: Sequence[Any] = ()
         if self._has_windows:
             assert self._windows is not None
-            block = self._events.decode(events) if events else None
+            assert self._events is not None
+            there = Events(self._events.decode(events)) if events else None
             if pushed is not None:
                 assert self._merging is not None
-                block = self._merging.block(block, pushed)
-            windows = self._windows.at(block, t, strict=self.strict)
-            if not self._has_plain and block is not None:
+                there = self._merging.events(there.block if there else None, pushed)
+            windows = self._windows.at(there, t, strict=self.strict)
+            if not self._has_plain and there is not None:
                 status = FOUND  # of a view whose windows alone are asked for, the events are what is there
         fresh = row if status == FOUND else None
         values = tuple(

@@ -55,19 +55,25 @@ class Scorer:
     def predict(self, rows: _Values) -> Floats:
         """A number for each row, or a row of probabilities for each; ``rows`` have the plan's outputs, plain."""
         if self._single is not None and self._is_known and 0 < len(rows) <= FEW:
-            made = np.array([self._single(row) for row in self._matrix(rows)])
+            single = self._single
+            found = [single(row) for row in map(self._numbers, rows)]
+            made = found[0].reshape(1, -1) if len(found) == 1 else np.array(found)
             return made[:, 0] if made.shape[1] == 1 else made
         numbers = self._matrix(rows) if self._is_known else None
         return codecs.predict_rows(self._codec, self._model, _PlainRows(self._inputs, rows, self._taken, numbers))
 
     def _matrix(self, rows: _Values) -> Floats:
-        numbers: list[Any] = [row if self._is_in_order else [row[place] for place in self._order] for row in rows]
-        if self._doubles:
-            numbers = [list(row) for row in numbers]
-            for made in numbers:
-                for at, double in self._doubles:
-                    made[at] = double(made[at])
+        numbers = [self._numbers(row) for row in rows]
         return np.array(numbers, dtype=np.float64).reshape(len(rows), len(self._inputs))
+
+    def _numbers(self, row: Sequence[Any]) -> Sequence[float | None]:
+        """What the model takes of a row, in its order; None where it sees NaN."""
+        numbers = row if self._is_in_order else [row[place] for place in self._order]
+        if self._doubles:
+            numbers = list(numbers)
+            for at, double in self._doubles:
+                numbers[at] = double(numbers[at])
+        return numbers
 
 
 class _PlainRows(InputRows):

@@ -8,31 +8,29 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import pyarrow as pa
 
-from sqlfeat.base.names import did_you_mean
 from sqlfeat.engine.duckdb.rowwise import Rowwise
-from sqlfeat.errors import UsageError
 from sqlfeat.ops.definition import feature_fingerprints
+from sqlfeat.ops.online.entities import AskedColumns, Columns
 from sqlfeat.ops.online.expressions import Typed
 from sqlfeat.ops.online.published import PublishedView
-from sqlfeat.ops.online.reading import ViewReader, views_of
+from sqlfeat.ops.online.reading import views_of
 from sqlfeat.ops.online.request import Answer, BoundPlan, RequestPlan, plan_of
 from sqlfeat.ops.online.scoring import Scorer
+from sqlfeat.ops.online.shown import Shown, json_of
 from sqlfeat.ops.session import Session
 from sqlfeat.ops.transforms import with_parameters
 from sqlfeat.store import registry
 from sqlfeat.store.online import Snapshot
-from sqlfeat.store.plain_values import to_json
 from sqlfeat.store.registry import ModelVersion
 
-_READERS = 1000
-"""How many ways of asking for columns of a view are kept; a stranger may ask for them in any order."""
+_MOST_ASKED = 200
+"""How many ways of asking for columns are kept; a stranger may ask for them in any order."""
 
 
 class Planned:
@@ -44,28 +42,12 @@ class Planned:
         self.keys = keys
         self.names = tuple(plan.outputs)
         self.slow = plan.slow
-        self._shown = [json_of(typed.arrow) for typed in plan.outputs.values()]
-        kinds = [typed.arrow for typed in plan.outputs.values()]
-        self._floats = [place for place, kind in enumerate(kinds) if pa.types.is_floating(kind)]
-        self._others = [
-            (place, show)
-            for place, show in enumerate(self._shown)
-            if show is not None and place not in set(self._floats)
-        ]
+        self._as_json = Shown([typed.arrow for typed in plan.outputs.values()], json_of)
         self._labels = labels_of(plan.plan)
 
     def shown(self, answer: Answer) -> dict[str, Any]:
         """An answer's values by name, as JSON has them."""
-        values = answer.values
-        floats = values if len(self._floats) == len(values) else [values[place] for place in self._floats]
-        if isfinite(sum(filter(None, floats))):  # so each of them is; JSON has it as it is
-            shown = dict(zip(self.names, values, strict=True))
-            for place, show in self._others:
-                if values[place] is not None:
-                    shown[self.names[place]] = show(values[place])
-            return shown
-        made = zip(self.names, values, self._shown, strict=True)
-        return {name: value if show is None or value is None else show(value) for name, value, show in made}
+        return dict(zip(self.names, self._as_json(answer.values), strict=True))
 
     def statuses(self, answer: Answer) -> dict[str, str]:
         """What became of each lookup, by the name of its view."""
@@ -90,15 +72,6 @@ class ServedModel:
     scorer: Scorer
 
 
-@dataclass(frozen=True)
-class EntityReader:
-    """Some columns of a view, read by its keys."""
-
-    reader: ViewReader
-    keys: Mapping[str, Typed]
-    shown: tuple[Callable[[Any], Any] | None, ...]
-
-
 class Serving:
     """One snapshot, and what has been bound to it."""
 
@@ -108,7 +81,7 @@ class Serving:
         self.views: list[PublishedView] = list(views_of(snapshot).values())
         self.plans: dict[str, Planned] = {}
         self.models: dict[str, ServedModel] = {}
-        self._readers: dict[tuple[str, tuple[str, ...]], EntityReader] = {}
+        self._asked: dict[Columns, AskedColumns] = {}
         self._session = session
         self._engine = engine
         self._lock = threading.Lock()
@@ -161,27 +134,15 @@ class Serving:
         """The Arrow types of DuckDB's."""
         return self._engine.arrow_types(types)
 
-    def reader(self, view: str, columns: Sequence[str]) -> EntityReader:
-        """A reader of some columns of a view as the project defines it now."""
-        key = (view, tuple(columns))
-        known = self._readers.get(key)
+    def asked(self, columns: Columns) -> AskedColumns:
+        """How some columns of views are read, as the project defines them now."""
+        known = self._asked.get(columns)
         if known is None:
             with self._lock:
-                if len(self._readers) >= _READERS:
-                    self._readers.clear()
-                known = self._readers[key] = self._reader(view, columns)
+                if len(self._asked) >= _MOST_ASKED:
+                    self._asked.clear()
+                known = self._asked[columns] = AskedColumns.of(columns, self.views, self._engine)
         return known
-
-    def _reader(self, name: str, columns: Sequence[str]) -> EntityReader:
-        current = {view.name: view for view in self.views if view.current}
-        if name not in current:
-            hint = did_you_mean(name, current) or "sqlfeat publish publishes the views that say online=true."
-            raise UsageError("not-published", f"No feature view {name!r} is published.", hint=hint)
-        view = current[name]
-        reader = ViewReader(view, columns, self._engine)
-        kinds = self._engine.arrow_types([view.types[column] for column in columns])
-        keys = {column.name: Typed(view.types[column.name], column.type) for column in view.keys}
-        return EntityReader(reader, keys, tuple(number_of(kinds[view.types[column]]) for column in columns))
 
 
 def plan_of_version(session: Session, version: ModelVersion) -> RequestPlan:
@@ -206,19 +167,3 @@ def labels_of(plan: RequestPlan) -> dict[str, str]:
             label = f"{label}({keys})"
         labels[lookup.name] = label if label not in labels.values() else f"{label}#{len(labels)}"
     return labels
-
-
-def json_of(kind: pa.DataType) -> Callable[[Any], Any] | None:
-    """What makes a plain value one of JSON's; None where it is one as it is."""
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_string(kind):
-        return None
-    if pa.types.is_floating(kind):
-        return lambda value: value if value - value == 0 else to_json(value, kind)  # neither NaN nor infinite
-    return lambda value: to_json(value, kind)
-
-
-def number_of(kind: pa.DataType) -> Callable[[Any], Any] | None:
-    """The same, but decimals as numbers: for clients that know none, whole ones exactly and others as doubles."""
-    if pa.types.is_decimal128(kind):
-        return (lambda value: value) if not kind.scale else (lambda value: float(to_json(value, kind)))
-    return json_of(kind)

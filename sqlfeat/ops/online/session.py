@@ -18,17 +18,20 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import numpy as np
 
 from sqlfeat.engine.duckdb.rowwise import Rowwise
-from sqlfeat.errors import RunError, SqlfeatError, StoreError, UsageError
+from sqlfeat.errors import SqlfeatError, StoreError, UsageError
+from sqlfeat.ops.online.entities import AskedColumns, Columns, EntityFeatures, ViewRead
+from sqlfeat.ops.online.fetching import Steps, at_once
 from sqlfeat.ops.online.given import microseconds, plain_of
 from sqlfeat.ops.online.logged import Asking, Logging
 from sqlfeat.ops.online.publish import online_store
 from sqlfeat.ops.online.push import Pushed, Pusher
-from sqlfeat.ops.online.reading import EXPIRED, FOUND, MISSING, Read, check_instant
+from sqlfeat.ops.online.reading import EXPIRED, FOUND, MISSING
 from sqlfeat.ops.online.request import Answer, RequestPlan, refuse_missing
-from sqlfeat.ops.online.serving import EntityReader, Planned, Serving
+from sqlfeat.ops.online.serving import Planned, Serving
 from sqlfeat.ops.session import Session
 from sqlfeat.store import registry
 from sqlfeat.store.serving_log import ServingLog
+from sqlfeat.store.signature import Floats
 
 __all__ = ["EXPIRED", "FOUND", "MISSING", "EntityFeatures", "ServeSession", "ServedFeatures", "ServedPredictions"]
 
@@ -59,17 +62,6 @@ class ServedPredictions:
     predictions: tuple[Any, ...]
     probabilities: tuple[Mapping[str, float], ...] | None
     statuses: tuple[Mapping[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class EntityFeatures:
-    """A column of a view for some entities: values as JSON has them, what became of each row, and its event time."""
-
-    view: str
-    column: str
-    values: tuple[Any, ...]
-    statuses: tuple[str, ...]
-    event_times: tuple[datetime | None, ...]
 
 
 def _is_gone(snapshot: Any) -> bool:
@@ -145,7 +137,6 @@ class ServeSession:
             moved = self._refresh_snapshot()
             return self._refresh_models() or moved
 
-    @_from_what_is_there
     def features(
         self,
         training_set: str,
@@ -164,16 +155,27 @@ class ServeSession:
             UsageError: ``unknown-training-set``, ``bad-request-value``, ``before-snapshot``, ``not-published``.
             RunError: ``missing-request-column``, ``expression-failed``.
         """
+        return at_once(self.features_steps(training_set, rows, at=at, request_id=request_id))
+
+    @_from_what_is_there
+    def features_steps(
+        self,
+        training_set: str,
+        rows: Sequence[Row],
+        *,
+        at: datetime | None = None,
+        request_id: str | Asking | None = None,
+    ) -> Steps[ServedFeatures]:
+        """``features``, step by step."""
         serving = self._serving  # held to the end, and its snapshot with it
         asking = self._log.asking(request_id) if self._log is not None else None
         planned = serving.planned(training_set)
-        answers = self._answers(planned, rows, at)
+        answers = yield from self._answers(planned, rows, at)
         if self._log is not None and asking is not None:
             self._log.keep(asking, serving, planned, rows, answers)
-        shown = tuple(planned.shown(answer) for answer in answers)
+        shown = tuple(map(planned.shown, answers))
         return ServedFeatures(serving.number, planned.names, shown, tuple(map(planned.statuses, answers)))
 
-    @_from_what_is_there
     def predict(
         self, reference: str, rows: Sequence[Row], *, at: datetime | None = None, request_id: str | Asking | None = None
     ) -> ServedPredictions:
@@ -184,20 +186,19 @@ class ServeSession:
         Raises:
             StoreError: there is no such model or version, or it is damaged.
         """
+        return at_once(self.predict_steps(reference, rows, at=at, request_id=request_id))
+
+    @_from_what_is_there
+    def predict_steps(
+        self, reference: str, rows: Sequence[Row], *, at: datetime | None = None, request_id: str | Asking | None = None
+    ) -> Steps[ServedPredictions]:
+        """``predict``, step by step."""
         serving = self._serving
         asking = self._log.asking(request_id) if self._log is not None else None
         one = serving.model(reference)
-        answers = self._answers(one.planned, rows, at)
+        answers = yield from self._answers(one.planned, rows, at)
         found = one.scorer.predict([answer.values for answer in answers]) if answers else np.empty(0)
-        output = one.version.signature.output
-        probabilities: tuple[Mapping[str, float], ...] | None = None
-        if found.ndim == 1:
-            predictions: tuple[Any, ...] = tuple(found.tolist())
-        else:
-            classes = list(output.classes or ())
-            predictions = tuple(classes[int(place)] for place in np.argmax(found, axis=1))
-            names = [str(name) for name in classes]
-            probabilities = tuple(dict(zip(names, row, strict=True)) for row in found.tolist())
+        predictions, probabilities = _told(found, one.version)
         if self._log is not None and asking is not None:
             self._log.keep(asking, serving, one.planned, rows, answers, one, predictions, probabilities)
         return ServedPredictions(
@@ -209,7 +210,6 @@ class ServeSession:
             tuple(map(one.planned.statuses, answers)),
         )
 
-    @_from_what_is_there
     def look_up(
         self,
         features: Sequence[tuple[str, str]],
@@ -224,20 +224,28 @@ class ServeSession:
             UsageError: ``not-published``, ``unknown-feature``, ``bad-request-value``, ``before-snapshot``.
             RunError: ``missing-request-column`` where a view's key is not given.
         """
+        asked, found = at_once(self.look_up_steps(tuple(features), entities, at=at, request_id=request_id))
+        return asked.listed(found)
+
+    @_from_what_is_there
+    def look_up_steps(
+        self,
+        features: Columns,
+        entities: Mapping[str, Sequence[Any]],
+        *,
+        at: datetime | None = None,
+        request_id: str | Asking | None = None,
+    ) -> Steps[tuple[AskedColumns, list[ViewRead]]]:
+        """``look_up``, step by step and view by view."""
         serving = self._serving
         t = microseconds(at if at is not None else self._session.clock.now())
-        by_view: dict[str, list[str]] = {}
-        for view, column in features:
-            by_view.setdefault(view, []).append(column)
         log, asking = self._log, self._log.asking(request_id) if self._log is not None else None
-        found = {}
-        for view, columns in by_view.items():
-            columns = list(dict.fromkeys(columns))
-            one, keys, reads = _entities(serving, view, columns, entities, t)
-            found[view] = _shown(view, columns, one, reads)
-            if log is not None and asking is not None:
-                log.keep_entities(asking, serving, view, one, columns, keys, reads, t)
-        return [found[view][column] for view, column in features]
+        asked = serving.asked(features)
+        found = yield from asked.reading(serving.snapshot, entities, t)
+        if log is not None and asking is not None:
+            for one in found:
+                log.keep_entities(asking, serving, one, t)
+        return asked, found
 
     def plan_of(self, reference: str) -> RequestPlan:
         """How requests for a model's predictions are answered: by what it was trained on."""
@@ -269,8 +277,10 @@ class ServeSession:
         """What of a training set's SELECT an in-memory DuckDB is asked for at every request, and why."""
         return dict(self._serving.planned(training_set).slow)
 
-    def push(self, view: str, rows: Sequence[Row]) -> Pushed:
+    def push(self, view: str, rows: Sequence[Row], *, as_feast: bool = False) -> Pushed:
         """Push new rows of the source that a view is made of: this process and all others see them at once.
+
+        ``as_feast``: their times are named as a Feast client writes them, ``event_timestamp`` and ``created``.
 
         Raises:
             UsageError: ``not-pushable``, ``unknown-view``, ``bad-push-row``.
@@ -279,7 +289,7 @@ class ServeSession:
         with self._pushing:
             if self._pusher is None:
                 self._pusher = Pusher(self._session)
-        return self._pusher.push(view, rows)
+        return self._pusher.write(view, rows) if as_feast else self._pusher.push(view, rows)
 
     def slow_of_all(self) -> dict[str, dict[str, str]]:
         """The same of every training set that the snapshot serves."""
@@ -365,7 +375,7 @@ class ServeSession:
 
     # -- rows ------------------------------------------------------------------------------------------------------
 
-    def _answers(self, planned: Planned, rows: Sequence[Row], at: datetime | None) -> list[Answer]:
+    def _answers(self, planned: Planned, rows: Sequence[Row], at: datetime | None) -> Steps[list[Answer]]:
         plan, typed = planned.plan, planned.bound.typed
         column, _ = plan.as_of
         told = microseconds(at) if at is not None else None
@@ -379,7 +389,7 @@ class ServeSession:
                 instants.append(_instant(column, row[column]))
             else:
                 instants.append(microseconds(self._session.clock.now()))
-        return planned.bound.answer(given, instants)
+        return planned.bound.answering(given, instants)
 
 
 def _instant(column: str, value: Any) -> int:
@@ -390,43 +400,13 @@ def _instant(column: str, value: Any) -> int:
         raise UsageError("bad-request-value", what, hint="write it in ISO 8601: 2024-05-01T12:00:00Z") from None
 
 
-def _entities(
-    serving: Serving, view: str, columns: Sequence[str], entities: Mapping[str, Sequence[Any]], t: int
-) -> tuple[EntityReader, list[tuple[Any, ...]], list[Read]]:
-    """Some columns of a view for all entities, fetched together: who reads them, the keys, and what was read."""
-    one = serving.reader(view, columns)
-    check_instant(one.reader.view, t)
-    lacking = [name for name in one.keys if name not in entities]
-    if lacking:
-        what = f"The request has no entity {', '.join(map(repr, lacking))}, by which {view} is looked up."
-        raise RunError("missing-request-column", what, hint=f"needed are: {', '.join(one.keys)}.")
-    count = len(next(iter(entities.values()), ()))
-    keys = [[plain_of(name, value, typed) for value in entities[name]] for name, typed in one.keys.items()]
-    rows: list[tuple[Any, ...]] = list(zip(*keys, strict=True)) if keys else [()] * count
-    wanted: list[tuple[str, bytes]] = []
-    spans: list[tuple[int, int] | None] = []
-    for values in rows:
-        asked = one.reader.wanted(values) if None not in values else None
-        spans.append((len(wanted), len(wanted) + len(asked)) if asked is not None else None)
-        wanted += asked or []
-    fetched = serving.snapshot.fetch(wanted)
-    return one, rows, [one.reader.read(fetched[slice(*span)] if span else None, t) for span in spans]
-
-
-def _shown(view: str, columns: Sequence[str], one: EntityReader, reads: Sequence[Read]) -> dict[str, EntityFeatures]:
-    """What was read of a view, column by column."""
-    statuses = tuple(read.status for read in reads)
-    times = tuple(None if read.event_time is None else _at(read.event_time) for read in reads)
-    made = {}
-    for place, (column, show) in enumerate(zip(columns, one.shown, strict=True)):
-        found = (read.values[place] for read in reads)
-        shown = tuple(value if show is None or value is None else show(value) for value in found)
-        made[column] = EntityFeatures(view, column, shown, statuses, times)
-    return made
-
-
-def _at(microsecond: int) -> datetime | None:
-    try:
-        return _EPOCH + timedelta(microseconds=microsecond)
-    except OverflowError:
-        return None
+def _told(
+    found: Floats, version: registry.ModelVersion
+) -> tuple[tuple[Any, ...], tuple[Mapping[str, float], ...] | None]:
+    """What a model gave as numbers; where it gave probabilities as the likeliest classes, and the probabilities."""
+    if found.ndim == 1:
+        return tuple(found.tolist()), None
+    classes = list(version.signature.output.classes or ())
+    names = [str(name) for name in classes]
+    likely = tuple(dict(zip(names, row, strict=True)) for row in found.tolist())
+    return tuple(classes[int(place)] for place in np.argmax(found, axis=1)), likely

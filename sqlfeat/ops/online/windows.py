@@ -1,50 +1,192 @@
 """Windows as of an instant, from the events that a snapshot keeps of an entity (TIME semantics, section 3).
 
 Each aggregate is that of the offline plans, to the last bit: integers and decimals exactly, sums and means of floats
-correctly rounded, the others by their order. Values are plain (``store.row_codec``).
+correctly rounded, the others by their order. Values are plain (``store.row_codec``). Counts, sums and extremes read the
+tiles between the edges of a window and the events beside them (``store.event_tiles``), so a long window costs what a
+short one does; what depends on every event reads those of the window.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Any, NamedTuple
 
 from sqlfeat.compiler.manifest import WindowAggregate
 from sqlfeat.engine.base import EVENT_AT, KNOWN_AT, UNTIL_AT
-from sqlfeat.engine.duckdb.exact import rounded, rounded_mean, rounded_sum
+from sqlfeat.engine.duckdb.exact import rounded_mean, rounded_sum
 from sqlfeat.engine.duckdb.windows import bounds_of, scale_of
 from sqlfeat.ops.online.calendar import FOREVER, before
 from sqlfeat.ops.online.published import PublishedWindows
-from sqlfeat.store.entity_records import EventBlock
+from sqlfeat.store.event_records import EventBlock, EventColumn
+from sqlfeat.store.event_tiles import TILE, Lane
+from sqlfeat.store.row_codec import Row, slot_of
 
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"}
 _FLOATS = {"FLOAT", "DOUBLE"}
 _PLAINLY_ORDERED = (*_INTEGERS, "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "VARCHAR", "TIME")
-NOTHING = EventBlock.empty()
-_FEW = 128
-"""So many events are looked at one by one."""
+_LAST = TILE - 1
+_SHIFT = TILE.bit_length() - 1
+Run = tuple[int, int]
+
+
+# -- what there is -----------------------------------------------------------------------------------------------------
+
+
+class PushedEvent(NamedTuple):
+    """A pushed event: its time, from and until when it counts, before which event of the snapshot it comes."""
+
+    event: int
+    known: int
+    until: int
+    place: int
+    row: Row
 
 
 @dataclass(frozen=True)
-class _Edges:
-    upper: int
-    lower: int
+class Events:
+    """The events of an entity: those of a snapshot, and pushed ones in the order of aggregates.
+
+    ``replaced`` tells of events of the snapshot until when they count, where a pushed version ends that; ``value``
+    gives a column of a pushed row.
+    """
+
+    block: EventBlock
+    pushed: Sequence[PushedEvent] = ()
+    replaced: Mapping[int, int] = field(default_factory=dict)
+    value: Callable[[str, Row], Any] = lambda name, row: None
+
+    def column(self, name: str) -> list[Any]:
+        """The values of a column, plain, of all events in their order."""
+        if name == KNOWN_AT:
+            own: list[Any] = [one.known for one in self.pushed]
+        elif name == UNTIL_AT:
+            own = [one.until for one in self.pushed]
+        else:
+            own = [self.value(name, one.row) for one in self.pushed]
+        base, found, begin = self._base(name), [], 0
+        for one, value in zip(self.pushed, own, strict=True):
+            found += base[begin : one.place]
+            found.append(value)
+            begin = one.place
+        return found + base[begin:]
+
+    def _base(self, name: str) -> list[Any]:
+        block = self.block
+        if name not in (EVENT_AT, KNOWN_AT, UNTIL_AT):
+            return block.values(name)
+        found = [FOREVER] * block.count if name == UNTIL_AT else list(block.events)  # what is sure was known by then
+        if name == EVENT_AT:
+            return found
+        for place, known, until in zip(*block.in_doubt, strict=True):
+            found[place] = known if name == KNOWN_AT else until
+        if name == UNTIL_AT:
+            for place, until in self.replaced.items():
+                found[place] = until
+        return found
+
+
+class _Scope:
+    """The events in one window at one instant: runs of a snapshot's events, and pushed ones."""
+
+    __slots__ = ("block", "pushed", "runs", "value")
+
+    def __init__(self, events: Events, runs: Sequence[Run], pushed: Sequence[PushedEvent]) -> None:
+        self.block = events.block
+        self.runs = runs
+        self.pushed = pushed
+        self.value = events.value
+
+    def in_order(self) -> Iterator[Run | PushedEvent]:
+        """The runs with the pushed events between them."""
+        at, pushed = 0, self.pushed
+        for first, end in self.runs:
+            while at < len(pushed) and pushed[at].place < end:
+                place = max(pushed[at].place, first)
+                if place > first:
+                    yield first, place
+                yield pushed[at]
+                first, at = place, at + 1
+            yield first, end
+        yield from pushed[at:]
+
+
+class _Standing:
+    """Which of an entity's events exist at an instant."""
+
+    def __init__(self, events: Events, t: int, *, strict: bool) -> None:
+        self._events = events
+        self._t = t
+        self._times = events.block.events
+        self._find = bisect_left if strict else bisect_right
+        self._gaps: Sequence[int] = ()
+        last = t - 1 if strict else t
+        if events.block.doubts or events.replaced:
+            self._gaps = _gaps(events, last)
+        self._pushed = [
+            one for one in events.pushed if one.known <= last and (last < one.until or one.until == FOREVER)
+        ]
+        self._pushed_times = [one.event for one in self._pushed]
+
+    def inside(self, upper: Any, lower: Any) -> _Scope:
+        """The events in a window."""
+        end, find, pushed = self._t, self._find, self._pushed
+        for span in upper or ():
+            end = before(end, span)
+        last, first = find(self._times, end), 0
+        begin = self._t
+        if lower is not None:
+            for span in lower:
+                begin = before(begin, span)
+            first = find(self._times, begin)
+        if pushed:
+            some = find(self._pushed_times, begin) if lower is not None else 0
+            pushed = pushed[some : find(self._pushed_times, end)]
+        runs = [(first, last)] if first < last else []
+        return _Scope(self._events, _without(runs, self._gaps) if self._gaps and runs else runs, pushed)
+
+
+def _gaps(events: Events, last: int) -> list[int]:
+    """The places of a snapshot's events that do not exist where ``last`` is the last instant that counts."""
+    places, known, until = events.block.in_doubt
+    found = {
+        place
+        for place, start, end in zip(places, known, until, strict=True)
+        if start > last or (end <= last and end != FOREVER)
+    }
+    found |= {place for place, end in events.replaced.items() if end <= last and end != FOREVER}
+    return sorted(found)
+
+
+def _without(runs: Sequence[Run], gaps: Sequence[int]) -> Sequence[Run]:
+    """A run but for some places."""
+    ((first, end),) = runs
+    found = []
+    for gap in gaps[bisect_left(gaps, first) : bisect_left(gaps, end)]:
+        if gap > first:
+            found.append((first, gap))
+        first = gap + 1
+    return [*found, (first, end)] if first < end else found
+
+
+# -- the windows of a view ---------------------------------------------------------------------------------------------
+
+_Compute = Callable[[_Scope], Any]
 
 
 class OnlineWindows:
     """The aggregates of one view that are computed here; ``left`` are those that only the engine computes."""
 
-    def __init__(self, windows: PublishedWindows) -> None:
-        self._windows = windows
+    def __init__(self, windows: PublishedWindows, empty: EventBlock) -> None:
         self._made: dict[str, tuple[Any, _Compute]] = {}
         self._spans: dict[Any, tuple[Any, Any]] = {}
+        self._nothing = Events(empty)
         self.left: list[WindowAggregate] = []
         for aggregate in windows.aggregates:
-            compute = _compute_of(aggregate, windows.types)
+            compute = _compute_of(aggregate, windows)
             if compute is None:
                 self.left.append(aggregate)
             else:
@@ -53,156 +195,91 @@ class OnlineWindows:
                 spans = self._spans.setdefault(bounds, (upper, lower))  # one for equal ones: known by its identity
                 self._made[aggregate.call.token] = (spans, compute)
 
-    def values(self, block: EventBlock | None, t: int, tokens: Sequence[str], *, strict: bool) -> dict[str, Any]:
+    def values(self, events: Events | None, t: int, tokens: Sequence[str], *, strict: bool) -> dict[str, Any]:
         """The values of some tokens at an instant, over the events of an entity (None: it has none)."""
+        standing = _Standing(events or self._nothing, t, strict=strict)
         found: dict[str, Any] = {}
-        inside: dict[int, Sequence[int]] = {}
-        times = _Times.of(block, t, strict=strict)
-        events = block or NOTHING
+        scopes: dict[int, _Scope] = {}
         for token in tokens:
             spans, compute = self._made[token]
-            places = inside.get(id(spans))
-            if places is None:
-                places = inside[id(spans)] = times.inside(*spans)
-            found[token] = compute(events, places)
+            scope = scopes.get(id(spans))
+            if scope is None:
+                scope = scopes[id(spans)] = standing.inside(*spans)
+            found[token] = compute(scope)
         return found
 
 
-_Compute = Callable[[EventBlock, Sequence[int]], Any]
+def lanes_of(
+    read: Iterable[EventColumn], aggregates: Iterable[WindowAggregate], types: Mapping[str, str]
+) -> tuple[Lane, ...]:
+    """The tiles that some windows read."""
+    columns = {column.name: column for column in read}
+    found: dict[Lane, None] = {}
+    for aggregate in aggregates:
+        argument, condition = _argument(aggregate), aggregate.filter
+        if not _is_tiled(aggregate, types) or (condition is not None and types.get(condition) != "BOOLEAN"):
+            continue
+        if condition is not None or (argument is not None and columns[argument].nullable):
+            found[Lane("count", argument, condition)] = None
+        kind = {"mean": "sum", "avg": "sum"}.get(aggregate.function, aggregate.function)
+        if kind != "count" and (kind == "sum" or _is_number(columns[str(argument)])):
+            found[Lane(kind, argument, condition)] = None
+    return tuple(found)
 
 
-@dataclass(frozen=True)
-class _Times:
-    """The times of an entity's events, and which of them exist at the asked instant."""
-
-    events: Sequence[int]
-    exists: Sequence[bool] | None
-    t: int
-    strict: bool
-
-    @classmethod
-    def of(cls, block: EventBlock | None, t: int, *, strict: bool) -> _Times:
-        if block is None or not block.count:
-            return cls((), None, t, strict)
-        if block.count <= _FEW:
-            return cls(block.integers(EVENT_AT), _existing(block, t, strict=strict), t, strict)
-        known, until = block.numbers(KNOWN_AT), block.numbers(UNTIL_AT)
-        exists = (known < t) & (until >= t) if strict else (known <= t) & (until > t)
-        if until.max() == FOREVER:
-            exists |= (until == FOREVER) & ((known < t) if strict else (known <= t))
-        return cls(block.integers(EVENT_AT), None if exists.all() else exists.tolist(), t, strict)
-
-    def inside(self, upper: Any, lower: Any) -> Sequence[int]:
-        """The positions of the events in a window, in their order."""
-        end = self.t
-        for span in upper or ():
-            end = before(end, span)
-        last = (bisect_left if self.strict else bisect_right)(self.events, end)
-        first = 0
-        if lower is not None:
-            begin = self.t
-            for span in lower:
-                begin = before(begin, span)
-            first = (bisect_left if self.strict else bisect_right)(self.events, begin)
-        if self.exists is None:
-            return range(first, last)
-        return [place for place in range(first, last) if self.exists[place]]
+def _is_number(column: EventColumn) -> bool:
+    """Whether plain values of a column lie as they are, so that the extremes of tiles do too."""
+    slot = slot_of(column.name, column.type, plain=True)
+    return slot.tail is None and slot.value is None
 
 
-def _existing(block: EventBlock, t: int, *, strict: bool) -> Sequence[bool] | None:
-    """Which of few events exist at an instant; None where all do."""
-    known, until = block.integers(KNOWN_AT), block.integers(UNTIL_AT)
-    last = t - 1 if strict else t
-    if max(known) <= last < min(until):
-        return None
-    return [start <= last and (last < end or end == FOREVER) for start, end in zip(known, until, strict=True)]
+def _is_tiled(aggregate: WindowAggregate, types: Mapping[str, str]) -> bool:
+    if aggregate.order_by or aggregate.modifier or aggregate.distinct or len(aggregate.arguments) > 1:
+        return False
+    kind = types.get(_argument(aggregate) or "", "")
+    if aggregate.function == "count":
+        return True
+    if aggregate.function in ("sum", "avg", "mean"):
+        return _is_exact(kind) or kind in _FLOATS
+    return aggregate.function in ("min", "max") and (
+        kind in (*_PLAINLY_ORDERED, *_FLOATS) or kind.startswith("DECIMAL")
+    )
+
+
+def _argument(aggregate: WindowAggregate) -> str | None:
+    """The column that an aggregate reads; None for all rows."""
+    return aggregate.arguments[0] if aggregate.arguments and aggregate.arguments[0] != "*" else None
+
+
+def _is_exact(kind: str) -> bool:
+    return kind in _INTEGERS or kind == "BOOLEAN" or kind.startswith("DECIMAL")
 
 
 # -- aggregates --------------------------------------------------------------------------------------------------------
 
 
-def _compute_of(aggregate: WindowAggregate, types: Mapping[str, str]) -> _Compute | None:
-    """What computes an aggregate over the events at some positions; None where only the engine does."""
+def _compute_of(aggregate: WindowAggregate, windows: PublishedWindows) -> _Compute | None:
+    """What computes an aggregate over the events of a scope; None where only the engine does."""
     if aggregate.order_by or aggregate.modifier or len(aggregate.arguments) > 1:
         return None
-    argument = aggregate.arguments[0] if aggregate.arguments else "*"
-    if argument == "*":
-        return _counted(aggregate) if aggregate.function == "count" and not aggregate.distinct else None
-    kind = types.get(argument)
-    reduce = _reduction(aggregate, kind) if kind is not None else None
-    if reduce is None:
+    argument, name = _argument(aggregate), aggregate.function
+    kind = windows.types.get(argument) if argument is not None else None
+    if argument is None:
+        return _Counted(None, aggregate.filter, windows.lanes) if name == "count" and not aggregate.distinct else None
+    if kind is None:
         return None
-    condition, distinct = aggregate.filter, aggregate.distinct
-    keep_nulls = aggregate.function in ("first", "last", "list", "array_agg")
-
-    def compute(block: EventBlock, places: Sequence[int]) -> Any:
-        values = block.values(argument)
-        passing = block.values(condition) if condition else None
-        if passing is not None:
-            places = [place for place in places if passing[place]]
-        found = _picked(values, places)
-        if not keep_nulls and block.has_nulls(argument):
-            found = [value for value in found if value is not None]
-        return reduce(list(dict.fromkeys(map(_one_zero, found))) if distinct else found)
-
-    return compute
-
-
-def _picked(values: list[Any], places: Sequence[int]) -> list[Any]:
-    """The values at some places."""
-    if isinstance(places, range):
-        return values[places.start : places.stop]
-    return [values[place] for place in places]
-
-
-def _one_zero(value: Any) -> Any:
-    """Equal values as one: -0.0 as 0.0, every NaN as the same."""
-    if isinstance(value, float):
-        return math.nan if value != value else value + 0.0
-    return value
-
-
-def _counted(aggregate: WindowAggregate) -> _Compute:
-    condition = aggregate.filter
-
-    def count(block: EventBlock, places: Sequence[int]) -> int:
-        if condition is None:
-            return len(places)
-        passing = block.values(condition)
-        return sum(1 for place in places if passing[place])
-
-    return count
-
-
-def _reduction(aggregate: WindowAggregate, kind: str) -> Callable[[list[Any]], Any] | None:
-    name = aggregate.function
-    if name == "count":
-        return len if not aggregate.distinct or _plainly_equal(kind) else None
-    whole = kind in _INTEGERS or kind == "BOOLEAN"
-    exact = whole or kind.startswith("DECIMAL")
     if aggregate.distinct:
-        return None
-    if name == "sum":
-        if kind in _FLOATS:
-            return lambda values: rounded_sum(values) if values else None
-        return (lambda values: sum(values) if values else None) if exact else None
-    if name in ("avg", "mean"):
-        if kind in _FLOATS:
-            return lambda values: rounded_mean(values) if values else None
-        unit = 10 ** scale_of(kind)
-        return (
-            (lambda values: rounded(Fraction(sum(values), len(values) * unit)) if values else None) if exact else None
-        )
-    if name in ("min", "max") and (kind in _PLAINLY_ORDERED or kind.startswith("DECIMAL")):
-        pick = min if name == "min" else max
-        return lambda values: pick(values) if values else None
-    if name in ("min", "max") and kind in _FLOATS:
-        return _least if name == "min" else _greatest
+        return _distinct(argument, aggregate.filter) if name == "count" and _plainly_equal(kind) else None
+    if name == "count":
+        return _Counted(argument, aggregate.filter, windows.lanes)
+    if name in ("sum", "avg", "mean") and (_is_exact(kind) or kind in _FLOATS):
+        return _Sum(argument, aggregate.filter, windows.lanes, kind, is_mean=name != "sum")
+    if name in ("min", "max") and _is_tiled(aggregate, windows.types):
+        return _Extreme(argument, aggregate.filter, windows.lanes, name, is_float=kind in _FLOATS)
     if name in ("first", "last"):
-        place = 0 if name == "first" else -1
-        return lambda values: values[place] if values else None
+        return _at_the_end(argument, aggregate.filter, first=name == "first")
     if name in ("list", "array_agg"):
-        return lambda values: values or None
+        return lambda scope: _in_order(scope, argument, aggregate.filter) or None
     return None
 
 
@@ -210,8 +287,170 @@ def _plainly_equal(kind: str) -> bool:
     return kind in (*_PLAINLY_ORDERED, *_FLOATS) or kind.startswith("DECIMAL")
 
 
+class _Kept:
+    """The events of a scope that an aggregate takes: where its argument is not null, and its filter is true."""
+
+    def __init__(self, argument: str | None, condition: str | None, lanes: Sequence[Lane]) -> None:
+        self._argument = argument
+        self._filter = condition
+        self._lanes = {lane.kind: n for n, lane in enumerate(lanes) if lane == Lane(lane.kind, argument, condition)}
+        self._counts = self._lanes.get("count")
+
+    def values(self, block: EventBlock, first: int, end: int) -> Iterable[Any]:
+        """The values at some places that are taken."""
+        assert self._argument is not None
+        numbers = block.numbers(self._argument)
+        if numbers is None:
+            found = block.values(self._argument, first, end)
+            if self._filter is not None:
+                found = list(compress(found, block.is_true(self._filter)[first:end]))
+            return [value for value in found if value is not None] if block.has_nulls(self._argument) else found
+        there = block.is_there(self._argument)
+        if there is None:
+            if self._filter is None:
+                return numbers[first:end]
+            return compress(numbers[first:end], block.is_true(self._filter)[first:end])
+        if self._filter is None:
+            return compress(numbers[first:end], there[first:end])
+        passing = block.is_true(self._filter)[first:end]
+        return compress(compress(numbers[first:end], passing), compress(there[first:end], passing))
+
+    def count(self, block: EventBlock, first: int, end: int) -> int:
+        """How many they are."""
+        there = block.is_there(self._argument) if self._argument is not None else None
+        if there is None and self._filter is None:
+            return end - first
+        words, edges = block.lane(self._counts)
+        low, high = (first + _LAST) >> _SHIFT, end >> _SHIFT
+        if not words or low >= high:
+            return self._counted(block, there, first, end)
+        beside = self._counted(block, there, first, low << _SHIFT) + self._counted(block, there, high << _SHIFT, end)
+        found: int = edges[high] - edges[low] + beside
+        return found
+
+    def _counted(self, block: EventBlock, there: Any, first: int, end: int) -> int:
+        if self._filter is None:
+            return sum(there[first:end])
+        passing = block.is_true(self._filter)[first:end]
+        return sum(passing if there is None else compress(there[first:end], passing))
+
+    def pushed(self, scope: _Scope) -> list[Any]:
+        """The values of pushed events that are taken; those of no column as True."""
+        found = [one.row for one in scope.pushed]
+        if self._filter is not None:
+            found = [row for row in found if scope.value(self._filter, row)]
+        if self._argument is None:
+            return [True] * len(found)
+        values = (scope.value(self._argument, row) for row in found)
+        return [value for value in values if value is not None]
+
+
+class _Counted(_Kept):
+    """``count``."""
+
+    def __call__(self, scope: _Scope) -> int:
+        block, found = scope.block, 0
+        for first, end in scope.runs:
+            found += self.count(block, first, end)
+        return found + len(self.pushed(scope)) if scope.pushed else found
+
+
+class _Sum(_Kept):
+    """``sum`` and ``avg``: of exact numbers exactly, of doubles with one rounding."""
+
+    def __init__(
+        self, argument: str, condition: str | None, lanes: Sequence[Lane], kind: str, *, is_mean: bool
+    ) -> None:
+        super().__init__(argument, condition, lanes)
+        self._sums = self._lanes.get("sum")
+        self._is_float = kind in _FLOATS
+        self._is_mean = is_mean
+        self._unit = 10 ** scale_of(kind) if is_mean and not self._is_float else 1
+
+    def __call__(self, scope: _Scope) -> Any:
+        block, count = scope.block, 0
+        parts: list[Any] = []
+        for first, end in scope.runs:
+            count += self.count(block, first, end)
+            self._add(parts, block, first, end)
+        if scope.pushed:
+            found = self.pushed(scope)
+            count += len(found)
+            parts += found
+        if not count:
+            return None
+        if self._is_float:
+            return rounded_mean(parts, count) if self._is_mean else rounded_sum(parts)
+        return sum(parts) / (count * self._unit) if self._is_mean else sum(parts)
+
+    def _add(self, parts: list[Any], block: EventBlock, first: int, end: int) -> None:
+        """Numbers that add up to what the events at some places do."""
+        words, edges = block.lane(self._sums)
+        low, high = (first + _LAST) >> _SHIFT, end >> _SHIFT
+        if not words or low >= high:
+            parts += self.values(block, first, end)
+            return
+        parts += self.values(block, first, low << _SHIFT)
+        parts += self.values(block, high << _SHIFT, end)
+        if words == 1:
+            parts += (edges[high], -edges[low])
+        elif self._is_float:
+            parts += edges[high * words : (high + 1) * words]
+            parts += [-number for number in edges[low * words : (low + 1) * words]]
+        else:
+            for place in range(words):
+                parts.append((edges[high * words + place] - edges[low * words + place]) << (32 * place))
+
+
+class _Extreme(_Kept):
+    """``min`` and ``max``; NaN is the greatest number."""
+
+    def __init__(
+        self, argument: str, condition: str | None, lanes: Sequence[Lane], name: str, *, is_float: bool
+    ) -> None:
+        super().__init__(argument, condition, lanes)
+        self._levels = self._lanes.get(name)
+        self._is_float = is_float
+        self._is_least = name == "min"
+
+    def __call__(self, scope: _Scope) -> Any:
+        block, count = scope.block, 0
+        found: list[Any] = []
+        for first, end in scope.runs:
+            count += self.count(block, first, end)
+            self._add(found, block, first, end)
+        if scope.pushed:
+            pushed = self.pushed(scope)
+            count += len(pushed)
+            found += pushed
+        if not count:
+            return None
+        if self._is_float:
+            return _least(found) if self._is_least else _greatest(found)
+        return min(found) if self._is_least else max(found)
+
+    def _add(self, found: list[Any], block: EventBlock, first: int, end: int) -> None:
+        """The extreme of the events at some places is among what is added."""
+        words, levels = block.lane(self._levels)
+        low, high = (first + _LAST) >> _SHIFT, end >> _SHIFT
+        if not words or low >= high:
+            found += self.values(block, first, end)
+            return
+        found += self.values(block, first, low << _SHIFT)
+        found += self.values(block, high << _SHIFT, end)
+        begin, size = 0, block.count >> _SHIFT
+        while True:
+            first, end = low, high
+            low, high = (first + _LAST) >> _SHIFT, end >> _SHIFT
+            if low >= high:
+                found += levels[begin + first : begin + end]
+                return
+            found += levels[begin + first : begin + (low << _SHIFT)]
+            found += levels[begin + (high << _SHIFT) : begin + end]
+            begin, size = begin + size, size >> _SHIFT
+
+
 def _least(values: list[float]) -> float | None:
-    """The least number; NaN is greater than all."""
     if _has_nan(values):
         values = [value for value in values if value == value] or [math.nan]
     return min(values) + 0.0 if values else None
@@ -226,3 +465,60 @@ def _greatest(values: list[float]) -> float | None:
 def _has_nan(values: list[float]) -> bool:
     total = sum(values)
     return total != total and any(map(math.isnan, values))  # infinities of both signs add up to NaN too
+
+
+def _distinct(argument: str, condition: str | None) -> _Compute:
+    kept = _Kept(argument, condition, ())
+
+    def count(scope: _Scope) -> int:
+        found: set[Any] = set()
+        for first, end in scope.runs:
+            found.update(kept.values(scope.block, first, end))
+        found.update(kept.pushed(scope))
+        return len(set(map(_one_zero, found)))
+
+    return count
+
+
+def _one_zero(value: Any) -> Any:
+    """Equal values as one: -0.0 as 0.0, every NaN as the same."""
+    if isinstance(value, float):
+        return math.nan if value != value else value + 0.0
+    return value
+
+
+def _in_order(scope: _Scope, argument: str, condition: str | None) -> list[Any]:
+    """The values of the events in their order, nulls among them."""
+    found: list[Any] = []
+    for piece in scope.in_order():
+        if isinstance(piece, PushedEvent):
+            if condition is None or scope.value(condition, piece.row):
+                found.append(scope.value(argument, piece.row))
+            continue
+        values = scope.block.values(argument, *piece)
+        found += values if condition is None else compress(values, scope.block.is_true(condition)[slice(*piece)])
+    return found
+
+
+def _at_the_end(argument: str, condition: str | None, *, first: bool) -> _Compute:
+    """``first`` and ``last``: only the one event is read."""
+
+    def found(scope: _Scope) -> Any:
+        pieces = list(scope.in_order())
+        for piece in pieces if first else reversed(pieces):
+            if isinstance(piece, PushedEvent):
+                if condition is None or scope.value(condition, piece.row):
+                    return scope.value(argument, piece.row)
+                continue
+            begin, end = piece
+            if condition is not None:
+                passing = [bool(one) for one in scope.block.is_true(condition)[begin:end]]
+                if True not in passing:
+                    continue
+                place = passing.index(True) if first else len(passing) - 1 - passing[::-1].index(True)
+                return scope.block.values(argument, begin + place, begin + place + 1)[0]
+            if begin < end:
+                return scope.block.values(argument, *((begin, begin + 1) if first else (end - 1, end)))[0]
+        return None
+
+    return found

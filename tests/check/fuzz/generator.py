@@ -31,11 +31,12 @@ from tests.check.fuzz.relations import (
 from tests.check.fuzz.skeletons_joins import JOINS
 from tests.check.fuzz.skeletons_lookups import LOOKUPS
 from tests.check.fuzz.skeletons_rows import ROWS, some_conditions
+from tests.check.fuzz.skeletons_written import WRITTEN
 from tests.check.fuzz.sources import SOURCES
 from tests.check.fuzz.tree import Cte, Feature, Item, Model, Op, Program, Query, Select, Table, Window, put, walk
 from tests.check.fuzz.wild import wild
 
-_USUAL = ("events", "events", "ticks", "ticks", "late", "late", "delayed", "dims", "terms", "closed")
+_USUAL = ("events", "events", "ticks", "ticks", "late", "late", "delayed", "dims", "terms", "closed", "slips")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ def _made(random: Random, kind: str, known: Sequence[Relation]) -> Made:
             first, second = second, first
         if kind == "wild" and random.random() < 0.5:
             return wild(random, first, second)
-        if random.random() < 0.45:
+        if "o" in first.written and random.random() < 0.7:
+            made = random.choice(WRITTEN)(random, first, second)
+        elif random.random() < 0.45:
             made = random.choice(ROWS)(random, first)
         else:
             made = random.choice((*JOINS, *LOOKUPS))(random, first, second)

@@ -56,7 +56,7 @@ _KINDS = {
     "natural join": ("natural left join", "natural full join"),
     "join lateral": ("left join lateral",),
 }
-_READ = ("events", "ticks", "late", "late", "delayed", "delayed", "terms", "days", "closed", "untimed")
+_READ = ("events", "ticks", "late", "late", "delayed", "delayed", "terms", "days", "closed", "untimed", "slips")
 _AGGREGATES = ("sum({0})", "count(*)", "max({0})", "min({0})", "count({0})")
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from tests.check.fuzz.meaning import definition, events_of
-from tests.check.fuzz.sources import FAR, MICROSECOND, SOURCES, Contents, Dataset, cutoffs
+from tests.check.fuzz.sources import DELAYS, FAR, MICROSECOND, SOURCES, Contents, Dataset, Source, cutoffs
 from tests.check.fuzz.tree import Model, Program
 from tests.check.fuzz.writing import WORLD, WorldsWriter
 
@@ -124,8 +124,13 @@ class Worlds:
         values = zip(*rows, strict=True) if rows else [[] for _ in types]
         told = pa.table([pa.array(each, kind.type) for each, kind in zip(values, types, strict=True)], schema=types)
         self.connection.register("told", told)
+        hidden = [
+            f"case when w.at_ is null or {_written_at(source, when)} <= w.at_ then r.{column} end as {column}"
+            for column, when in source.written
+        ]
+        columns = "r.* exclude (number_, known_)" + (f" replace ({', '.join(hidden)})" if hidden else "")
         self.connection.execute(
-            f"create table {name} as select w.{WORLD}, r.* exclude (number_, known_) from told as r join worlds as w "
+            f"create table {name} as select w.{WORLD}, {columns} from told as r join worlds as w "
             "on r.number_ = w.number_ and (w.at_ is null or r.known_ <= w.at_)"
         )
         self.connection.unregister("told")
@@ -239,6 +244,10 @@ class Worlds:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def _written_at(source: Source, when: str) -> str:
+    return f"r.{source.event_time} + interval '{when}'" if when in DELAYS else f"r.{when}"
 
 
 def _microseconds(at: datetime | None) -> int:

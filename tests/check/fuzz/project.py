@@ -12,8 +12,8 @@ from sqlfeat.compiler.project import World, compile_project
 from sqlfeat.engine.duckdb.catalog import ShadowCatalog
 from sqlfeat.errors import Place
 from sqlfeat.spec.duration import Duration
-from sqlfeat.spec.project import EntitySpec, ModelFile, ProjectSpec, SourceTable
-from tests.check.fuzz.sources import SOURCES
+from sqlfeat.spec.project import ColumnSpec, EntitySpec, ModelFile, ProjectSpec, SourceTable, WrittenLater
+from tests.check.fuzz.sources import DELAYS, SOURCES
 from tests.check.fuzz.tree import Feature, Item, Model, Op, Program, Select, Window
 from tests.check.fuzz.writing import Writer
 
@@ -62,11 +62,16 @@ def _sources(lies: Mapping[str, Mapping[str, object]]) -> dict[tuple[str, str], 
         ("raw", source.name): SourceTable(
             "raw", source.name, f"data/{source.name}.parquet", "parquet", _PLACE, source.event_time,
             source.available_at, Duration.parse(source.available_after) if source.available_after else None,
-            immutable=source.immutable,
+            immutable=source.immutable, columns=tuple(_written(*each) for each in source.written),
         )
         for source in SOURCES.values()
     }  # fmt: skip
     return {key: replace(table, **lies.get(table.name, {})) for key, table in declared.items()}
+
+
+def _written(column: str, when: str) -> ColumnSpec:
+    delay = Duration.parse(when) if when in DELAYS else None
+    return ColumnSpec(column, _PLACE, written=WrittenLater(None if delay else when, delay))
 
 
 def template(model: Model, program: Program, prefix: str = "") -> str:

@@ -18,7 +18,7 @@ class Relation:
     """A source or a model: its columns with their types, and when its rows happen and are known.
 
     ``unique`` tells rows apart and has no nulls; empty if nothing is known to. ``exact``: a row is known at ``known``
-    alone, even where that lies before its event time.
+    alone, even where that lies before its event time. ``written`` columns are updated in place.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Relation:
     immutable: bool = False
     unique: tuple[str, ...] = ()
     exact: bool = False
+    written: tuple[str, ...] = ()
 
     def has(self, *names: str) -> bool:
         return all(name in self.columns for name in names)
@@ -38,7 +39,7 @@ class Relation:
         return self.time is not None and self.known is None and self.delay is None
 
     def values(self) -> list[str]:
-        fixed = {"id", "k", "g", self.time, self.known}
+        fixed = {"id", "k", "g", self.time, self.known, *self.written}
         return [name for name, kind in self.columns.items() if kind == "int" and name not in fixed]
 
 
@@ -48,7 +49,7 @@ def of_source(name: str) -> Relation:
     columns = {column: _TYPES.get(kind, "time") for column, kind in source.columns}
     return Relation(
         name, columns, source.event_time, source.available_at, source.available_after, source.immutable,
-        source.unique, exact=True,
+        source.unique, exact=True, written=tuple(column for column, _ in source.written),
     )  # fmt: skip
 
 

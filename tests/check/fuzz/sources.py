@@ -27,7 +27,8 @@ FAR = datetime(2100, 1, 1, tzinfo=UTC)
 class Source:
     """A source's columns and time; ``unique`` tells rows apart, and never has nulls.
 
-    A source that is neither immutable nor timed is known from a hidden instant, its last value, which no program sees.
+    ``written`` are columns that are updated in place: null until the instant in a column, or until a delay is over. A
+    source that is neither immutable nor timed is known from a hidden instant, its last value, which no program sees.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Source:
     available_after: str | None = None
     immutable: bool = False
     unique: tuple[str, ...] = ("id",)
+    written: tuple[tuple[str, str], ...] = ()
 
     def position(self, column: str) -> int:
         return [name for name, _ in self.columns].index(column)
@@ -51,6 +53,23 @@ class Source:
             return _instant(row[len(self.columns)])
         event = _instant(row[self.position(self.event_time)])
         return event and event + DELAYS.get(self.available_after or "", timedelta(0))
+
+    def written_from(self, row: Row) -> list[tuple[int, datetime | None]]:
+        """The places of the columns that are written later, and from when each is."""
+        found = []
+        for column, when in self.written:
+            start = row[self.position(when if when not in DELAYS else self.event_time or "")]
+            instant = _instant(start)
+            found.append((self.position(column), instant and instant + DELAYS.get(when, timedelta(0))))
+        return found
+
+    def seen_at(self, row: Row, at: datetime) -> Row | None:
+        """What of a row was known at an instant."""
+        known = self.known_from(row)
+        if known is None or known > at:
+            return None
+        hidden = {place for place, when in self.written_from(row) if when is None or when > at}
+        return tuple(None if place in hidden else value for place, value in enumerate(row))
 
 
 def _instant(value: Any) -> datetime | None:
@@ -78,6 +97,12 @@ SOURCES: Mapping[str, Source] = {
         Source("days", (_ID, *_KEYS, ("t", "DATE"), *_VALUES), "t"),
         Source("closed", (_ID, *_KEYS, ("t", "DATE"), *_VALUES), "t", available_after="1 day"),
         Source("untimed", (_ID, *_KEYS, *_VALUES)),
+        Source(
+            "slips",
+            (_ID, *_KEYS, ("t", INSTANT), ("c", INSTANT), ("o", "INTEGER"), ("p", "INTEGER"), *_VALUES),
+            "t",
+            written=(("c", "c"), ("o", "c"), ("p", "1 day")),
+        ),
     )
 }
 
@@ -109,6 +134,7 @@ class Contents:
             "days": lambda: (self._maybe(self._day, 0.05), *self._values()),
             "closed": lambda: (self._maybe(self._day, 0.05), *self._values()),
             "untimed": lambda: (*self._values(), self._maybe(self.instant, 0.1)),
+            "slips": self._slip,
         }
         return {name: self._rows(make, size, SOURCES[name].unique) for name, make in makers.items()}
 
@@ -148,6 +174,13 @@ class Contents:
         length = self.random.choice([HOUR, DAY, DAY, 7 * DAY])
         return (start, self._maybe(lambda: start + length, 0.4), *self._values())
 
+    def _slip(self) -> Row:
+        start = self._maybe(self.instant, 0.05)
+        length = self.random.choice([0 * HOUR, MICROSECOND, HOUR, HOUR, DAY, 2 * DAY, -HOUR])
+        closed = None if start is None else self._maybe(lambda: start + length, 0.3)
+        outcome, points = (self._maybe(lambda: self.random.randint(0, 3), 0.1) for _ in "op")
+        return (start, closed, outcome if closed else None, points if start else None, *self._values())
+
 
 def cutoffs(dataset: Dataset, most: int, random: Random) -> list[datetime]:
     """The instants that tell most: just before a row becomes known, and the end of time.
@@ -155,7 +188,9 @@ def cutoffs(dataset: Dataset, most: int, random: Random) -> list[datetime]:
     What is known changes nowhere else, and of the instants with one state of knowledge the last one has the most rows
     to compare. So all of these together are complete; where there are more than ``most``, some are left out.
     """
-    known = {SOURCES[name].known_from(row) for name, rows in dataset.items() for row in rows}
+    rows_of = [(SOURCES[name], row) for name, rows in dataset.items() for row in rows]
+    known = {source.known_from(row) for source, row in rows_of}
+    known |= {when for source, row in rows_of for _, when in source.written_from(row)}
     instants = sorted(at - MICROSECOND for at in known if at is not None and at.year > 1)
     if len(instants) > most - 1:
         instants = sorted(random.sample(instants, most - 1))
@@ -165,6 +200,6 @@ def cutoffs(dataset: Dataset, most: int, random: Random) -> list[datetime]:
 def truncated(dataset: Dataset, at: datetime) -> dict[str, list[Row]]:
     """What of the data was known at an instant."""
     return {
-        name: [row for row in rows if (known := SOURCES[name].known_from(row)) is not None and known <= at]
+        name: [seen for row in rows if (seen := SOURCES[name].seen_at(row, at)) is not None]
         for name, rows in dataset.items()
     }

@@ -84,6 +84,8 @@ def window(random: Random, alias: str, relation: Relation) -> Over:
             "", "range between unbounded preceding and current row",
             "range between unbounded preceding and unbounded following",
             "groups between 1 preceding and 1 following", "groups between current row and unbounded following",
+            "groups between 2 preceding and 1 preceding", "groups between 1 preceding and current row exclude ties",
+            "range between unbounded preceding and current row exclude group",
         ])  # fmt: skip
         order = (by,) if frame or random.random() < 0.7 else ()
         function = some_aggregate(random, alias, relation, bare=True)
@@ -99,6 +101,7 @@ def window(random: Random, alias: str, relation: Relation) -> Over:
     name = random.choice([
         "lag({0})", "lead({0})", "lead({0}, -1)", "lag({0}, 2)", "first_value({0})", "last_value({0})", "row_number()",
         "rank()", "dense_rank()", "percent_rank()", "cume_dist()", "ntile(2)", "nth_value({0}, 2)",
+        "lead({0} ignore nulls)", "lag({0} ignore nulls)", "lead({0}, 2)",
     ])  # fmt: skip
     return Over(Op(name, (value,)), partition, (by, *unique))
 
@@ -171,6 +174,6 @@ def _grouped(random: Random, sides: list[tuple[str, Relation]], source: From, wh
     values = [Item(some_aggregate(random, *random.choice(sides)), f"f{n}") for n in range(1, random.choice([2, 3]))]
     made = [Item(key, key.name) for key in keys]
     if random.random() < 0.3 and keys:
-        stamp = aggregate(random.choice(["min({0})", "max({0})"]), at, kind="time")
+        stamp = aggregate(random.choice(["min({0})", "max({0})", "median({0})", "any_value({0})"]), at, kind="time")
         return Made(Select((*made, Item(stamp, "t"), *values), source, where, tuple(keys)))
     return Made(Select((*made, Item(at, "t"), *values), source, where, (*keys, at)))

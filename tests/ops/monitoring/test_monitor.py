@@ -12,6 +12,7 @@ from sqlfeat.api import Project
 from sqlfeat.base.clock import FixedClock
 from sqlfeat.errors import StoreError, UsageError
 from sqlfeat.ops.monitoring import profiles
+from sqlfeat.store.looks import FOLDER, Looks
 from tests.made.watched import quiet, table, together, watched_shop
 
 HOOK = """
@@ -290,3 +291,14 @@ def test_slices_can_be_compared_with_another_period(sound):
     assert (found.baseline.rows, found.current.rows, found.level) == (420, 420, "ok")
     assert sum(one.rows for one in found.slices) == 420
     assert (web.baseline_rows == web.rows, web.level) == (False, "ok")
+
+
+def test_servers_are_left_the_numbers_of_the_last_look(broken):
+    found = monitored(broken, "returner")
+
+    [look] = [one for one in Looks(broken.root / "target" / FOLDER).all() if one.name == "returner"]
+    assert (look.reference, look.level, look.rows) == ("returner@v1", "breach", 420)
+    assert look.psi == {one.name: one.statistics["psi"] for one in found.columns if "psi" in one.statistics}
+    assert look.breaches["psi"] == sum(one.kind == "psi" and one.level == "breach" for one in found.findings)
+    assert look.newest_row == max(orders(broken=True)["sold_at"])
+    assert look.performance == {"auc": found.performance.metrics["auc"]}

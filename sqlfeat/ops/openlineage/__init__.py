@@ -1,0 +1,1 @@
+"""What is done, told to whoever collects lineage: events as OpenLineage has them."""
