@@ -23,7 +23,7 @@ def feast_python(folder: Path) -> Path | str:
         [str(uv), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
         [str(uv), "pip", "install", "--quiet", *WANTED],
     ):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
         if done.returncode:
             return f"Feast is not measured: {(done.stderr.strip().splitlines() or ['uv failed'])[-1]}"
     ready.write_text(" ".join(WANTED))

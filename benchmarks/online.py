@@ -31,6 +31,8 @@ from sqlfeat.api import Project
 HERE = ROOT / "benchmarks"
 _SQLITE = "  type: sqlite\n  path: online.db"
 _SECONDS = 2.0
+_AT_MOST = 600
+"""Seconds that any part may take."""
 _FEAST_PATH = "/get-online-features"
 
 
@@ -72,11 +74,12 @@ class Bench:
         if self.redis.startswith("redis://"):
             self.ours["Redis"] = self._project("redis", f"{{store: redis, url: '{self.redis}'}}")
         self.feast: dict[str, Path] = {}
+        self.notes: list[str] = [self.peers] if isinstance(self.peers, str) else []
         if isinstance(self.peers, Path) and not options.no_feast:
-            self.feast["SQLite"] = self._feast("sqlite", _SQLITE)
+            self._feast("SQLite", _SQLITE)
             if self.redis.startswith("redis://"):
                 address = self.redis.removeprefix("redis://").split("/")[0]
-                self.feast["Redis"] = self._feast("redis", f"  type: redis\n  connection_string: {address}")
+                self._feast("Redis", f"  type: redis\n  connection_string: {address}")
 
     def _project(self, name: str, online: str) -> Path:
         folder = self.folder / f"project-{name}"
@@ -88,16 +91,20 @@ class Bench:
             project.train("forest")
         return folder
 
-    def _feast(self, name: str, online: str) -> Path:
-        folder = self.folder / f"feast-{name}"
+    def _feast(self, store: str, online: str) -> None:
+        """Feast's repository with the views in its store; where that fails, or takes too long, a note of it."""
+        folder = self.folder / f"feast-{store.lower()}"
         write_feast(folder, self.tables, online)
         assert isinstance(self.peers, Path)
         program = str(self.peers.with_name("feast"))
         for words in (["apply"], ["materialize", "2025-12-01T00:00:00", "2026-12-01T00:00:00"]):
-            done = subprocess.run([program, "-c", str(folder), *words], capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise RuntimeError(f"feast {words[0]}: {done.stdout[-500:]}{done.stderr[-1500:]}")
-        return folder
+            command = [program, "-c", str(folder), *words]
+            try:
+                subprocess.run(command, capture_output=True, text=True, check=True, timeout=_AT_MOST)
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+                self.notes.append(f"Feast on {store} is not measured: feast {words[0]}: {_why(error)}")
+                return
+        self.feast[store] = folder
 
     def methods(self) -> list[Method]:
         """The ways of looking up in a process."""
@@ -112,6 +119,7 @@ class Bench:
             "sqlfeat, features of a training set",
             "sqlfeat, predict",
             "LightGBM, a single row",
+            "sqlfeat, features, then LightGBM's single row",
         ):
             methods.append(Method(name, "benchmarks.online_ours", lmdb, python))
         if "Redis" in self.ours:
@@ -135,9 +143,13 @@ class Bench:
         made = []
         if isinstance(self.peers, Path):
             uvicorn = [str(self.peers.with_name("uvicorn")), "benchmarks.online_peers:naive", "--port", "{port}"]
-            where = {"BENCH_RAW": str(self.folder / "raw"), "PYTHONPATH": str(ROOT)}
             command = [*uvicorn, "--factory", "--no-access-log", "--log-level", "warning"]
-            made.append(Contestant("naive FastAPI, LMDB", command, where, "/docs", "/features", _one))
+            stores = {"LMDB": {"BENCH_RAW": str(self.folder / "raw")}}
+            if self.redis.startswith("redis://"):
+                stores["Redis"] = {"BENCH_REDIS": self.redis, "BENCH_TABLES": str(self.tables)}
+            for store, said in stores.items():
+                where = {**said, "PYTHONPATH": str(ROOT)}
+                made.append(Contestant(f"naive FastAPI, {store}", command, where, "/docs", "/features", _one))
         program = str(Path(sys.executable).with_name("sqlfeat"))
         for store, folder in self.ours.items():
             command = [program, "--project-dir", str(folder), "serve", "--port", "{port}"]
@@ -185,27 +197,51 @@ def _started_redis(stack: ExitStack, folder: Path) -> str:
     return f"redis://127.0.0.1:{port}/0"
 
 
-def measure(method: Method) -> dict[str, float]:
-    """One method in a process of its own."""
+def _why(error: subprocess.CalledProcessError | subprocess.TimeoutExpired) -> str:
+    """The last that a program said, or that it went on for too long."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it took longer than {_AT_MOST} seconds."
+    said = (error.stderr or error.stdout or "").strip().splitlines()
+    return said[-1][:300] if said else "it failed."
+
+
+def measure(method: Method, bench: Bench) -> dict[str, float] | None:
+    """One method in a process of its own; None, and a note, where a peer fails."""
     command = [str(method.python), "-W", "ignore", "-m", method.module, method.name, json.dumps(dict(method.task))]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{method.name}: {done.stderr[-2000:]}")
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=_AT_MOST)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        if method.module == "benchmarks.online_ours":
+            raise RuntimeError(f"{method.name}: {error.stderr!r:.2000}") from error
+        bench.notes.append(f"{bench.label(method)} is not measured: {_why(error)}")
+        return None
     told: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return told
 
 
-def measure_server(contestant: Contestant, bench: Bench) -> dict[str, float]:
-    """One server, started for it."""
+def measure_server(contestant: Contestant, bench: Bench) -> dict[str, float] | None:
+    """One server, started for it; None, and a note, where a peer's does not answer."""
     log = bench.folder / "server.log"
-    with online_http.Running(contestant.command, contestant.environment, contestant.ready, log) as running:
-        return online_http.asked(running, contestant.path, contestant.body, bench.options.entities, _SECONDS)
+    try:
+        with online_http.Running(contestant.command, contestant.environment, contestant.ready, log) as running:
+            return online_http.asked(running, contestant.path, contestant.body, bench.options.entities, _SECONDS)
+    except (RuntimeError, OSError) as error:
+        if contestant.name.startswith("sqlfeat"):
+            raise
+        bench.notes.append(f"{contestant.name} is not measured: {str(error).strip().splitlines()[-1][:300]}")
+        return None
+
+
+def _all(found: Mapping[str, dict[str, float] | None]) -> dict[str, dict[str, float]]:
+    """What was measured."""
+    return {name: told for name, told in found.items() if told is not None}
 
 
 def table(turns: Sequence[Mapping[str, Mapping[str, float]]], keys: Mapping[str, str], against: str) -> list[str]:
     """Medians, and how many times the CPU of the method ``against`` each takes."""
     lines = [f"| method | CPU × | {' | '.join(keys.values())} |", "| --- " * (2 + len(keys)) + "|"]
     for name in turns[0]:
+        turns = [turn for turn in turns if name in turn]
         shares = [turn[name]["cpu_1"] / turn[against]["cpu_1"] for turn in turns if against in turn]
         figures = [median(turn[name][key] for turn in turns) if key in turns[0][name] else None for key in keys]
         shown = " | ".join("" if figure is None else f"{figure:,.1f}" for figure in figures)
@@ -231,8 +267,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         servers = [] if options.no_http else servers
         embedded, http = [], []
         for number in range(options.repetitions):
-            embedded.append({bench.label(one): measure(one) for one in chosen})
-            http.append({one.name: measure_server(one, bench) for one in servers})
+            embedded.append(_all({bench.label(one): measure(one, bench) for one in chosen}))
+            http.append(_all({one.name: measure_server(one, bench) for one in servers}))
             print(f"turn {number + 1} of {options.repetitions}", file=sys.stderr, flush=True)
         load = _under_load(bench) if not options.no_http else {}
     report = _report(bench, machine, embedded, http, load)
@@ -273,8 +309,8 @@ def _report(
         ),
         "",
     ]
-    if isinstance(bench.peers, str):
-        lines += [bench.peers + ".", ""]
+    for note in dict.fromkeys(bench.notes):
+        lines += [note, ""]
     if not bench.redis.startswith("redis://"):
         lines += [f"Redis is not measured: {bench.redis}.", ""]
     if http and http[0]:
@@ -291,7 +327,8 @@ def _report(
             "## At twice the load that it holds",
             "",
             f"Predictions of 500 trees, a connection each: {load['held_a_second']:,.0f} a second are held; of "
-            f"{load['asked_a_second']:,.0f} a second came: {statuses}; p99 of the answered {load['p99_ms']:.0f} ms.",
+            f"{load['asked_a_second']:,.0f} a second came: {statuses}; {load['answered_a_second']:,.0f} a second were "
+            f"answered, p50 {load['p50_ms']:.0f} ms, p99 {load['p99_ms']:.0f} ms.",
             "",
         ]
     return "\n".join(lines)

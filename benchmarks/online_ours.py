@@ -72,7 +72,7 @@ class Predict:
 
 
 class LightGbm:
-    """LightGBM's own call for a single row, of rows that are there; nothing is looked up."""
+    """LightGBM's own call for a single row, of rows that are there."""
 
     def __init__(self, task: dict[str, Any]) -> None:
         import numpy as np
@@ -81,10 +81,21 @@ class LightGbm:
         scorer = session._serving.model("forest").scorer
         assert scorer._single is not None
         self._predict = scorer._single
-        self._rows = np.random.default_rng(1).normal(size=(task["entities"], 50))
+        self._rows = np.random.default_rng(1).normal(size=(task["entities"], 50)).tolist()
 
     def __call__(self, entities: Sequence[int]) -> Any:
         return [self._predict(self._rows[entity // 7]) for entity in entities]
+
+
+class AfterFeatures:
+    """The same after features were looked up, which leave the caches of the processor as they are in a prediction."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._features = Features(task)
+        self._predict = LightGbm(task)
+
+    def __call__(self, entities: Sequence[int]) -> Any:
+        return self._features(entities), self._predict(entities)
 
 
 METHODS: dict[str, Callable[[dict[str, Any]], Lookup]] = {
@@ -93,6 +104,7 @@ METHODS: dict[str, Callable[[dict[str, Any]], Lookup]] = {
     "sqlfeat, features of a training set": Features,
     "sqlfeat, predict": Predict,
     "LightGBM, a single row": LightGbm,
+    "sqlfeat, features, then LightGBM's single row": AfterFeatures,
 }
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,11 +148,11 @@ def measured(lookup: Lookup, task: dict[str, Any], seconds: float = 1.0) -> dict
 
 
 def naive() -> Any:
-    """What a team writes in an afternoon: a ``def`` endpoint with models for request and answer, over raw LMDB."""
+    """What a team writes in an afternoon: a ``def`` endpoint with models for request and answer, over raw rows."""
     from fastapi import FastAPI
     from pydantic import BaseModel
 
-    read = RawLmdb({"raw": os.environ["BENCH_RAW"]})
+    read = _rows_of(os.environ)
     app = FastAPI()
     answer = type("Answer", (BaseModel,), {"__annotations__": dict.fromkeys(ALL, float | None)})
 
@@ -160,13 +160,22 @@ def naive() -> Any:
         driver_id: int
 
     def features(request: Request) -> Any:
-        rows = read([request.driver_id])[0]
+        rows = read(request.driver_id)
         values = [value for row in rows for value in (ROW.unpack(row) if row is not None else (None,) * FEATURES)]
         return answer(**dict(zip(ALL, values, strict=True)))
 
     features.__annotations__ = {"request": Request, "return": answer}
     app.post("/features", response_model=answer)(features)
     return app
+
+
+def _rows_of(settings: Mapping[str, str]) -> Callable[[int], Sequence[bytes | None]]:
+    """What gives the rows of an entity: from LMDB, or from Redis, where ``RawRedis`` has put them."""
+    if "BENCH_RAW" in settings:
+        lmdb = RawLmdb({"raw": settings["BENCH_RAW"]})
+        return lambda entity: lmdb([entity])[0]
+    redis = RawRedis({"redis": settings["BENCH_REDIS"], "tables": settings["BENCH_TABLES"]})
+    return lambda entity: redis([entity])
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from sqlfeat.compiler.conditions import assume, truth
 from sqlfeat.compiler.determinism import Note, of_aggregate, of_limit, of_window
 from sqlfeat.compiler.flows import NOTHING, Cause, Field, Ledger, State
 from sqlfeat.compiler.frames import with_windows
-from sqlfeat.compiler.groups import Grouping, distinct, limited
+from sqlfeat.compiler.groups import Grouping, distinct, limited, noughts
 from sqlfeat.compiler.instants import Row
 from sqlfeat.compiler.joins import Matching, conjuncts, mark_bucketed, outer_instants, subquery_value
 from sqlfeat.compiler.set_operations import combined
@@ -66,6 +66,7 @@ class Interpreter:
         self._read: dict[int, tuple[Relation, State]] = {}
         self._reaching: dict[int, bool] = {}
         self._recursions: dict[str, State] = {}
+        self._noughts: dict[int, frozenset[int]] = {}
         self.notes: dict[Note, None] = {}
 
     def state(self, relation: Relation, outer: Outer = ()) -> State:
@@ -161,6 +162,8 @@ class Interpreter:
         return State(row.zone, flows, made)
 
     def _project(self, relation: Project, outer: Outer) -> State:
+        if isinstance(relation.input, Aggregate):
+            self._noughts[id(relation.input)] = noughts(relation)
         state = self.state(relation.input, outer)
         row = self.row(state, outer)
         values = row.values(relation.expressions)
@@ -192,7 +195,7 @@ class Interpreter:
     def _aggregate(self, relation: Aggregate, outer: Outer) -> State:
         state = self.state(relation.input, outer)
         self._note(*(of_aggregate(call, relation.span) for call in relation.aggregates))
-        return Grouping(relation, self.row(state, outer), state).grouped()
+        return Grouping(relation, self.row(state, outer), state, self._noughts.get(id(relation), NOTHING)).grouped()
 
     def _windows(self, relation: Windows, outer: Outer) -> State:
         state = self.state(relation.input, outer)

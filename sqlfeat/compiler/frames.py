@@ -241,6 +241,8 @@ class Over:
             slack = "delay-ignored"
         if rule == "nullable-time" and not (self.key and self.key.nulls_first):
             unsafe = False
+        if self.by is not None and self.row.is_vague(self.by):  # ordered by a time after all, as a number or a text
+            unsafe = False
         return Cause(
             "frame", rule, self.call.span, self.row.model, slack=slack, unsafe=unsafe, subject=self.call.function.name
         )

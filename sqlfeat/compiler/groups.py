@@ -21,17 +21,20 @@ from sqlfeat.compiler.algebra import (
     Expression,
     Frame,
     Limit,
+    Project,
     SortKey,
     Span,
+    Subquery,
     WindowCall,
 )
 from sqlfeat.compiler.algebra import Bound as Edge
 from sqlfeat.compiler.completion import Reach, bounded_by, complete, reach
 from sqlfeat.compiler.conditions import assume
-from sqlfeat.compiler.flows import Cause, Field, Flow, Ledger, State
+from sqlfeat.compiler.flows import NOTHING, Cause, Field, Flow, Ledger, State
 from sqlfeat.compiler.frames import Over
 from sqlfeat.compiler.instants import Row
 from sqlfeat.compiler.joins import member, outer_instants
+from sqlfeat.compiler.resolve.rewrite import inner
 from sqlfeat.compiler.values import Value, together
 from sqlfeat.compiler.zone import ORIGIN, Zone
 
@@ -75,8 +78,9 @@ _NEWEST = frozenset({"arg_max", "arg_max_null", "last", "max"})
 class Grouping:
     """One GROUP BY over the rows of a relation."""
 
-    def __init__(self, aggregate: Aggregate, row: Row, state: State) -> None:
-        self.aggregate, self.row, self.state = aggregate, row, state
+    def __init__(self, aggregate: Aggregate, row: Row, state: State, noughts: frozenset[int] = NOTHING) -> None:
+        """``noughts`` are the aggregates of which null and nought come to the same for whoever reads them."""
+        self.aggregate, self.row, self.state, self.noughts = aggregate, row, state, noughts
         self.ledger: Ledger = row.ledger
         self.keys = row.values(aggregate.keys)
         self.rows = state.rows | together(self.keys)
@@ -95,7 +99,7 @@ class Grouping:
         sets = self.aggregate.sets
         partial = sets and any(len(set(one)) < len(self.keys) for one in sets)
         fields = [Field(self._key(v), v.flows, v.timely) for v in self.keys]
-        aggregates = [self._aggregate(call) for call in self.aggregate.aggregates]
+        aggregates = [self._aggregate(call, n in self.noughts) for n, call in enumerate(self.aggregate.aggregates)]
         zone = self.row.zone
         for instant, least in self.some:
             if instant in self.least:
@@ -135,8 +139,8 @@ class Grouping:
 
     # -- aggregates ------------------------------------------------------------------------------------------------
 
-    def _aggregate(self, call: AggregateCall) -> Field:
-        arguments, conditions, turning = _as_filter(call, self.row, self._never_empty())
+    def _aggregate(self, call: AggregateCall, nought: bool) -> Field:
+        arguments, conditions, turning = _as_filter(call, self.row, self._never_empty(), nought)
         inputs = self.row.values((*call.arguments, *(key.expression for key in call.order)))
         branch = self.row
         for condition in conditions:
@@ -309,11 +313,13 @@ _NULL_OR_NOUGHT = (
 )
 
 
-def _as_filter(call: AggregateCall, row: Row, never_empty: bool) -> tuple[Sequence[Expression], list[Expression], bool]:
+def _as_filter(
+    call: AggregateCall, row: Row, never_empty: bool, masked: bool
+) -> tuple[Sequence[Expression], list[Expression], bool]:
     """The arguments, the conditions without which a row adds nothing, and whether null may turn to nought.
 
     ``sum(case when c then x end)`` is ``sum(x) filter (where c)``; so is ``else 0`` of a sum, if the group has a row
-    and ``x`` is never null: else a row of ``else 0`` makes a null sum nought.
+    and ``x`` is never null: else a row of ``else 0`` makes a null sum nought. ``masked``: nobody can tell the two.
     """
     conditions = [call.filter] if call.filter is not None else []
     if call.name not in _IGNORES_NULLS or not call.arguments:
@@ -324,13 +330,42 @@ def _as_filter(call: AggregateCall, row: Row, never_empty: bool) -> tuple[Sequen
     default = case.arguments[-1]
     otherwise = default.value if isinstance(default, Constant) else ...
     nought = call.name == "sum" and not call.distinct and otherwise in _NEUTRAL_OF_SUM
-    there = never_empty and all(_is_there(value, row) for value in case.arguments[1::2])
+    there = masked or (never_empty and all(_is_there(value, row) for value in case.arguments[1::2]))
     if otherwise is not None and not (nought and there):
         return call.arguments, conditions, nought
     tests = case.arguments[:-1:2]
     either = tests[0] if len(tests) == 1 else Call(case.span, "or", tuple(tests))
     value = case.arguments[1] if len(tests) == 1 else case
     return (value, *call.arguments[1:]), [*conditions, either], False
+
+
+def noughts(project: Project) -> frozenset[int]:
+    """The aggregates below a list that it reads as ``coalesce(…, 0)`` only: null and nought are the same there."""
+    assert isinstance(project.input, Aggregate)
+    masked: set[int] = set()
+    seen: set[int] = set()
+    waiting = list(project.expressions)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Subquery):
+            return NOTHING  # it may read them too
+        if isinstance(node, Column):
+            seen.add(node.index)
+        elif _or_nought(node) is not None:
+            masked.add(_or_nought(node) or 0)
+        else:
+            waiting += inner(node)
+    width = len(project.input.keys)
+    return frozenset(index - width for index in masked - seen if index >= width)
+
+
+def _or_nought(node: Expression) -> int | None:
+    """The column of ``coalesce(column, 0)``."""
+    if not isinstance(node, Call) or node.name != "coalesce" or len(node.arguments) != 2:
+        return None
+    one, other = node.arguments
+    plain = isinstance(one, Column) and isinstance(other, Constant) and other.value in _NEUTRAL_OF_SUM
+    return one.index if plain and isinstance(one, Column) else None
 
 
 def _is_there(expression: Expression, row: Row) -> bool:

@@ -166,23 +166,25 @@ class TrainingProof:
             example = about.example.format(time="12:00")
             return Finding("label", UNSAFE, message, example, about.mend, self.model.name, span)
         late = self._late(index)
-        if late is None:
-            return None
-        message = f"The input reads {name} of the label rows, which is known only after the question is asked."
+        if late is None or late.rule in _UNDECLARED:
+            return late and self._here(late, span)
         return replace(
-            late, rule="label", message=message, mend=about.mend, model=self.model.name, span=span,
+            late, rule="label", message=_late_column(name, late), mend=about.mend, model=self.model.name, span=span,
             example="a row asked at 12:00 contains what is known only later",
         )  # fmt: skip
 
     def _late_key(self, index: int, span: Span) -> Finding | None:
         """A column that identifies a row and is known only after the question is asked: no input, and no proof."""
         late = self._late(index)
-        if late is None:
-            return None
-        name = self.plan.label_columns[index].name
-        message = f"The key reads {name} of the label rows, which may be known only after the question is asked."
-        return replace(late, verdict=UNPROVEN, rule="label", message=message, mend=RULES["label"].mend,
-                       model=self.model.name, span=span, example="")  # fmt: skip
+        if late is None or late.rule in _UNDECLARED:
+            return late and self._here(late, span)
+        late = replace(late, verdict=UNPROVEN)
+        message = _late_column(self.plan.label_columns[index].name, late)
+        return replace(late, rule="label", message=message, mend=RULES["label"].mend, model=self.model.name, span=span,
+                       example="")  # fmt: skip
+
+    def _here(self, finding: Finding, span: Span) -> Finding:
+        return finding if finding.model else replace(finding, model=self.model.name, span=span)
 
     def _late(self, index: int) -> Finding | None:
         """What makes a column later than the as-of time: other rows than those that the as-of time comes from.
@@ -200,6 +202,16 @@ class TrainingProof:
                 unbounded = finding.rule in ("dropped-available-at", "label-horizon") and finding.distance is None
                 return replace(finding, verdict=UNSAFE) if unbounded else finding
         return None
+
+
+_UNDECLARED = ("untimed", "date-event-time")
+"""Rules about a source of which nobody says when its rows are known: that is the cause, wherever they come in."""
+
+
+def _late_column(name: str, late: Finding) -> str:
+    """The same of a key and of an input, as it is the same column that settles it."""
+    known = "is" if late.verdict == UNSAFE else "may be"
+    return f"It reads {name} of the label rows, which {known} known only after the question is asked."
 
 
 def of_feature(

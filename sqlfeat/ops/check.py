@@ -61,7 +61,7 @@ def _slow_online(manifest: Manifest, model: CompiledModel) -> tuple[tuple[str, s
     lookups = model.training_set.lookups if model.training_set is not None else ()
     if not lookups or not all(manifest.models[lookup.view].config.online for lookup in lookups):
         return ()
-    from sqlfeat.ops.online.uncovered import uncovered  # noqa: PLC0415  # what is served is much, and few are
+    from sqlfeat.ops.online.uncovered import uncovered  # here, as few projects serve
 
     return uncovered(manifest, model)
 

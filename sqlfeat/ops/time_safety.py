@@ -26,26 +26,17 @@ class TimeSafety:
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each finding that is not allowed, and one for each reason that lets one through."""
-        told = [f"{self._bearers(message)}: {message}" for message in dict.fromkeys(self._open())]
+        """A sentence for each cause that is not allowed, with what settles it, and one for each reason given."""
+        bearers: dict[tuple[str, str, str], dict[str, None]] = {}
+        places: dict[tuple[str, str, str], dict[str, None]] = {}
+        for output in self.outputs:
+            for problem in output.problems:
+                if problem.allowed is None:
+                    cause = (problem.finding.rule, problem.finding.message, problem.finding.mend)
+                    bearers.setdefault(cause, {})[output.name] = None
+                    places.setdefault(cause, {})[str(problem.place)] = None
+        told = [_told(cause, list(names), list(places[cause])) for cause, names in bearers.items()]
         return [*told, *(f"{model} may leak: {reason}" for model, reason in self.allowed.items())]
-
-    def _open(self) -> list[str]:
-        return [
-            f"{problem.finding.message} ({problem.finding.rule}, {problem.place})"
-            for output in self.outputs
-            for problem in output.problems
-            if problem.allowed is None
-        ]
-
-    def _bearers(self, message: str) -> str:
-        names = [
-            output.name
-            for output in self.outputs
-            if any(f"({p.finding.rule}, {p.place})" in message for p in output.problems if p.allowed is None)
-        ]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        return f"{', '.join(names[:3])}{more} unproven"
 
     def as_dict(self) -> dict[str, Any]:
         """What the manifest keeps."""
@@ -56,6 +47,16 @@ class TimeSafety:
             if output.problems
         }
         return {"verdicts": verdicts, "rules": rules, "allowed": self.allowed}
+
+
+def _told(cause: tuple[str, str, str], names: list[str], places: list[str]) -> str:
+    rule, message, mend = cause
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    where = f"{', '.join(places[:2])}{', …' if len(places) > 2 else ''}"
+    return (
+        f"{', '.join(names[:3])}{more} unproven: {message.rstrip('.')} ({where}). To settle it: {mend}. "
+        f"See docs/rules/{rule}.md"
+    )
 
 
 def time_safety(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from bisect import bisect_left
+from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sqlfeat.store.looks import Looks
@@ -24,43 +28,25 @@ class Metrics:
 
     def __init__(self, *, snapshot: Callable[[], float], age: Callable[[], float], ready: Callable[[], float]) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter("sqlfeat_requests", "Answers", ["route", "status"], registry=self._registry)
-        self._seconds = Histogram(
-            "sqlfeat_request_seconds", "From request to answer", ["route"], buckets=_BUCKETS, registry=self._registry
-        )
+        self._answers = _Answers()
+        self._registry.register(self._answers)
+        self.answered, self.gave = self._answers.answered, self._answers.gave
         self._errors = Counter("sqlfeat_errors", "Errors by code", ["code"], registry=self._registry)
         self._refused = Counter(
             "sqlfeat_refused", "Requests that were not looked at", ["reason"], registry=self._registry
         )
-        self._rows = Counter("sqlfeat_rows", "Rows answered", ["route"], registry=self._registry)
         for name, told, of in (
             ("sqlfeat_snapshot", "The snapshot that is served", snapshot),
             ("sqlfeat_snapshot_age_seconds", "Since the instant of that snapshot", age),
             ("sqlfeat_ready", "Whether requests can be answered", ready),
         ):
             Gauge(name, told, registry=self._registry).set_function(of)
-        self._gave: dict[str, Callable[[float], None]] = {}
-        self._answered: dict[tuple[str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
-
-    def answered(self, route: str, status: int, seconds: float) -> None:
-        known = self._answered.get((route, status))
-        if known is None:
-            count, time = self._requests.labels(route, str(status)), self._seconds.labels(route)
-            known = self._answered[route, status] = (count.inc, time.observe)
-        known[0]()
-        known[1](seconds)
 
     def failed(self, code: str) -> None:
         self._errors.labels(code).inc()
 
     def refused(self, reason: str) -> None:
         self._refused.labels(reason).inc()
-
-    def gave(self, route: str, rows: int) -> None:
-        known = self._gave.get(route)
-        if known is None:
-            known = self._gave[route] = self._rows.labels(route).inc
-        known(rows)
 
     def watch(self, log: ServingLog) -> None:
         """Tell of a log, too: rows written, rows lost and why, rows that wait."""
@@ -74,6 +60,46 @@ class Metrics:
         """All of them in Prometheus' own format."""
         text: bytes = generate_latest(self._registry)
         return text
+
+
+class _Answers(Collector):
+    """Counts of answers, of their rows and of how long they took: a few microseconds less each than Prometheus' own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._statuses: Tally[tuple[str, int]] = Tally()
+        self._rows: Tally[str] = Tally()
+        self._seconds: dict[str, float] = {}
+        self._buckets: dict[str, list[int]] = {}
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer."""
+        place = bisect_left(_BUCKETS, seconds)
+        with self._lock:
+            self._statuses[route, status] += 1
+            if route not in self._seconds:
+                self._seconds[route], self._buckets[route] = 0.0, [0] * (len(_BUCKETS) + 1)
+            self._seconds[route] += seconds
+            self._buckets[route][place] += 1
+
+    def gave(self, route: str, rows: int) -> None:
+        """Count the rows of an answer."""
+        with self._lock:
+            self._rows[route] += rows
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily("sqlfeat_requests", "Answers", labels=["route", "status"])
+        seconds = HistogramMetricFamily("sqlfeat_request_seconds", "From request to answer", labels=["route"])
+        rows = CounterMetricFamily("sqlfeat_rows", "Rows answered", labels=["route"])
+        with self._lock:
+            for (route, status), count in self._statuses.items():
+                requests.add_metric([route, str(status)], count)
+            for route, counts in self._buckets.items():
+                edges = [*map(str, _BUCKETS), "+Inf"]
+                seconds.add_metric([route], list(zip(edges, accumulate(counts), strict=True)), self._seconds[route])
+            for route, count in self._rows.items():
+                rows.add_metric([route], count)
+        yield from (requests, seconds, rows)
 
 
 class _LogFigures(Collector):

@@ -13,18 +13,25 @@ from sqlfeat.spec.section import Section
 STORES = ("lmdb", "redis")
 TIMEOUT = 0.5
 """Seconds that reading from a server may take, where the project says nothing else."""
-_KEYS = {"lmdb": ("store", "path", "map_size"), "redis": ("store", "url", "namespace", "timeout")}
+_KEYS = {
+    "lmdb": ("store", "path", "map_size", "keep_pushes"),
+    "redis": ("store", "url", "namespace", "timeout", "keep_pushes"),
+}
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _LONGEST = 60.0
 
 
 def read_online(section: Section | None, root: Path) -> dict[str, Any]:
-    """Read ``online:``; what is wrong is noted. A path is absolute, a URL an address, a timeout in seconds."""
+    """Read ``online:``; what is wrong is noted. A path is absolute, a URL an address, a timeout in seconds.
+
+    ``keep_pushes`` is for how long events that were pushed are known again; None for ever.
+    """
     if section is None:
         return {}
     store = section.one_of("store", STORES) if section.need("store") else None
     section.only(_KEYS[store] if store else {key for keys in _KEYS.values() for key in keys})
     online = {key: section.node.value[key] for key in section.keys}
+    online["keep_pushes"] = section.duration("keep_pushes")
     if store == "lmdb":
         path = section.text("path") or "target/online"
         online["path"] = str((root / path).absolute())

@@ -123,6 +123,18 @@ class PushStore(Protocol):
         """The number of the last event of all, 0 if there never was one."""
         ...
 
+    def files(self, source: str) -> Sequence[Path]:
+        """The files with events of a source that there are already."""
+        ...
+
+    def trim(self, until: int) -> int:
+        """Know no more again the events up to a number, and keep them no longer where nothing needs them.
+
+        Only what runs have in files stays behind them. Numbers are instants, in microseconds since 1970, at which an
+        event was pushed, or shortly after. Gives the number up to which it was done.
+        """
+        ...
+
     def drop(self, kept: Mapping[str, int]) -> None:
         """Forget what no snapshot needs: of each view the rows up to a number, and all of those not named."""
         ...

@@ -81,7 +81,7 @@ class LmdbPushes:
                 last = _last(transaction, databases)
                 if new:
                     chosen = events.only(new) if len(new) < len(events.ids) else events
-                    last = last or int(self._clock.now().timestamp() * 1e6)  # after all of a store that was deleted
+                    last = max(last, int(self._clock.now().timestamp() * 1e6))  # after all that was ever given
                     last = _Writing(transaction, databases, last + 1, elsewhere).all(chosen, evaluate(new))
         return Appended(len(new), len(events.ids) - len(new), last)
 
@@ -108,6 +108,26 @@ class LmdbPushes:
                         _forget(transaction, databases[name], kept[table], _KINDS[kind])
                     else:
                         transaction.drop(databases[name], delete=False)
+
+    def files(self, source: str) -> Sequence[Path]:
+        """See :class:`sqlfeat.store.pushed.PushStore`."""
+        return segments_in(self.folder / source)
+
+    def trim(self, until: int) -> int:
+        """See :class:`sqlfeat.store.pushed.PushStore`."""
+        if not self.exists:
+            return 0
+        with self._writing() as environment, Counter.of(self.folder).changing():
+            databases = environment.made(_FIXED)
+            with environment.lmdb.begin(write=True) as transaction:
+                waiting = transaction.cursor(databases["log"])
+                if waiting.first():  # in no file yet
+                    until = min(until, int.from_bytes(waiting.key(), "big") - 1)
+                cursor = transaction.cursor(databases["ids"])
+                there = cursor.first()
+                while there:
+                    there = cursor.delete() if int.from_bytes(cursor.value(), "big") <= until else cursor.next()
+        return until
 
     def pull(self) -> None:
         """Nothing: all that was pushed is on this machine."""

@@ -8,6 +8,7 @@ and only for who still has the lock. Events stay on the server; each machine has
 ``push:last``               the number of the last event; ``push:last:TABLE`` that of a view's
 ``push:batches``            a sorted set: the first number of each push, by its last one
 ``push:log:FIRST``          a hash: the events of a push by their numbers, sealed
+``push:trimmed``            the number up to which events are on the server no more
 ``push:ids``                a hash: the number of every event, by what identifies it
 ``push:forms``              a hash: the forms of rows, and the number of each
 ``push:row:TABLE:ENTITY``   a hash: what a view made of an entity's events, by number and copy, sealed
@@ -79,8 +80,8 @@ class PushKeys:
 
     def __init__(self, home: Home) -> None:
         self._prefix = home.keys.prefix + b"push:"
-        self.last, self.batches, self.ids, self.forms, self.lock = (
-            self._prefix + name for name in (b"last", b"batches", b"ids", b"forms", b"lock")
+        self.last, self.batches, self.ids, self.forms, self.lock, self.trimmed = (
+            self._prefix + name for name in (b"last", b"batches", b"ids", b"forms", b"lock", b"trimmed")
         )
 
     def last_of(self, table: str) -> bytes:
@@ -159,6 +160,29 @@ class RedisPushes:
                     done += [(b"SREM", self._keys.tables, name), (b"DEL", self._keys.last_of(name.decode()))]
                 self._commit(lock, done)
 
+    def files(self, source: str) -> Sequence[Path]:
+        """See :class:`sqlfeat.store.pushed.PushStore`."""
+        return segments_in(self.folder / source)
+
+    def trim(self, until: int) -> int:
+        """See :class:`sqlfeat.store.pushed.PushStore`."""
+        covered, _ = self.taken_up()
+        until = min(until, covered)
+        with self._locked() as lock:
+            asked = command(b"ZRANGEBYSCORE", self._keys.batches, b"-inf", b"%d" % until)
+            (batches,) = self._ask([asked])
+            if not batches:
+                return until
+            done: list[tuple[bytes, ...]] = [(b"DEL", self._keys.log(batch)) for batch in batches]
+            done += [
+                (b"ZREM", self._keys.batches, *batches[at : at + _AT_ONCE]) for at in range(0, len(batches), _AT_ONCE)
+            ]
+            (entries,) = self._ask([command(b"HGETALL", self._keys.ids)])
+            old = [id_ for id_, number in _pairs(entries) if int(number) <= until]
+            done += [(b"HDEL", self._keys.ids, *old[at : at + _AT_ONCE]) for at in range(0, len(old), _AT_ONCE)]
+            self._commit(lock, [*done, (b"SET", self._keys.trimmed, b"%d" % until)])
+        return until
+
     def pull(self) -> None:
         """Fetch the events that are in no file of this machine yet.
 
@@ -166,7 +190,13 @@ class RedisPushes:
             StoreError: ``online-store-down``, ``damaged-push``, ``cannot-write``.
         """
         covered, _ = self.taken_up()
-        (last,) = self._home.server.ask(command(b"GET", self._keys.last), 1)
+        last, trimmed = self._home.server.ask(command(b"GET", self._keys.last) + command(b"GET", self._keys.trimmed), 2)
+        if int(trimmed or 0) > covered:
+            raise StoreError(
+                "pushes-trimmed",
+                "Events that were pushed are no longer on the server, and were never fetched by this machine.",
+                hint=f"copy {self.folder} from a machine that has them; online.keep_pushes says how long they stay.",
+            )
         if int(last or 0) <= covered:
             return
         with cannot_write(self.folder):

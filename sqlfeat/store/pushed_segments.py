@@ -50,16 +50,32 @@ def write_segment(folder: Path, table: pa.Table, last: int) -> None:
     """A file with its events, whole or not there."""
     folder.mkdir(exist_ok=True)
     first = min(table.column("__sqlfeat_number").to_pylist())
-    temporary = folder / f".{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    try:
-        pq.write_table(table.drop_columns(["__sqlfeat_number"]), temporary)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(folder / f"{first:020}-{last:020}.parquet")
-    finally:
-        temporary.unlink(missing_ok=True)
+    _write(folder / f"{first:020}-{last:020}.parquet", table.drop_columns(["__sqlfeat_number"]))
     sync_folder(folder)
     sync_folder(folder.parent)
+
+
+def replace_segment(file: Path, table: pa.Table) -> None:
+    """Put fewer rows in the place of a file's, whole or not at all."""
+    _write(file, table)
+    sync_folder(file.parent)
+
+
+def _write(file: Path, table: pa.Table) -> None:
+    temporary = file.parent / f".{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    try:
+        pq.write_table(table, temporary)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def numbers_of(file: Path) -> tuple[int, int]:
+    """The numbers of the first and the last event of a file."""
+    first, _, last = file.stem.partition("-")
+    return int(first), int(last)
 
 
 def segments_in(folder: Path) -> list[Path]:

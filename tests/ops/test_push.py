@@ -11,8 +11,11 @@ from typing import Any
 
 import lmdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from sqlfeat.api import Project
+from sqlfeat.base.clock import FixedClock
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.online.push import Pusher
 from sqlfeat.store import pushed_lmdb
@@ -161,6 +164,85 @@ def test_a_push_makes_the_source_changed_for_plan_and_run(opened: Opened) -> Non
         ran = project.run(["sales"]).results[0]
 
     assert (ran.status, ran.rows) == ("built", 5)
+
+
+def later(opened: Opened, days: int) -> Project:
+    """The project, so many days later."""
+    return Project.load(opened.root, clock=FixedClock(NOW + timedelta(days=days)))
+
+
+@pytest.fixture
+def keeping(opened: Opened) -> Opened:
+    """The shop that keeps for a day what was pushed."""
+    text = (opened.root / "sqlfeat_project.yml").read_text()
+    online = "online: {store: lmdb, path: target/online, keep_pushes: 1 day}\n"
+    opened.change({"sqlfeat_project.yml": text + online})
+    return opened
+
+
+def test_what_is_no_longer_known_again_counts_once_all_the_same(keeping: Opened) -> None:
+    row = order(5, "bob", "jam", 7, day(4, 1))
+    with keeping.project() as project:
+        project.publish(at=day(4))
+        project.push("sales", [row])
+        project.publish(at=day(4, 2))
+        assert project.push("sales", [row]).known == 1
+    with later(keeping, 2) as project:
+        project.publish(at=day(4, 2))
+        project.push("sales", [row])
+        assert both(project, "spending", ["n", "spent_3d"], {"customer": "bob"}, day(4, 2)) == [3, 134]
+        project.publish(at=day(4, 2))
+        assert both(project, "spending", ["n", "spent_3d"], {"customer": "bob"}, day(4, 2)) == [3, 134]
+
+
+def test_what_is_pushed_to_a_source_of_no_view_is_one_event_though_it_is_not_known_again(keeping: Opened) -> None:
+    keeping.change({"models/all.sql": "{{ config(materialized='table') }} select * from {{ source('raw', 'orders') }}"})
+    row = order(5, "bob", "jam", 7, day(4, 1))
+    for days in (0, 2, 4):
+        with later(keeping, days) as project:
+            pushed = project.push("raw.orders", [row])
+            project.publish(at=day(4))
+            assert pushed.new == (1 if days == 0 else pushed.new)
+    keeping.run("all")
+
+    assert [one["order_id"] for one in keeping.rows("all")].count(5) == 1
+
+
+def test_the_files_of_runs_are_without_what_the_source_has_itself_by_now(keeping: Opened) -> None:
+    brought = orders(10, 20, 30, 40, 50).to_pylist()[-1]
+    with keeping.project() as project:
+        project.push("raw.orders", [brought, order(6, "cid", "jam", 7, day(4, 1))])
+        project.publish(at=day(6))
+    keeping.change({"data/orders.parquet": orders(10, 20, 30, 40, 50)})
+    with later(keeping, 2) as project:
+        project.publish(at=day(6))
+        (file,) = keeping.root.glob("target/online/pushes/raw.orders/*.parquet")
+        assert pq.read_table(file)["order_id"].to_pylist() == [6]
+        assert both(project, "spending", ["n"], {"customer": "ann"}, day(6)) == [3]
+        assert both(project, "spending", ["n"], {"customer": "cid"}, day(6)) == [1]
+
+
+def test_a_row_stays_that_the_source_learned_of_later_than_it_was_pushed(landing: Opened) -> None:
+    """Without it the row would be known later than it was."""
+    text = (landing.root / "sqlfeat_project.yml").read_text()
+    online = "online: {store: lmdb, path: target/online, keep_pushes: 1 day}\n"
+    landing.change({"sqlfeat_project.yml": text + online})
+    with landing.project() as project:
+        project.push("raw.orders", [order(5, "ann", "jam", 50, NOW - timedelta(hours=1))])
+        project.publish(at=NOW)
+    five = pa.concat_tables(
+        [
+            landed(orders()),
+            pa.Table.from_pylist([order(5, "ann", "jam", 50, NOW - timedelta(hours=1), landed_at=NOW + SECOND)]),
+        ],
+        promote_options="permissive",
+    )
+    landing.change({"data/orders.parquet": five})
+    with later(landing, 2) as project:
+        project.publish(at=NOW + timedelta(days=2))
+        (file,) = landing.root.glob("target/online/pushes/raw.orders/*.parquet")
+
+    assert pq.read_table(file)["order_id"].to_pylist() == [5]
 
 
 def test_run_query_sees_of_a_source_what_a_run_sees(opened: Opened) -> None:

@@ -74,7 +74,7 @@ def test_what_is_quiet_is_not_looked_into(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_keys_that_begin_alike_are_told_apart_and_long_ones_are_kept(tmp_path: Path) -> None:
-    pushes = LmdbPushes(tmp_path)
+    pushes = LmdbPushes(tmp_path, clock=FixedClock(NOW))
     keys = [b"\0a", b"\0a" + b"\0" * 10, b"\0" + b"x" * 600, b"\0" + b"x" * 601]
     for number, key in enumerate(keys):
         push(pushes, [number], key)
@@ -95,7 +95,7 @@ def test_what_no_snapshot_needs_is_dropped(tmp_path: Path) -> None:
 
 
 def test_files_for_runs_are_never_changed(tmp_path: Path) -> None:
-    pushes = LmdbPushes(tmp_path)
+    pushes = LmdbPushes(tmp_path, clock=FixedClock(NOW))
     push(pushes, [1])
     last, files = pushes.taken_up()
     before = files["raw.rows"][0].read_bytes()
@@ -106,8 +106,21 @@ def test_files_for_runs_are_never_changed(tmp_path: Path) -> None:
     assert len(pushes.taken_up()[1]["raw.rows"]) == 2
 
 
+def test_what_is_trimmed_is_not_known_again_and_stays_in_the_files_of_runs(tmp_path: Path) -> None:
+    pushes = LmdbPushes(tmp_path, clock=FixedClock(NOW))
+    push(pushes, [1, 2])
+    kept(pushes)
+    push(pushes, [3])
+
+    assert pushes.trim(FIRST) == FIRST
+    assert [push(pushes, [number])[1] for number in (2, 3)] == [1, 1]
+    assert pushes.trim(FIRST + 100) == FIRST + 1, "what is in no file yet is known again"
+    assert push(pushes, [1])[0] == 1
+    assert kept(pushes) == [1, 2, 3, 1]
+
+
 def test_a_push_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    pushes = LmdbPushes(tmp_path)
+    pushes = LmdbPushes(tmp_path, clock=FixedClock(NOW))
     push(pushes, [1])
     with pytest.raises(ZeroDivisionError):
         pushes.append(Events("raw.rows", b"", [b"x" * 16], [b""], [True]), [VIEW], lambda _: 1 // 0, lambda *_: ())  # type: ignore[arg-type, return-value]
@@ -117,7 +130,7 @@ def test_a_push_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_threads_push_one_after_the_other(tmp_path: Path) -> None:
-    pushes = LmdbPushes(tmp_path)
+    pushes = LmdbPushes(tmp_path, clock=FixedClock(NOW))
     threads = [threading.Thread(target=lambda n=n: [push(pushes, [n * 100 + i]) for i in range(20)]) for n in range(4)]
     for thread in threads:
         thread.start()

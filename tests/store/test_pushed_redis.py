@@ -136,6 +136,24 @@ def test_what_no_snapshot_needs_is_forgotten_and_the_events_stay(pushes: RedisPu
     assert push(pushes, [1]) == (0, 1, FIRST + 2)
 
 
+def test_what_is_trimmed_has_been_fetched_by_who_trims_and_is_missed_by_who_has_not(
+    pushes: RedisPushes, store: RedisStore, tmp_path: Path
+) -> None:
+    push(pushes, [1, 2])
+    pushes.trim(2**62)
+    assert push(pushes, [2])[1] == 1, "what no file of this machine has stays"
+
+    pushes.pull()
+    pushes.trim(2**62)
+    assert push(pushes, [2])[:2] == (1, 0)
+    pushes.pull()
+    assert kept(pushes) == [1, 2, 2]
+    elsewhere = store.pushes(tmp_path / "elsewhere")
+    with pytest.raises(StoreError) as refused:
+        elsewhere.pull()
+    assert refused.value.code == "pushes-trimmed"
+
+
 def test_a_row_that_is_not_what_was_written_is_not_given_out(pushes: RedisPushes, store: RedisStore) -> None:
     push(pushes, [1])
     key = PushKeys(store.home).rows(VIEW, b"\0k")

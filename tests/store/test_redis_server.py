@@ -4,7 +4,7 @@ import os
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlfeat.errors import StoreError
 from sqlfeat.spec.redis_address import RedisAddress
 from sqlfeat.store.redis_server import FAILURES, LONGEST_REST, SHORTEST_REST, Circuit, RedisServer
-from sqlfeat.store.redis_wire import Connection, Refusal, command
+from sqlfeat.store.redis_wire import ComingReplies, Connection, Incomplete, Refusal, command
 from tests.made.redis import Proxy, free_port, running
 
 PING = command(b"PING")
@@ -92,6 +92,15 @@ def test_replies_are_read_wherever_they_are_cut(expected, data):
 
         def recv(self, _):
             return next(piece for piece in iter(lambda: pieces.pop(0), None) if piece)
+
+    coming, found = ComingReplies(), []
+    for piece in pieces:  # as an event loop brings them
+        coming.fed(piece)
+        with suppress(Incomplete):
+            while len(found) < len(expected):
+                found.append(coming.next())
+    assert expected == found
+    assert coming.is_quiet
 
     connection = Scripted()
     assert expected == connection.receive(len(expected), 1.0)

@@ -26,7 +26,8 @@ for _name, _binder in texts.FUNCTIONS.items():
 class Binder:
     """Binds expressions over one row of columns; ``relation`` is the name that may stand before a column."""
 
-    def __init__(self, columns: Mapping[Key, str], relation: str | None) -> None:
+    def __init__(self, columns: Mapping[Key, str], relation: str | None, zones: times.Zones = lambda _: None) -> None:
+        self._zones = zones
         self.relation = relation and relation.casefold()
         self.done: set[Node] = set()
         self.columns: dict[str, tuple[Key, str]] = {
@@ -112,6 +113,8 @@ class Binder:
             return operate(name, *arguments)
         if name in _COMPARISONS:
             return logic.compare(name, *arguments)
+        if name == "timezone":
+            return times.timezone(arguments, self._zones)
         function = FUNCTIONS.get(name)
         if function is None:
             if name in CLOCKS or name in DICE:

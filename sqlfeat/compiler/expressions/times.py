@@ -10,6 +10,7 @@ from sqlfeat.compiler.expressions.refusals import NotCompiled
 from sqlfeat.compiler.expressions.running import instants as running
 from sqlfeat.compiler.expressions.running import intervals
 from sqlfeat.compiler.expressions.running.instants import FOREVER, HOUR, MINUTE, SECOND
+from sqlfeat.compiler.expressions.running.zones import Zone
 from sqlfeat.compiler.expressions.time_units import (
     CLOCK,
     FINITE,
@@ -35,6 +36,8 @@ from sqlfeat.compiler.expressions.types import (
 )  # fmt: skip
 
 Binder = Callable[[list[Node]], Node]
+Zones = Callable[[str], Zone | None]
+"""Gives a time zone by its name, where there is a table of it."""
 
 # -- parts -------------------------------------------------------------------------------------------------------------
 
@@ -180,13 +183,20 @@ def _finite(template: str, of_float: str) -> Binder:
     return bind
 
 
-def _timezone(arguments: list[Node]) -> Node:
-    """AT TIME ZONE 'UTC': the same instant, read the other way."""
+def timezone(arguments: list[Node], zones: Zones) -> Node:
+    """AT TIME ZONE: the local time of an instant, the instant of a local time."""
     expect(arguments, 2)
     zone, value = arguments
-    if not isinstance(zone, Constant) or zone.value not in ("UTC", "utc", "Etc/UTC") or value.type not in INSTANTS:
+    if not isinstance(zone, Constant) or not isinstance(zone.value, str) or value.type not in INSTANTS:
+        raise NotCompiled("a time zone that is not written out, or not of an instant")
+    if zone.value in ("UTC", "utc", "Etc/UTC"):
+        return cast(value, TIMESTAMPTZ if value.type == TIMESTAMP else TIMESTAMP)
+    known = zones(zone.value)
+    if known is None:
         raise NotCompiled("another zone than UTC")
-    return cast(value, TIMESTAMPTZ if value.type == TIMESTAMP else TIMESTAMP)
+    if value.type == TIMESTAMP:
+        return call(TIMESTAMPTZ, "{h0}({0})", value, held=(known.instant,))
+    return call(TIMESTAMP, "{h0}({0})", value, held=(known.local,))
 
 
 _PART_NAMES = {
@@ -201,7 +211,7 @@ FUNCTIONS: dict[str, Binder] = {
     "last_day": _last_day, "dayname": _of_instant(TEXT, running.name_of_day),
     "monthname": _of_instant(TEXT, running.name_of_month), "epoch_ms": _milliseconds, "epoch_us": _epoch_in(1),
     "epoch_ns": _epoch_in(1000), "make_date": _make_date,
-    "make_timestamp": _make_timestamp, "to_timestamp": _to_timestamp, "timezone": _timezone,
+    "make_timestamp": _make_timestamp, "to_timestamp": _to_timestamp,
     "isfinite": _finite("-{forever} < {value} < {forever}", "{0} - {0} == 0"),
     "isinf": _finite("not -{forever} < {value} < {forever}", "({0} == {0} and {0} - {0} != 0)"),
 }  # fmt: skip

@@ -91,6 +91,7 @@ class CurrentRows:
             rising = pa.RecordBatchReader.from_batches(rows.schema, _rising(rows, starts))
             write_columns(folder, rising, self.shape.described)
         except NotRising:
+            rows.close()  # an open result lets no other statement pass
             return False
         return True
 

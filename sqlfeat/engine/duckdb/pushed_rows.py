@@ -3,7 +3,7 @@
 A row that was pushed and a row of the source are the same event where they agree in every column but ``available_at``.
 Then the one that was known first stays: the source brings what was pushed already, or a push repeats what the source
 had. A pushed row that says itself when it was known is an event, or a version, of its own. A source of several equal
-rows keeps their number.
+rows keeps their number; of equal rows that were pushed, long after each other, there is one.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ def source_relation(table: SourceTable, root: Path, columns: Sequence[Column], p
     names = [column.name for column in columns]
     known = table.available_at
     if known is None:
-        missing = f"select * exclude ({SAID}) from p anti join s on ({_equal('p', 's', names)})"
+        missing = f"select distinct * exclude ({SAID}) from p anti join s on ({_equal('p', 's', names)})"
         return f"(with s as (from {reader}), p as ({pushed_rows}) select * from s union all {missing})"
     content = [name for name in names if name.casefold() != known.casefold()]
     listed = ", ".join(map(quote, content))
     at = quote(known)
-    return f"""(with s as (from {reader}), given as ({pushed_rows}),
+    return f"""(with s as (from {reader}), given as (
+    select {listed}, min({at}) as {at}, {SAID} from ({pushed_rows}) group by {listed}, {SAID}, if({SAID}, {at}, null)
+),
 p as (
     select * from given where {SAID} or not exists (
         select 1 from s where {_equal("s", "given", content)} and s.{at} <= given.{at})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sqlfeat.base.names import quote
+from sqlfeat.base.names import literal, quote
 from sqlfeat.compiler.catalog import SqlProblem
 from sqlfeat.compiler.manifest import Column, Manifest
 from sqlfeat.compiler.rewriting import with_relations
@@ -20,6 +20,7 @@ from sqlfeat.compiler.row_by_row import RowByRow
 from sqlfeat.engine.duckdb import sources
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.naming import source_name, source_schema
+from sqlfeat.engine.duckdb.pushed_rows import SAID
 from sqlfeat.errors import UsageError
 from sqlfeat.spec.project import SourceTable
 
@@ -123,19 +124,43 @@ class PushEngine:
             schema = self._connection.arrow(f"select {listed}").schema
         return {kind: field.type for kind, field in zip(distinct, schema, strict=True)}
 
-    def already_there(self, table: SourceTable, root: Path, rows: pa.Table, said: Sequence[bool]) -> list[int]:
+    def already_there(
+        self, table: SourceTable, root: Path, rows: pa.Table, said: Sequence[bool], pushed: Sequence[Path]
+    ) -> list[int]:
         """The places of rows that the source's files have already, whenever they say that they became known.
+
+        ``pushed`` are the files with what was pushed to it.
 
         A row that says itself when it was known is another one than those that were known before.
         """
+        return self._found_in(table, root, rows, said, "not p.__sqlfeat_said or s.{at} >= p.{at}", pushed)
+
+    def brought(self, table: SourceTable, root: Path, rows: pa.Table, said: Sequence[bool]) -> list[int]:
+        """The places of pushed rows without which a run would read the same, for the source has them itself."""
+        return self._found_in(table, root, rows, said, "s.{at} = p.{at} or (not p.__sqlfeat_said and s.{at} < p.{at})")
+
+    def _found_in(
+        self,
+        table: SourceTable,
+        root: Path,
+        rows: pa.Table,
+        said: Sequence[bool],
+        when: str,
+        pushed: Sequence[Path] = (),
+    ) -> list[int]:
+        """The places of rows of which a source has one with the same content, known when it is asked to be."""
         names = [name for name in rows.column_names if name != table.available_at]
         equal = " and ".join(f"s.{quote(name)} is not distinct from p.{quote(name)}" for name in names) or "true"
         if table.available_at:
-            at = quote(table.available_at)
-            equal += f" and (not p.__sqlfeat_said or s.{at} >= p.{at})"
+            equal += f" and ({when.format(at=quote(table.available_at))})"
         given = rows.append_column(_PLACE, pa.array(range(rows.num_rows), pa.int64()))
         given = given.append_column("__sqlfeat_said", pa.array(list(said), pa.bool_()))
-        sql = f"select {_PLACE} from {_ROWS} as p semi join (from {sources.reader(table, root)}) as s on ({equal})"
+        there = f"from {sources.reader(table, root)}"
+        if pushed:
+            listed = ", ".join(literal(str(file)) for file in pushed)
+            files = f"read_parquet([{listed}], union_by_name = true)"
+            there += f" union all by name (select * exclude ({SAID}) from {files})"
+        sql = f"select {_PLACE} from {_ROWS} as p semi join ({there}) as s on ({equal})"
         with self._lock, self._connection.registered(_ROWS, given):
             return sorted(self._connection.arrow(sql).column(0).to_pylist())
 

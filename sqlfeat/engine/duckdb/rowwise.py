@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from sqlfeat.base.names import quote
+from sqlfeat.compiler.expressions.running.zones import Zone
 from sqlfeat.compiler.manifest import WindowAggregate, WindowView
 from sqlfeat.engine.base import EVENT_AT, KNOWN_AT, UNTIL_AT
 from sqlfeat.engine.duckdb.connection import Connection
@@ -19,6 +20,7 @@ from sqlfeat.engine.duckdb.exact import rounded_float_means, rounded_ratios, rou
 from sqlfeat.engine.duckdb.layout import AVAILABLE, EVENT, ROW, UNTIL
 from sqlfeat.engine.duckdb.transformed import Dictionaries
 from sqlfeat.engine.duckdb.windows import FMEAN, FSUM, RATIO, Asked, WindowsAt, tokens_sql
+from sqlfeat.engine.duckdb.zones import zone_of
 
 _ROWS = "sqlfeat_rows"
 _EVENTS = "sqlfeat_events"
@@ -35,10 +37,18 @@ class Rowwise:
         self._connection.function(RATIO, rounded_ratios, "VARCHAR[]", "DOUBLE")
         self._dictionaries = Dictionaries(self._connection)
         self._lock = threading.Lock()
+        self._zones: dict[str, Zone | None] = {}
 
     def know(self, dictionaries: Mapping[str, Sequence[str]]) -> None:
         """Have the lists that expressions of transforms seek places in."""
         self._dictionaries.know(dictionaries)
+
+    def zone(self, name: str) -> Zone | None:
+        """A time zone as it is here; looked for once, which takes half a second."""
+        with self._lock:
+            if name not in self._zones:
+                self._zones[name] = zone_of(self._connection, name)
+            return self._zones[name]
 
     def arrow_types(self, types: Sequence[str]) -> dict[str, pa.DataType]:
         """The Arrow types of DuckDB's."""

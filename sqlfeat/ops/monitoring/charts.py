@@ -8,7 +8,7 @@ What tells one thing from another is its shape, not its colour alone. Knows plai
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -106,14 +106,18 @@ def bars(all_bars: Sequence[Bar], words: Words, *, told: bool = True) -> Markup:
     slot = (WIDTH - _LEFT - _RIGHT) / max(len(all_bars), 1)
     scale = (floor - top) / ceiling
 
-    def drawn(place: int, share: float, margin: float) -> str:
-        left, wide, high = _LEFT + (place + margin) * slot, slot * (1 - 2 * margin), share * scale
-        return f"M{_px(left)} {floor}v{_px(-high)}h{_px(wide)}v{_px(high)}z" if share else ""
+    def drawn(kind: str, shares: Sequence[float], margin: float) -> str:
+        """Bars in whole tenths, each from where the one before it began."""
+        path, wide, was = "", round(10 * slot * (1 - 2 * margin)), 0
+        for place, share in enumerate(shares):
+            left, high = round(10 * (_LEFT + (place + margin) * slot)), round(10 * share * scale)
+            if share:
+                start = f"m{left - was} 0" if path else f"M{left} {10 * floor}"
+                path, was = path + f"{start}v{-high}h{wide}v{high}z", left
+        return f'<path class="{kind}" transform="scale(.1)" d="{path}"/>'
 
-    before = [drawn(place, one.before, 0.08) for place, one in enumerate(all_bars)]
-    now = [drawn(place, one.now, 0.32) for place, one in enumerate(all_bars)]
     parts = [_grid(step, ceiling, top, floor, lambda value: f"{value * 100:.3g} %")]
-    parts.append(f'<path class="then" d="{"".join(before)}"/><path class="now" d="{"".join(now)}"/>')
+    parts += [drawn("then", [one.before for one in all_bars], 0.08), drawn("now", [one.now for one in all_bars], 0.32)]
     for place, one in enumerate(all_bars if told else ()):
         text = f"{one.label}: {percent(one.before)} before, {percent(one.now)} now"
         left = _px(_LEFT + place * slot)
@@ -132,13 +136,14 @@ def _edges(all_bars: Sequence[Bar], slot: float, floor: float) -> str:
     widest = max((len(short(value)) for _, value in bounds), default=0) * _LETTER + 4
     stride = max(1, math.ceil(widest / slot))
     ticks = "".join(f"M{_px(_LEFT + place * slot)} {floor}v4" for place, _ in bounds)
-    parts = [f'<path class="axis" d="{ticks}"/>']
+    names = []
     for place, value in bounds:
-        middle = _LEFT + place * slot
         if place % stride == bounds[0][0] % stride:
             text = short(value)
-            parts.append(_text(text, min(middle, WIDTH - len(text) * _LETTER / 2), floor + 19, "middle"))
-    return "".join(parts)
+            middle = min(_LEFT + place * slot, WIDTH - len(text) * _LETTER / 2)
+            names.append(f'<text x="{_px(middle)}">{escape(text)}</text>')
+    named = f'<g class="middle" transform="translate(0 {_px(floor + 19)})">{"".join(names)}</g>'
+    return f'<path class="axis" d="{ticks}"/>{named}'
 
 
 def meter(before: float, now: float, most: float) -> Markup:
@@ -167,8 +172,18 @@ class _Time:
         return _LEFT + (WIDTH - _LEFT - _RIGHT) * (at - self.first).total_seconds() / whole
 
 
-def timeline(tracks: Sequence[Track], flags: Sequence[Flag], words: Words, most: int = MOST_DOTS) -> Markup:
-    """Values along time, one track below the other: thin before, bold now, flags where something happened."""
+def timeline(
+    tracks: Sequence[Track],
+    flags: Sequence[Flag],
+    words: Words,
+    most: int = MOST_DOTS,
+    shared: dict[str, str] | None = None,
+) -> Markup:
+    """Values along time, one track below the other: thin before, bold now, flags where something happened.
+
+    What happened earlier or later stands at the edge. Flags and dates that several charts have alike are drawn once:
+    they go into ``shared``, by the names that charts use them under, and the page draws them by :func:`shared_flags`.
+    """
     tracks = [one for one in tracks if any(dot.value is not None for dot in one.dots)]
     instants = [dot.at for one in tracks for dot in one.dots]
     if not instants:
@@ -177,11 +192,15 @@ def timeline(tracks: Sequence[Track], flags: Sequence[Flag], words: Words, most:
     time = _Time(min(instants), max(instants), edge)
     top, each = 26, 74
     floor = top + each * len(tracks)
-    seen = [one for one in flags if time.first <= one.at <= time.last]
     parts = [_now_field(time, floor)]
     for place, one in enumerate(tracks):
         parts.append(_track(one, time, (top + place * each, each), most))
-    parts += [_flags(seen, time, floor), _dates(time, floor)]
+    drawn = _flags([one for one in flags if time.first <= one.at <= time.last], time, floor)
+    drawn += _outside([one for one in flags if not time.first <= one.at <= time.last], time)
+    drawn += _dates(time, floor)
+    if shared is not None:
+        drawn = f'<use href="#{shared.setdefault(drawn, f"flags{len(shared)}")}"/>'
+    parts.append(drawn)
     return _svg(words, floor + 20, "".join(parts))
 
 
@@ -243,16 +262,15 @@ def _line(places: Sequence[tuple[float, float | None]], kind: str) -> str:
         for run in runs
         if len(run) == 1
     )
-    return (f'<path class="{kind}" d="{drawn}"/>' if drawn else "") + alone
+    return (f'<path class="{kind}" transform="scale(.1)" d="{drawn}"/>' if drawn else "") + alone
 
 
 def _path(run: Sequence[tuple[float, float]]) -> str:
-    """A line from place to place, in tenths and by steps, which is shorter than by places."""
+    """A line from place to place, in whole tenths and by steps, which is shorter than by places."""
     tenths = [(round(x * 10), round(y * 10)) for x, y in run]
     steps = [(x - was[0], y - was[1]) for was, (x, y) in pairwise(tenths)]
-    return f"M{_px(tenths[0][0] / 10)} {_px(tenths[0][1] / 10)}l" + "".join(
-        f"{' ' if place and x >= 0 else ''}{_px(x / 10)}{' ' if y >= 0 else ''}{_px(y / 10)}"
-        for place, (x, y) in enumerate(steps)
+    return f"M{tenths[0][0]} {tenths[0][1]}l" + "".join(
+        f"{' ' if place and x >= 0 else ''}{x}{' ' if y >= 0 else ''}{y}" for place, (x, y) in enumerate(steps)
     )
 
 
@@ -289,6 +307,34 @@ def _flags(flags: Sequence[Flag], time: _Time, floor: float) -> str:
             f"{_text(kind[:1].upper(), x + 6.5 * side, 25, 'middle', 'letter')}</g>"
         )
     return "".join(parts)
+
+
+def _outside(flags: Sequence[Flag], time: _Time) -> str:
+    """What happened before or after the time that is drawn: pennants without a line, side by side at its edge."""
+    parts = []
+    for later in (False, True):
+        kinds: dict[str, list[Flag]] = {}
+        for one in flags:
+            if (one.at > time.last) is later:
+                kinds.setdefault(one.kind, []).append(one)
+        for place, (kind, some) in enumerate(kinds.items()):
+            x = WIDTH - _RIGHT - 13 * (len(kinds) - place) if later else _LEFT + 13 * place
+            when = f"{some[0].at:%Y-%m-%d %H:%M}" + (f" to {some[-1].at:%Y-%m-%d %H:%M}" if len(some) > 1 else "")
+            what = ", ".join(dict.fromkeys(one.text for one in some))
+            told = f"{kind} {'after' if later else 'before'} the time that is shown, {when}: {what}"
+            parts.append(
+                f'<g class="flag outside"><title>{escape(told)}</title>'
+                f'<path class="pennant" d="M{_px(x)},15h12v12h-12z"/>'
+                f"{_text(kind[:1].upper(), x + 6, 25, 'middle', 'letter')}</g>"
+            )
+    return "".join(parts)
+
+
+def shared_flags(shared: Mapping[str, str]) -> Markup:
+    """The flags that charts share, drawn where nobody sees them."""
+    groups = "".join(f'<g class="chart" id="{name}">{drawn}</g>' for drawn, name in shared.items())
+    start = '<svg class="shared" aria-hidden="true" focusable="false"><defs>'
+    return Markup(f"{start}{groups}</defs></svg>") if groups else Markup("")
 
 
 def _dates(time: _Time, floor: float) -> str:
@@ -356,8 +402,9 @@ def _text(text: str, x: float, y: float, anchor: str, kind: str = "") -> str:
 def _grid(step: float, ceiling: float, top: float, floor: float, shown: Callable[[float], str]) -> str:
     heights = [floor - (floor - top) * place * step / ceiling for place in range(round(ceiling / step) + 1)]
     lines = "".join(f"M{_LEFT} {_px(y)}H{WIDTH - _RIGHT}" for y in heights[1:])
-    names = "".join(_text(shown(place * step), _LEFT - 4, y + 4, "end") for place, y in enumerate(heights))
-    return f'<path class="grid" d="{lines}"/><path class="axis" d="M{_LEFT} {floor}H{WIDTH - _RIGHT}"/>{names}'
+    names = "".join(f'<text y="{_px(y + 4)}">{escape(shown(place * step))}</text>' for place, y in enumerate(heights))
+    named = f'<g class="end" transform="translate({_LEFT - 4})">{names}</g>'
+    return f'<path class="grid" d="{lines}"/><path class="axis" d="M{_LEFT} {floor}H{WIDTH - _RIGHT}"/>{named}'
 
 
 def _steps(most: float) -> tuple[float, float]:

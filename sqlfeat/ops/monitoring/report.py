@@ -107,7 +107,8 @@ class Tile:
 
 
 def _view(result: Monitoring) -> dict[str, Any]:
-    cards = _cards(result)
+    shared: dict[str, str] = {}
+    cards = _cards(result, shared)
     troubles = _troubles(result, cards)
     moved = sorted((one for one in cards if one.column.share), key=lambda one: -(one.column.share or 0.0))
     return {
@@ -123,13 +124,14 @@ def _view(result: Monitoring) -> dict[str, Any]:
         "predictions": [one for one in cards if one.column.role == "prediction"],
         "shares": moved[:MOST_BARS],
         "performance_line": _performance_line(result),
+        "shared": charts.shared_flags(shared),
         "happened": report_words.happened(result.marks),
         "thresholds": report_words.thresholds(result.thresholds),
         "glossary": report_words.GLOSSARY,
     }
 
 
-def _cards(result: Monitoring) -> list[Card]:
+def _cards(result: Monitoring, shared: dict[str, str]) -> list[Card]:
     """The columns as cards; those that are not as they were are open, if they are not too many."""
     dots = min(charts.MOST_DOTS, max(_LEAST_DOTS, _ALL_DOTS // max(len(result.columns), 1)))
     flags = [Flag(one.at, one.kind, one.text) for one in result.marks]
@@ -137,16 +139,19 @@ def _cards(result: Monitoring) -> list[Card]:
     for place, column in enumerate(result.columns):
         is_open = (column.level != "ok" and opened < MOST_OPEN) or column.role == "prediction"
         opened += is_open
-        cards.append(_card(column, f"c{place}", is_open, flags, dots))
+        cards.append(_card(column, f"c{place}", is_open, flags, (dots, shared)))
     return cards
 
 
-def _card(column: ColumnResult, key: str, is_open: bool, flags: Sequence[Flag], dots: int) -> Card:
+def _card(
+    column: ColumnResult, key: str, is_open: bool, flags: Sequence[Flag], drawing: tuple[int, dict[str, str]]
+) -> Card:
     all_bars = [Bar(one.label, one.baseline, one.current, one.low, one.high) for one in column.bins]
     numeric = column.kind == "numeric"
     greatest = sorted(range(len(all_bars)), key=lambda place: -max(all_bars[place].before, all_bars[place].now))
     shown = [] if numeric else [all_bars[place] for place in sorted(greatest[:MOST_BARS])]
-    seen = dict.fromkeys(one.kind for one in _seen(column, flags))
+    kinds = dict.fromkeys(one.kind for one in flags)
+    dots, shared = drawing
     return Card(
         column,
         key,
@@ -154,8 +159,8 @@ def _card(column: ColumnResult, key: str, is_open: bool, flags: Sequence[Flag], 
         _bars(column, all_bars, key, told=is_open) if numeric and all_bars else Markup(""),
         tuple(shown),
         len(all_bars) - len(shown),
-        charts.timeline(_tracks(column), flags, _words_of_time(column, key), dots),
-        ", ".join(f"{kind[:1].upper()} {kind}" for kind in seen),
+        charts.timeline(_tracks(column), flags, _words_of_time(column, key), dots, shared),
+        ", ".join(f"{kind[:1].upper()} {kind}" for kind in kinds) + _outside_in_words(column, flags),
     )
 
 
@@ -226,10 +231,11 @@ def _tracks(column: ColumnResult) -> list[Track]:
     return found
 
 
-def _seen(column: ColumnResult, flags: Sequence[Flag]) -> list[Flag]:
-    """What happened within the time that is drawn."""
+def _outside_in_words(column: ColumnResult, flags: Sequence[Flag]) -> str:
+    """That some of what happened stands at the edge of the time that is drawn."""
     starts = [one.start for one in column.timeline]
-    return [one for one in flags if starts and min(starts) <= one.at <= max(starts)]
+    outside = [one for one in flags if starts and not min(starts) <= one.at <= max(starts)]
+    return " (at the edge: before or after this time)" if outside else ""
 
 
 def _missing_levels(column: ColumnResult, measure: Measure | None) -> list[Level]:
@@ -244,7 +250,8 @@ def _whole_percent(share: float) -> str:
 
 
 def _bars(column: ColumnResult, all_bars: Sequence[Bar], key: str, *, told: bool) -> Markup:
-    text = "; ".join(f"{one.label}: {percent(one.before)} before, {percent(one.now)} now" for one in all_bars)
+    listed = "; ".join(f"{one.label}: {percent(one.before)}, {percent(one.now)}" for one in all_bars)
+    text = f"Before and now. {listed}"
     words = Words(f"{key}b", f"How {column.name} is distributed, before and now", text)
     return charts.bars(all_bars, words, told=told)
 

@@ -44,7 +44,7 @@ class Expressions:
         alone: dict[str, Compiled] = {}
         self.slow: dict[str, str] = {}
         for name, sql in items.items():
-            made = compile_expressions([sql], types, relation=relation, plain=True)
+            made = compile_expressions([sql], types, relation=relation, plain=True, zones=engine.zone)
             if isinstance(made, Unsupported):
                 self.slow[name] = made.reason
             else:
@@ -52,7 +52,7 @@ class Expressions:
         self._items = dict(items)
         self._compiled = list(alone)
         sqls = [items[name] for name in alone]
-        together = compile_expressions(sqls, types, relation=relation, plain=True) if sqls else None
+        together = compile_expressions(sqls, types, relation=relation, plain=True, zones=engine.zone) if sqls else None
         if isinstance(together, Compiled):
             self._functions = [together.function]
         else:  # too much for one function

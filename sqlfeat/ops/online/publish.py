@@ -25,6 +25,7 @@ from sqlfeat.ops.events import notify
 from sqlfeat.ops.features import make_views
 from sqlfeat.ops.monitoring import builds
 from sqlfeat.ops.online.published import ENTITIES, PublishedView, PublishedWindows, Ranking, table_of
+from sqlfeat.ops.online.retention import forget
 from sqlfeat.ops.online.windows import lanes_of
 from sqlfeat.ops.openlineage import telling
 from sqlfeat.ops.results import Event
@@ -102,6 +103,7 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
         # of what was pushed meanwhile rows were made for the views of before; from now on, for these
         again = _published(session, store, views, at, incremental=True)
         done = replace(again, written=_together(done.written, again.written))
+    forget(session)
     for view in views:
         state = {"as_of": done.instant.isoformat()}
         builds.note(session, view, builds.PUBLISHED, state, session.engine.records()[view.id].rows)

@@ -242,7 +242,8 @@ class Pusher:
             return batch, 0
         places = sorted(suspects)
         some = batch.only(places)
-        there = self._engine.already_there(feed.table, self._session.spec.root, some.table(), some.said)
+        pushed = self._pushes.files(feed.name)
+        there = self._engine.already_there(feed.table, self._session.spec.root, some.table(), some.said, pushed)
         repeated = {places[place] for place in there}
         return batch.only([place for place in range(len(batch.ids)) if place not in repeated]), len(repeated)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.expressions import Unsupported, compile_expressions
+from sqlfeat.compiler.expressions.running.zones import unread
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
 from sqlfeat.ops.online.expressions import Key
 from sqlfeat.ops.online.request import plan_of
@@ -20,7 +21,7 @@ def uncovered(manifest: Manifest, model: CompiledModel) -> tuple[tuple[str, str]
 
     def compiled(name: str, sql: str) -> str | None:
         """The type of an expression; None where it is not compiled."""
-        made = compile_expressions([sql], types, relation=plan.relation, plain=True)
+        made = compile_expressions([sql], types, relation=plan.relation, plain=True, zones=unread)
         if isinstance(made, Unsupported):
             slow[name] = made.reason.rstrip(".")
             return None

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
 
 from sqlfeat.base.withheld import Withheld
 from sqlfeat.compiler.rewriting import with_relations
@@ -36,7 +35,8 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 RUN, BUILD, TRAINING_SET, TRAIN, PUBLISH = "run", "build", "training_set", "train", "publish"
 _NAMED = {TRAINING_SET: "training_set", TRAIN: "trainer"}
-_tellers: WeakKeyDictionary[Session, _Teller] = WeakKeyDictionary()
+_tellers: dict[int, _Teller] = {}
+"""Who tells of a session that is at work, by its id."""
 
 
 def told(
@@ -70,13 +70,13 @@ class _Operation:
 @contextmanager
 def _operation(session: Session, kind: str, name: str) -> Iterator[_Operation]:
     nothing = _Operation("", Job("", "", {}), {})
-    teller = _tellers.get(session)
+    teller = _tellers.get(id(session))
     if teller is None:
         said = settings(session.spec, os.environ) if session.notifies else None
         if said is None:
             yield nothing
             return
-        teller = _tellers[session] = _Teller(session, said)
+        teller = _tellers[id(session)] = _Teller(session, said)
     operation = teller.guarded(lambda: teller.begin(kind, name)) or nothing
     try:
         yield operation
@@ -88,7 +88,7 @@ def _operation(session: Session, kind: str, name: str) -> Iterator[_Operation]:
         teller.guarded(lambda: teller.ended(operation))
     finally:
         if teller.leave(operation):
-            del _tellers[session]
+            del _tellers[id(session)]
 
 
 def settings(spec: ProjectSpec, environment: Mapping[str, str]) -> OpenLineageSpec | None:

@@ -56,7 +56,7 @@ class _LightGBMRow:
         self._library = basic._LIB
         self._booster = booster  # its handle must live as long
         self._width = int(booster.num_feature())
-        self._given: Floats = np.zeros(self._width)
+        self._given: Any = np.zeros(self._width)
         self._put = struct.Struct(f"={self._width}d").pack_into
         self._made: Floats = np.zeros(max(1, int(booster.num_model_per_iteration())))
         self._length = ctypes.c_int64(0)

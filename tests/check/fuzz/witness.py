@@ -7,6 +7,7 @@ it takes. What is not shown here must have been a choice among ties, and that ha
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ import duckdb
 from tests.check.fuzz.meaning import definition, events_of
 from tests.check.fuzz.oracle import LIMITS, Refuted, Timing
 from tests.check.fuzz.sources import FAR, SOURCES, Dataset, truncated
-from tests.check.fuzz.tree import From, Join, Op, Over, Program, Select, Sort, is_global
+from tests.check.fuzz.tree import Expr, From, Join, Op, Over, Program, Select, Sort, is_global
 from tests.check.fuzz.writing import Writer
 
 
@@ -183,23 +184,34 @@ class TiesByLot(Writer):
         super().__init__(clock=clock)
         self.random = random
         self.read: list[list[str]] = [[]]
+        self.rows: list[list[str]] = [[]]
+
+    def expr(self, node: Expr, world: str | None) -> str:
+        if isinstance(node, Op) and node.aggregate and self.rows[-1]:
+            node = replace(node, text=_INNER_ORDER.sub(rf"\1, {self.lot(self.rows[-1])}", node.text))
+        return super().expr(node, world)
+
+    def lot(self, aliases: list[str]) -> str:
+        return f"hash({', '.join(aliases)}, {self.random.randrange(1 << 30)})"
 
     def select(self, node: Select, link: str | None) -> str:
         one_each = not (node.group or node.every or is_global(node))
-        self.read.append(_aliases(node.source) if one_each else [])
+        self.rows.append(_aliases(node.source))
+        self.read.append(self.rows[-1] if one_each else [])
         chosen = node.limit is not None or bool(node.first_of)
         written = super().select(replace(node, order=(*node.order, _LOT)) if chosen else node, link)
         self.read.pop()
+        self.rows.pop()
         return written
 
     def window(self, node: Over, world: str | None) -> str:
         placed = node.frame.startswith("rows") or node.function.text.startswith(_BY_PLACE)
         if placed and self.read[-1]:
-            lot = Sort(Op(f"hash({', '.join(self.read[-1])}, {self.random.randrange(1 << 30)})"))
-            node = replace(node, order=(*node.order, lot))
+            node = replace(node, order=(*node.order, Sort(Op(self.lot(self.read[-1])))))
         return super().window(node, world)
 
 
+_INNER_ORDER = re.compile(r"(order by \{\d\}(?: desc)?)")
 _LOT = Sort(Op("random()"))
 
 

@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sqlfeat.ops.monitoring.charts import Bar, Dot, Flag, Level, Track, Words, bars, blocks, spark, timeline
+from sqlfeat.ops.monitoring.charts import (
+    Bar,
+    Dot,
+    Flag,
+    Level,
+    Track,
+    Words,
+    bars,
+    blocks,
+    shared_flags,
+    spark,
+    timeline,
+)
 from sqlfeat.ops.monitoring.figures import number, percent, short, span, times
 
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
@@ -27,7 +39,7 @@ def drawn(svg: str, kind: str) -> list[str]:
 
 
 def heights(path: str) -> list[float]:
-    return [float(one) for one in re.findall(r"v(-?[\d.]+)h", path)]
+    return [int(one) / 10 for one in re.findall(r"v(-?\d+)h", path)]
 
 
 def test_bars_are_as_high_as_their_shares():
@@ -79,8 +91,8 @@ def test_any_timeline_is_drawn_within_the_sheet(values, split, most):
             assert len(numbers) <= 2 * most
             for right, down in zip(numbers[2::2], numbers[3::2], strict=True):
                 x, y = x + right, y + down
-                assert -0.1 <= x <= width + 0.1
-                assert -0.1 <= y <= height + 0.1
+                assert -1 <= x <= 10 * width + 1  # in tenths
+                assert -1 <= y <= 10 * height + 1
 
 
 def test_neighbours_become_their_mean_by_their_rows():
@@ -104,7 +116,20 @@ def test_flags_stand_where_something_happened_and_near_ones_of_a_kind_are_one():
         "A title & more",
         "trained 2024-01-06 00:00: m@v1",
         "built 2024-01-06 00:00: a, b",
+        "built after the time that is shown, 2026-06-19 00:00: later",
     ]
+
+
+def test_what_charts_have_alike_is_drawn_once():
+    shared: dict[str, str] = {}
+    flags = [Flag(FIRST - timedelta(days=2), "built", "a"), Flag(FIRST, "trained", "m@v1")]
+    charts = [timeline([Track("x", dots(*values))], flags, WORDS, shared=shared) for values in ((1, 2), (3, 4))]
+    more = timeline([Track("x", dots(1, 2)), Track("y", dots(1, 2))], flags, WORDS, shared=shared)
+
+    assert list(shared.values()) == ["flags0", "flags1"]
+    assert [one.count('href="#flags0"') for one in (*charts, more)] == [1, 1, 0]
+    assert "built before the time that is shown, 2023-12-30 00:00: a" in shared_flags(shared)
+    assert shared_flags({}) == ""
 
 
 def test_nothing_makes_no_chart():
