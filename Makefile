@@ -126,6 +126,10 @@ look-report: $(READY) ## reports of monitor in a real Chromium: is a word cut or
 bench-expressions: $(READY) ## twelve on-demand expressions for one row, beside DuckDB and pandas
 	@$(BIN)/python -m benchmarks.expressions $(ARGS)
 
+.PHONY: bench-online-windows
+bench-online-windows: $(READY) ## windows at request time over few events and many (ARGS="--beside FOLDER", other sources)
+	@$(BIN)/python -m benchmarks.online_windows $(ARGS)
+
 .PHONY: bench-online
 bench-online: $(READY) ## measure online lookups and servers beside LMDB, Redis, FastAPI and Feast (ARGS="--no-feast")
 	@$(BIN)/python -m benchmarks.online $(ARGS)

@@ -4,18 +4,23 @@ Each folder is a dbt project with its packages under ``dbt_packages/``. Its mode
 its own templates, macros and compiler, bound by DuckDB. Nothing is run. A source has the columns that the project's
 YAML describes (or describes of a model of its name), else those of a CSV file of its name, else those that SELECTs over
 it alone name; they are text where no type is said. What cannot be read is counted with the reason.
+
+``--dialect snowflake``: projects written for another engine. Their macros are told that it is that one, and what comes
+of them is written anew in DuckDB's SQL by sqlglot before it is read, by names alone where DuckDB does not bind it.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import sqlglot
 from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError
 
 from sqlfeat.base.names import literal
 from sqlfeat.compiler.dependencies import Tracer
@@ -57,9 +62,9 @@ class Found:
 class DescribedSources(ShadowCatalog):
     """A shadow whose sources have the columns that are known of them, and that answers what columns there are."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, dialect: str | None = None) -> None:
         super().__init__(root, [root], self._columns_asked)
-        self.folder = root
+        self.folder, self.dialect = root, dialect
         self.named: dict[str, dict[str, None]] = {}
         """The columns that models name of a source, by its node."""
         self.described: Mapping[str, tuple[ColumnSpec, ...]] = {}
@@ -68,14 +73,17 @@ class DescribedSources(ShadowCatalog):
     def source_columns(self, table: SourceTable) -> tuple[Column, ...]:
         columns = table.columns or self.described.get(table.name)
         if columns:
-            return tuple(Column(column.name, _type(column.data_type)) for column in columns)
+            return _once([Column(column.name, _type(column.data_type)) for column in columns])
         beside = next(self.folder.rglob(f"{table.name}*.csv"), None)
         if beside is not None:
             described = self._connection.described(f"from read_csv({literal(str(beside))})")
             return tuple(Column(name, kind) for name, kind in described)
         if not self.named.get(table.id):
             raise ProjectError("source-unreadable", "nothing says which columns its source has", table.place)
-        return tuple(Column(name, "VARCHAR") for name in self.named[table.id])
+        return _once([Column(name, "VARCHAR") for name in self.named[table.id]])
+
+    def describe(self, sql: str, instead: Mapping[str, Sequence[Column]] | None = None) -> tuple[Column, ...]:
+        return super().describe(in_duckdb(sql, self.dialect), instead)
 
     def _columns_asked(self, sql: str) -> Answer:
         asked = _DESCRIBE.fullmatch(sql)
@@ -85,6 +93,11 @@ class DescribedSources(ShadowCatalog):
         return Answer(("column_name", "column_type"), tuple((column.name, column.type) for column in columns))
 
 
+def _once(columns: list[Column]) -> tuple[Column, ...]:
+    """Each name once, however it is spelled."""
+    return tuple({column.name.casefold(): column for column in reversed(columns)}.values())[::-1]
+
+
 def _type(said: str | None) -> str:
     """A type of another engine by DuckDB's name for it."""
     name = re.sub(r"^(CHAR|VARCHAR|TEXT|CHARACTER VARYING)\b.*", "VARCHAR", (said or "varchar").upper())
@@ -92,12 +105,22 @@ def _type(said: str | None) -> str:
             "TIMESTAMP_NTZ": "TIMESTAMP", "TIMESTAMP_TZ": "TIMESTAMPTZ"}.get(name, name)  # fmt: skip
 
 
+def in_duckdb(sql: str, dialect: str | None) -> str:
+    """SQL of another engine in DuckDB's words; as it is where sqlglot cannot read it."""
+    if dialect is None:
+        return sql
+    try:
+        return ";".join(sqlglot.transpile(sql, read=dialect, write="duckdb", unsupported_level=ErrorLevel.IGNORE))
+    except SqlglotError:
+        return sql
+
+
 def columns_named(sql: str) -> dict[str, set[str]]:
     """The columns that SELECTs over one source alone name, by its node."""
     found: dict[str, set[str]] = {}
     try:
         tree = parse_query(sql)
-    except UnreadableSql:
+    except (UnreadableSql, SqlglotError):
         return found
     whole: dict[str, str] = {}
     for select in sorted(tree.find_all(exp.Select), key=lambda each: not isinstance(each.parent, exp.CTE)):
@@ -113,15 +136,15 @@ def columns_named(sql: str) -> dict[str, set[str]]:
     return found
 
 
-def measure(folder: Path) -> Found:
+def measure(folder: Path, dialect: str | None = None) -> Found:
     """Count the columns of one project."""
     read = load_project(folder)
     spec = _without_tests(read)
     found = Found(spec.name, models=len(spec.models))
-    catalog = DescribedSources(folder.absolute())
+    catalog = DescribedSources(folder.absolute(), dialect)
     catalog.described = {name: file.properties.columns for name, file in read.models.items() if file.properties}
     try:
-        manifest = _compiled(spec, catalog, found)
+        manifest = _compiled(spec, catalog, found, dialect)
     finally:
         catalog.close()
     columns = dict(manifest.columns)
@@ -131,7 +154,8 @@ def measure(folder: Path) -> Found:
             continue
         error = manifest.errors.get(model.id)
         found.read += error is None
-        if not _trace(model, columns, found, error is None):
+        sql = in_duckdb(model.sql, dialect)
+        if not _trace(model, sql, columns, found, error is None):
             assert error is not None
             found.unread[_reason(error)] += 1
             found.missed.append(f"  {model.name}: {error.what if isinstance(error, SqlfeatError) else error}")
@@ -154,13 +178,13 @@ def _without_tests(spec: ProjectSpec) -> ProjectSpec:
     return replace(spec, models=models, seeds=seeds, sources=sources, singular_tests=())
 
 
-def _compiled(spec: ProjectSpec, catalog: DescribedSources, found: Found) -> Manifest:
+def _compiled(spec: ProjectSpec, catalog: DescribedSources, found: Found, dialect: str | None) -> Manifest:
     """The project without the models whose templates cannot be rendered, and without those that refer to them."""
     while True:
         try:
-            world = World(target={"name": "dev", "type": "duckdb", "schema": "main"}, variables=spec.vars)
+            world = World(target={"name": "dev", "type": dialect or "duckdb", "schema": "main"}, variables=spec.vars)
             for model in compile_project(spec, world, None).models.values():
-                for node, columns in columns_named(model.sql).items():
+                for node, columns in columns_named(in_duckdb(model.sql, dialect)).items():
                     catalog.named.setdefault(node, {}).update(dict.fromkeys(sorted(columns)))
             return compile_project(spec, world, catalog)
         except ProjectError as error:
@@ -190,7 +214,7 @@ def _reason(error: Exception) -> str:
     return error.code if isinstance(error, SqlfeatError) else type(error).__name__
 
 
-def _trace(model: CompiledModel, columns: dict[str, tuple[Column, ...]], found: Found, bound: bool) -> bool:
+def _trace(model: CompiledModel, sql: str, columns: dict[str, tuple[Column, ...]], found: Found, bound: bool) -> bool:
     """Trace a model's columns; one that DuckDB does not bind, for want of the sources' types, by its names alone."""
     if not all(parent in columns for parent in model.parents):
         return False
@@ -199,7 +223,7 @@ def _trace(model: CompiledModel, columns: dict[str, tuple[Column, ...]], found: 
         for parent in model.parents
     }
     try:
-        relation = resolve(model.sql, known)
+        relation = resolve(sql, known)
     except Unresolved as error:
         if bound:
             found.columns += len(model.columns)
@@ -233,4 +257,8 @@ def told(results: Mapping[str, Found]) -> str:
 
 
 if __name__ == "__main__":
-    print(told({folder: measure(Path(folder)) for folder in sys.argv[1:]}))
+    parser = argparse.ArgumentParser(description="How many output columns of dbt projects are traced.")
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--dialect", help="what the projects are written for, if not DuckDB")
+    given = parser.parse_args()
+    print(told({str(folder): measure(folder, given.dialect) for folder in given.folders}))

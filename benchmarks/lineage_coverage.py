@@ -51,7 +51,7 @@ class Coverage:
 def measure(schema: str, queries: Mapping[str, str]) -> Coverage:
     """Trace every query over empty tables."""
     found = Coverage()
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"memory_limit": "1GB"}) as connection:
         connection.execute(schema)
         tables = [row[0] for row in connection.execute("select table_name from duckdb_tables()").fetchall()]
         columns = {f"ref.{table}": _described(connection, f'from "{table}"') for table in tables}

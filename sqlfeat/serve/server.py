@@ -24,11 +24,13 @@ from sqlfeat.serve.application import Application
 from sqlfeat.serve.bodies import failure
 from sqlfeat.serve.wire import Connection, Limits, Request, Response
 from sqlfeat.store.redis_link import RedisLink
-from sqlfeat.store.redis_snapshot import MOST_ASKED, RedisSnapshot
+from sqlfeat.store.redis_snapshot import MOST_ASKED, Exchange, RedisSnapshot
 
 Reply = Callable[[Response], None]
 PATIENCE, SLOW_PATIENCE = 0.05, 1.0
 """Seconds that a request which is quick to answer may wait for its turn, and that another one may."""
+FEW = 8
+"""So many may always wait: it was a pause of the machine that kept them, not too much to do."""
 _THREADS = 2
 _WAITING_THREADS = 16
 """How many answers may wait for a store outside of this process at a time."""
@@ -128,7 +130,7 @@ class Server:
         one = self._queue.popleft()
         if not self._application.is_quick(one.request):
             self._hand_over(one)
-        elif self._now() - one.came > PATIENCE:
+        elif self._now() - one.came > PATIENCE and len(self._queue) >= FEW:
             self._shed(one.reply)
         elif self._is_remote:
             self._slow += 1
@@ -146,7 +148,7 @@ class Server:
     def _work(self, one: _Waiting) -> None:
         """Answer a request, unless it has waited too long for a thread."""
         response = None
-        if self._now() - one.came <= SLOW_PATIENCE:
+        if self._now() - one.came <= SLOW_PATIENCE or self._slow <= FEW:
             response = self._application.handle(one.request, one.came)
         self._loop.call_soon_threadsafe(self._finished, response, one.reply)
 
@@ -177,7 +179,7 @@ class Server:
             self._fetch(wanted, work)
 
     def _fetch(self, wanted: Wanted, work: _Work) -> None:
-        """Ask for rows, and go on when they are there; where only threads can do that, begin anew in one of them."""
+        """Ask for rows; where only threads can do that, begin anew in one of them."""
         snapshot = wanted.snapshot
         if (
             not isinstance(snapshot, RedisSnapshot)
@@ -188,20 +190,25 @@ class Server:
             return
         if self._link is None or self._link.server is not snapshot.server:
             self._link = RedisLink(snapshot.server, self._loop, self._threads)
-        exchange = snapshot.exchange(wanted.keys)
+        self._ask(work, snapshot.exchange(wanted.keys))
+
+    def _ask(self, work: _Work, exchange: Exchange) -> None:
+        """Ask for what a step wants, and go on when it is there."""
+        assert self._link is not None
 
         def done(replies: list[Any] | StoreError) -> None:
             try:
-                if isinstance(replies, StoreError):
-                    raise replies
-                fetched = exchange.told(replies)
-            except StoreError as error:
-                if error.code == "snapshot-gone":  # another one may be opened, which takes its time
-                    self._begin_anew(work)
-                else:
-                    self._moved(work, partial(work.steps.throw, error))
+                found = replies if isinstance(replies, StoreError) else exchange.told(replies)
+            except Exception as error:  # noqa: BLE001 (it is raised again where the rows were wanted)
+                found = error
+            if isinstance(found, Exchange):
+                self._ask(work, found)
+            elif not isinstance(found, Exception):
+                self._advance(work, found)
+            elif isinstance(found, StoreError) and found.code == "snapshot-gone":
+                self._begin_anew(work)  # another one may be opened, which takes its time
             else:
-                self._advance(work, fetched)
+                self._moved(work, partial(work.steps.throw, found))
 
         if exchange.replies:
             self._link.ask(exchange.data, exchange.replies, done)

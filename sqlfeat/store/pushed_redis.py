@@ -384,9 +384,9 @@ class RedisPushed:
         """See :class:`sqlfeat.store.pushed.Pushes`."""
         return table in self._taken_up
 
-    def asked(self, table: str, key: bytes) -> bytes:
-        """The command that fetches an entity's rows."""
-        return command(b"HGETALL", self._keys.rows(table, entity(key)))
+    def name(self, table: str, key: bytes) -> bytes:
+        """The hash with an entity's rows."""
+        return self._keys.rows(table, entity(key))
 
     def told(self, table: str, key: bytes, reply: Sequence[bytes]) -> bytes | None:
         """The rows in what was replied."""
@@ -403,7 +403,7 @@ class RedisPushed:
 
     def rows(self, table: str, key: bytes) -> bytes | None:
         """See :class:`sqlfeat.store.pushed.Pushes`."""
-        return self.told(table, key, self._home.server.ask(self.asked(table, key), 1)[0])
+        return self.told(table, key, self._home.server.ask(command(b"HGETALL", self.name(table, key)), 1)[0])
 
 
 @contextmanager

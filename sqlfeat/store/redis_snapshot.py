@@ -104,8 +104,8 @@ class Pushed(Protocol):
 
     def is_live(self, table: str) -> bool: ...
 
-    def asked(self, table: str, key: bytes) -> bytes:
-        """The command that fetches an entity's rows."""
+    def name(self, table: str, key: bytes) -> bytes:
+        """The hash with an entity's rows."""
         ...
 
     def told(self, table: str, key: bytes, reply: Sequence[bytes]) -> bytes | None:
@@ -114,11 +114,11 @@ class Pushed(Protocol):
 
 
 class Exchange(NamedTuple):
-    """Commands, how many replies they have, and what makes entries of these."""
+    """Commands, how many replies they have, and what makes entries of these, or knows what is to be asked still."""
 
     data: bytes
     replies: int
-    told: Callable[[Sequence[Reply]], list[bytes | None]]
+    told: Callable[[Sequence[Reply]], Any]
 
 
 class RedisSnapshot:
@@ -157,8 +157,10 @@ class RedisSnapshot:
         """
         found: list[bytes | None] = []
         for start in range(0, len(wanted), MOST_ASKED):
-            exchange = self.exchange(wanted[start : start + MOST_ASKED])
-            found += exchange.told(self.server.ask(exchange.data, exchange.replies) if exchange.replies else [])
+            said: Exchange | list[bytes | None] = self.exchange(wanted[start : start + MOST_ASKED])
+            while isinstance(said, Exchange):
+                said = said.told(self.server.ask(said.data, said.replies) if said.replies else [])
+            found += said
         return found
 
     def exchange(self, wanted: Sequence[tuple[str, bytes]]) -> Exchange:
@@ -176,23 +178,22 @@ class RedisSnapshot:
             for head in self._heads[table]:
                 asked += (b"*%d\r\n" % (3 + len(some)), head, keys)
         count = len(asked) // 3
-        if self.pushed is not None:
-            asked += [self.pushed.asked(wanted[place][0].removesuffix(PUSHED), wanted[place][1]) for place in pushed]
+        names: list[bytes] = []
+        if self.pushed is not None and pushed:
+            names = [self.pushed.name(wanted[place][0].removesuffix(PUSHED), wanted[place][1]) for place in pushed]
+            asked.append(command(b"EXISTS", *names))
 
-        def told(replies: Sequence[Reply]) -> list[bytes | None]:
-            return self._told(wanted, places, pushed, replies)
+        def told(replies: Sequence[Reply]) -> Exchange | list[bytes | None]:
+            found = self._told(len(wanted), places, replies)
+            if not (pushed and replies[count]):
+                return found
+            return self._exchange_of_pushed([(place, *wanted[place]) for place in pushed], names, found)
 
-        return Exchange(b"".join(asked), count + len(pushed), told)
+        return Exchange(b"".join(asked), count + bool(names), told)
 
-    def _told(
-        self,
-        wanted: Sequence[tuple[str, bytes]],
-        places: Mapping[str, Sequence[int]],
-        pushed: Sequence[int],
-        replies: Sequence[Reply],
-    ) -> list[bytes | None]:
-        """The entries in what was replied: those of the snapshot's tables, and after them what was pushed."""
-        found: list[bytes | None] = [None] * len(wanted)
+    def _told(self, count: int, places: Mapping[str, Sequence[int]], replies: Sequence[Reply]) -> list[bytes | None]:
+        """The entries of the snapshot's tables in what was replied."""
+        found: list[bytes | None] = [None] * count
         at = 0
         for table, some in places.items():
             layers = replies[at : at + len(self._heads[table])]
@@ -206,11 +207,20 @@ class RedisSnapshot:
                     if value is not None:
                         found[place] = value or None
                         break
-        for place, reply in zip(pushed, replies[at:], strict=True):
-            assert self.pushed is not None
-            table, key = wanted[place]
-            found[place] = self.pushed.told(table.removesuffix(PUSHED), key, reply)
         return found
+
+    def _exchange_of_pushed(
+        self, wanted: Sequence[tuple[int, str, bytes]], names: Sequence[bytes], found: list[bytes | None]
+    ) -> Exchange:
+        """What is asked where something was pushed for one of some entities, which is seldom."""
+
+        def told(replies: Sequence[Reply]) -> list[bytes | None]:
+            assert self.pushed is not None
+            for (place, table, key), reply in zip(wanted, replies, strict=True):
+                found[place] = self.pushed.told(table.removesuffix(PUSHED), key, reply)
+            return found
+
+        return Exchange(b"".join([command(b"HGETALL", name) for name in names]), len(names), told)
 
     def items(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         """See :class:`sqlfeat.store.online.Snapshot`; the whole table is read before the first is given."""

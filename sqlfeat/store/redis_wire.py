@@ -158,10 +158,12 @@ class ComingReplies(Replies):
         """
         at = self._at
         try:
-            (found,) = self.receive(1, 0.0)
+            found = self._reply(0.0, 0)
         except Incomplete:
             self._at = at
             raise
+        if self._at == len(self._data):
+            self._data, self._at = b"", 0
         return found
 
     def come(self, deadline: float) -> bytes:

@@ -12,6 +12,7 @@ import argparse
 import random
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -68,6 +69,8 @@ FILES: Files = {
     """,
 }  # fmt: skip
 """A project whose every row says of which generation it is."""
+_NEW = 10
+"""An exit code from here on tells how many tables were new."""
 
 
 def opened(root: Path, generation: int) -> Project:
@@ -110,6 +113,13 @@ def in_child(work: Callable[[], int]) -> None:
     assert ended(forked(work)) == 0
 
 
+def timed(work: Callable[[], int]) -> float:
+    """Do it in a child; gives how many seconds that took."""
+    began = time.monotonic()
+    in_child(work)
+    return time.monotonic() - began
+
+
 def checked(root: Path, before: int, generation: int) -> int:
     """After a kill: everything is old or new; what is new is not made again, and then all is new."""
     found = state(root, generation)
@@ -118,18 +128,19 @@ def checked(root: Path, before: int, generation: int) -> int:
     made = run(root, generation)
     assert made == len(TABLES) - new, f"{made} tables were made, {len(TABLES) - new} were missing"
     assert set(state(root, generation).values()) == {generation}
-    return 0
+    return _NEW + new
 
 
-def kills(root: Path, seed: int, count: int, longest: float) -> int:
-    """Kill so many runs; gives how many of them had ended before."""
-    dice = random.Random(seed)
-    in_child(partial(_quietly, run, root, 0))
-    too_late = 0
+def kills(root: Path, seed: int, count: int) -> str:
+    """Kill so many runs, each at a moment of the time that one takes; tells where they were."""
+    dice, longest = random.Random(seed), timed(partial(_quietly, run, root, 0))
+    too_late, halfway = 0, 0
     for generation in range(1, count + 1):
         too_late += not killed(forked(partial(_quietly, run, root, generation)), dice.uniform(0.0, longest))
-        in_child(partial(checked, root, generation - 1, generation))
-    return too_late
+        new = ended(forked(partial(checked, root, generation - 1, generation))) - _NEW
+        assert new >= 0
+        halfway += 0 < new < len(TABLES)
+    return f"{count - too_late} runs killed, {halfway} of them with some tables made, {too_late} had ended"
 
 
 def _quietly(work: Callable[[Path, int], Any], root: Path, generation: int) -> int:
@@ -156,14 +167,14 @@ def listed(root: Path, generation: int) -> int:
     return 0
 
 
-def set_kills(root: Path, seed: int, count: int, longest: float) -> int:
-    """Kill the building of so many training sets; gives how many had ended before."""
-    dice = random.Random(seed)
+def set_kills(root: Path, seed: int, count: int) -> str:
+    """Kill the building of so many training sets; tells how many had ended before."""
+    dice, longest = random.Random(seed), timed(partial(_quietly, build, root, 0))
     too_late = 0
     for generation in range(1, count + 1):
         too_late += not killed(forked(partial(_quietly, build, root, generation)), dice.uniform(0.0, longest))
         in_child(partial(listed, root, generation))
-    return too_late
+    return f"{count - too_late} builds of a training set killed, {too_late} had ended"
 
 
 def main(words: list[str]) -> int:
@@ -171,15 +182,13 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--longest", type=float, default=2.5, help="seconds until the latest kill")
     parser.add_argument("--sets", action="store_true")
     asked = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
         root = shop(Path(folder), FILES)
-        late = (set_kills if asked.sets else kills)(root, asked.seed, asked.kills, asked.longest)
-    what = "builds of a training set" if asked.sets else "runs"
+        told = (set_kills if asked.sets else kills)(root, asked.seed, asked.kills)
     then = "nothing listed that is not whole" if asked.sets else "0 torn, 0 lost, nothing made twice"
-    print(f"seed {asked.seed}: {asked.kills - late} {what} killed, {late} had ended: {then}")
+    print(f"seed {asked.seed}: {told}: {then}")
     return 0
 
 

@@ -79,7 +79,7 @@ def test_every_lookup_is_what_it_is_offline(lookups, engine, seed):
 @pytest.mark.parametrize("seed", range(5, 6 + TIMES))
 def test_every_window_is_what_it_is_offline(windows, engine, seed):
     bench, views = windows
-    world = window_project.World.made(seed, 1 + seed % 4, 40 + seed * 37 % 80, 15, calm=seed % 3 == 0)
+    world = window_project.World.made(seed, 1 + seed % 4, 40 + seed * 37 % 80, 12, calm=seed % 3 == 0)
     bench.put(world.tables())
     asked = {name: ("asked", world.asked) for name, (view, _) in window_project.ASKED.items() if view in views}
     agree(bench, engine, moment_of(seed), {f"of_{name}": one for name, one in asked.items()})
@@ -109,7 +109,7 @@ def agree_now(bench: Workbench, engine: Rowwise, asked: Mapping[str, tuple[str, 
         views = list(views_of(snapshot).values())
         for name, (as_of, labels) in asked.items():
             rows = [row for row in labels if row[as_of] is not None and instant(row[as_of]) >= at]
-            rows += [{**row, as_of: as_given(at, row[as_of])} for row in labels[:8] if as_of != "asked_day"]
+            rows += [{**row, as_of: as_given(at, row[as_of])} for row in labels[:4] if as_of != "asked_day"]
             rows = [{**row, as_of: as_given(at, row[as_of])} if row[as_of] is None else row for row in rows]
             model = session.training_set(name)
             plan = plan_of(model, feature_fingerprints(model, session.manifest))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -68,8 +69,8 @@ def wired(project: Project) -> Iterator[Wired]:
     try:
         served.refresh()
         application = OnTheLoop(served)
-        application._quick.add(FEATURES)
-        with listening(application) as port, Line(port) as line:
+        application._quick.add(FEATURES)  # as it is from the second request on, on a machine that has little to do
+        with patch("sqlfeat.serve.application.QUICK", 60.0), listening(application) as port, Line(port) as line:
             yield Wired(application, line)
     finally:
         served.close()

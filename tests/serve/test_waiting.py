@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import queue
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from sqlfeat.serve.application import Application
-from sqlfeat.serve.server import PATIENCE, SLOW_PATIENCE, Server
+from sqlfeat.serve.server import FEW, PATIENCE, SLOW_PATIENCE, Server
 from sqlfeat.serve.wire import Request, Response
 from tests.made.serving import ANN, AT, Client, client, served_shop
 
@@ -47,22 +48,23 @@ def served(application: Application, turns: Turns) -> Server:
     return server
 
 
-def test_who_has_waited_too_long_is_sent_away_and_who_comes_then_is_answered(shop: Client) -> None:
+def test_who_has_waited_too_long_is_sent_away_while_many_wait_behind(
+    shop: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sqlfeat.serve.application.QUICK", 60.0)
     turns, told = Turns(), list[Response]()
     server = served(shop.application, turns)
     shop.application._quick.add(FEATURES)
-    for _ in range(4):
+    for _ in range(4 + FEW):
         server.submit(ASKED, told.append)
     turns.go_on()
     turns.time = PATIENCE
     turns.go_on()
     turns.time = PATIENCE * 1.01
-    turns.go_on()
-    server.submit(ASKED, told.append)
-    turns.go_on()
-    turns.go_on()
+    for _ in range(2 + FEW):
+        turns.go_on()
 
-    assert [one.status for one in told] == [200, 200, 503, 503, 200]
+    assert [one.status for one in told] == [200, 200, 503, 503, *[200] * FEW]
     assert {one.headers for one in told if one.status == 503} == {(("retry-after", "1"),)}
 
 
@@ -77,9 +79,9 @@ def test_who_waits_for_a_thread_waits_longer_but_not_for_ever(shop: Client) -> N
     go_on: queue.Queue[None] = queue.Queue()
     turns, told = Turns(), list[Response]()
     server = served(Slow(shop.served), turns)
-    for _ in range(5):
+    for _ in range(5 + FEW):
         server.submit(ASKED, told.append)
-    for _ in range(5):
+    for _ in range(5 + FEW):
         turns.go_on()
     for _ in range(2):  # as many as there are threads
         begun.get(timeout=30)
@@ -88,10 +90,13 @@ def test_who_waits_for_a_thread_waits_longer_but_not_for_ever(shop: Client) -> N
     turns.go_on()
     begun.get(timeout=30)
     turns.time = SLOW_PATIENCE * 1.01
-    for _ in range(2):
+    for _ in range(2 + FEW):
         go_on.put(None)
-    for _ in range(4):
+    for _ in range(4 + FEW):
         turns.go_on()
     server._threads.shutdown()
 
-    assert sorted(one.status for one in told) == [200, 200, 200, 503, 503]
+    statuses = Counter(one.status for one in told)
+    assert statuses[503] > 0  # how many of them depends on which thread is sooner
+    assert statuses[200] >= 3
+    assert statuses.total() == 5 + FEW
