@@ -268,7 +268,8 @@ class _Writing:
         schema = self._schema(events)
         numbers = [NUMBER.pack(number) for number in range(first, first + count)]
         rows = zip(numbers, events.rows, events.said, strict=True)
-        log = [(key, sealed(key, HEAD.pack(schema, first, said) + row)) for key, row, said in rows]
+        beginnings = {said: HEAD.pack(schema, first, said) for said in (False, True)}
+        log = [(key, sealed(key, beginnings[said] + row)) for key, row, said in rows]
         self._put("log", log)
         self._put("ids", list(zip(events.ids, numbers, strict=True)))
         last = first + count - 1

@@ -1,9 +1,8 @@
-"""Profiles of relations in DuckDB: a statement counts all columns by windows, after a look at ranges and a sample.
+"""Profiles of relations in DuckDB: one statement counts all columns at once, after a look at ranges and a sample.
 
 The bins of numbers are quantiles of a sample (the same rows whatever the order and the threads: those whose keys hash
 to a multiple of some number), and everything else is counted of every row. Sums are those of whole numbers, so that
-they do not depend on the order either: fine ones over all rows, where they cost a fifth, and coarse ones window by
-window. Knows SQL and Arrow; whoever asks says how a query is run.
+they do not depend on the order either. Knows SQL and Arrow; whoever asks says how a query is run.
 """
 
 from __future__ import annotations
@@ -100,7 +99,6 @@ class _Profiling:
         self._given = request.shapes
         self._kinds = {name: kind_of(type_) for name, type_ in request.columns}
         self._bounds: dict[str, _Bounds] = {}
-        self._moments: dict[str, tuple[float | None, float | None]] = {}
         self._total, self._first, self._last = self._look()
         self._window = request.window or _window_for(self._first, self._last)
 
@@ -113,7 +111,6 @@ class _Profiling:
                    for name, type_ in self._request.columns]  # fmt: skip
         for first in range(0, max(len(columns), 1), _COLUMNS_AT_ONCE):
             some = [shape for _, shape in columns[first : first + _COLUMNS_AT_ONCE]]
-            self._weigh(some)
             table = self._ask(self._counting(some))
             windows = [(_instant(row[_WINDOW]), row[_ROWS]) for row in table.select([_WINDOW, _ROWS]).to_pylist()]
             for place, shape in enumerate(some):
@@ -201,43 +198,21 @@ class _Profiling:
             f"from ({inner}) group by {_START} order by {_START} nulls last"
         )
 
-    def _weigh(self, shapes: Sequence[Shape]) -> None:
-        """The mean and the deviation of each column of numbers, over all rows."""
-        numeric = [(place, shape) for place, shape in enumerate(shapes) if shape.kind == NUMERIC]
-        if not numeric:
-            return
-        inner = _rows(self._relation, self._request, [f"{_value(s.name, s.kind)} as c{place}" for place, s in numeric])
-        items = []
-        for place, shape in numeric:
-            _, scale, coarse = self._scales(shape.name)
-            finite, from_middle = self._finite(place, shape)
-            part = f"({from_middle} * {_double(coarse)})::bigint"
-            items += [
-                f"count({finite})",
-                f"sum(({from_middle} * {_double(scale)})::bigint)::varchar",
-                f"sum({part} * {part})::varchar",
-            ]
-        named = ", ".join(f"{sql} as w{place}" for place, sql in enumerate(items))
-        row = [column[0].as_py() for column in self._ask(f"select {named} from ({inner})").columns]
-        for number, (_, shape) in enumerate(numeric):
-            self._moments[shape.name] = self._moments_of(shape.name, *row[3 * number : 3 * number + 3])
-
-    def _finite(self, place: int, shape: Shape) -> tuple[str, str]:
-        """A column's finite numbers, and how far they are from the middle of its range."""
-        column = f"c{place}"
-        finite = f"(case when isfinite({column}) then {column} end)" if self._bounds[shape.name].odd else column
-        return finite, f"({finite} - {_double(self._scales(shape.name)[0])})"
-
     def _items(self, place: int, shape: Shape) -> list[str]:
         column = f"c{place}"
         items = [f"count({column}) as n{place}"]
         if shape.kind == NUMERIC:
-            finite, from_middle = self._finite(place, shape)
-            if finite != column:
+            middle, scale, coarse = self._scales(shape.name)
+            finite = column
+            if self._bounds[shape.name].odd:
+                finite = f"(case when isfinite({column}) then {column} end)"
                 items.append(f"count({finite}) as finite{place}")
+            from_middle = f"({finite} - {_double(middle)})"
+            part = f"({from_middle} * {_double(coarse)})::bigint"
             edges = ", ".join(_double(edge) for edge in shape.edges)
             items += [
-                f"sum(({from_middle} * {_double(self._scales(shape.name)[2])})::integer)::bigint as sum{place}",
+                f"sum(({from_middle} * {_double(scale)})::bigint)::varchar as sum{place}",
+                f"sum({part} * {part})::varchar as square{place}",
                 f"histogram({finite}, [{edges}]::double[]) as bins{place}",
             ]
         elif shape.kind == CATEGORICAL:
@@ -275,27 +250,21 @@ class _Profiling:
             return Counted(total, nulls, 0, mean, counts=(*known, there - sum(known)))
         count = row.get(f"finite{place}", there)
         bins = [int(found.get(edge, 0)) for edge in shape.edges]
-        middle, _, coarse = self._scales(shape.name)
-        mean = _finite_sum([middle, row[f"sum{place}"] / count / coarse]) if count else None
-        return Counted(total, nulls, there - count, mean, counts=(*bins, count - sum(bins)))
+        mean, deviation = self._moments(row, place, shape.name, count)
+        return Counted(total, nulls, there - count, mean, deviation, counts=(*bins, count - sum(bins)))
 
-    def _moments_of(
-        self, name: str, count: int, whole: str | None, squares: str | None
-    ) -> tuple[float | None, float | None]:
-        if not count or whole is None or squares is None:
+    def _moments(self, row: Mapping[str, Any], place: int, name: str, count: int) -> tuple[float | None, float | None]:
+        if not count:
             return None, None
         middle, scale, coarse = self._scales(name)
-        away = int(whole) / count / scale
-        variance = int(squares) / count - (away * coarse) ** 2
+        away = int(row[f"sum{place}"]) / count / scale
+        variance = int(row[f"square{place}"]) / count - (away * coarse) ** 2
         deviation = math.sqrt(max(variance, 0.0)) / coarse
         return _finite_sum([middle, away]), deviation if math.isfinite(deviation) else None
 
     def _column(self, shape: Shape, parts: Sequence[Counted], timed: Sequence[int]) -> ColumnProfile:
         bounds = self._bounds[shape.name]
         whole = replace(_summed(parts), minimum=bounds.low, maximum=bounds.high)
-        if shape.name in self._moments:
-            mean, deviation = self._moments[shape.name]
-            whole = replace(whole, mean=mean, deviation=deviation)
         if not parts:
             whole = replace(whole, counts=(0,) * shape.bins)
         if shape.kind == CATEGORICAL and not shape.groups:
@@ -346,17 +315,23 @@ def _rows(relation: str, request: ProfileRequest, items: Sequence[str]) -> str:
 
 
 def _summed(parts: Sequence[Counted]) -> Counted:
-    """The windows of a column as one."""
+    """The windows of a column as one, the deviation of all rows found from theirs."""
     if not parts:
         return Counted(0, 0)
     weighed = [(one, one.rows - one.missing) for one in parts if one.mean is not None]
     weight = sum(rows for _, rows in weighed)
     mean = _mean([(one.mean or 0.0, rows / weight) for one, rows in weighed]) if weight else None
+    deviation = None
+    if mean is not None and all(one.deviation is not None for one, _ in weighed):
+        distances = [(one.deviation or 0.0, (one.mean or 0.0) - mean, rows / weight) for one, rows in weighed]
+        square = _finite_sum([share * (within * within + between * between) for within, between, share in distances])
+        deviation = math.sqrt(square) if square is not None else None
     return Counted(
         rows=sum(one.rows for one in parts),
         nulls=sum(one.nulls for one in parts),
         nans=sum(one.nans for one in parts),
         mean=mean,
+        deviation=deviation,
         counts=tuple(sum(counts) for counts in zip(*(one.counts for one in parts), strict=True)),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -32,6 +33,13 @@ from sqlfeat.store.pushed import ViewRow, form_of
 from sqlfeat.store.row_codec import RowCodec
 
 _TEXTS = (".jsonl", ".ndjson", ".json")
+_AS_THEY_ARE: Mapping[str, type] = {
+    **dict.fromkeys(["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"], int),
+    "DOUBLE": float,
+    "VARCHAR": str,
+    "BOOLEAN": bool,
+}
+"""Types whose values are Python's own."""
 Plain = dict[str, Any]
 
 
@@ -125,9 +133,9 @@ class Feed:
         """Given rows as rows of the source; those that do not say when they were known were known ``now``."""
         if not isinstance(given, list):
             return self._of_table(given, now)
+        if len(given) > FEW or self._pack is None:
+            return self._of_typed(self._by_column(given), now)
         plain = self._plain(given)
-        if len(plain) > FEW or self._pack is None:
-            return self._of_typed(self._table(plain), now)
         rows = [self._pack([row[name] for name in self._names]) for row in plain]
         ids, said, known = [self._id(row) for row in rows], [True] * len(rows), self._known_at
         if known is not None:
@@ -189,6 +197,17 @@ class Feed:
                 raise UsageError("bad-push-row", f"Row {number}: {error.what}", hint=error.hint) from None
         return made
 
+    def _by_column(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+        """Many rows as a table, column by column; what is wrong is told of row by row."""
+        for number, row in enumerate(rows, 1):
+            if row.keys() != self._typed.keys():
+                self._check_names(row, number)
+        try:
+            arrays = [_array(name, [row.get(name) for row in rows], typed) for name, typed in self._typed.items()]
+        except UsageError:
+            return self._table(self._plain(rows))
+        return pa.table(arrays, schema=self._schema)
+
     def _check_names(self, given: Any, number: int | None = None) -> None:
         """Refuse what is no column of the source, and what lacks one."""
         at = f"Row {number}: " if number is not None else ""
@@ -217,6 +236,15 @@ class Feed:
             what = f"{self.name} says when a row was known as {kind}, in which no instant can be written."
             raise RunError("bad-push-row", what, hint=f"give {self._known_at} in every row.")
         return {"ns": now * 1000, "us": now, "ms": now // 1000, "s": now // 1_000_000}[kind.unit]
+
+
+def _array(name: str, values: list[Any], typed: Typed) -> pa.Array:
+    """Given values as an array; those that are of the type already are not looked at one by one."""
+    kind = _AS_THEY_ARE.get(typed.sql)
+    if kind is not None and set(map(type, values)) <= {kind, type(None)}:
+        with suppress(pa.ArrowException, ValueError, OverflowError):  # one of them does not fit: then it is told which
+            return pa.array(values, typed.arrow)
+    return to_arrow([None if value is None else plain_of(name, value, typed) for value in values], typed.arrow)
 
 
 # -- what is handed over ------------------------------------------------------------------------------------------

@@ -157,8 +157,7 @@ class Worlds:
 
     def _make(self, name: str, sql: str) -> None:
         try:
-            self.connection.execute(f"create or replace temp table {name} as {sql}")
-            count = self.connection.execute(f"select count(*) from {name}").fetchall()[0][0]
+            count = self.connection.execute(f"create or replace temp table {name} as {sql}").fetchall()[0][0]
         except duckdb.Error as error:
             raise Unusable(f"{error}\n{sql}") from error
         if count > LARGEST * len(self.worlds):
