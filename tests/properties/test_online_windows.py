@@ -25,7 +25,8 @@ from sqlfeat.compiler.manifest import WindowAggregate, WindowCall
 from sqlfeat.engine.base import EVENT_AT, KNOWN_AT, UNTIL_AT
 from sqlfeat.ops.online.calendar import FOREVER
 from sqlfeat.ops.online.published import PublishedWindows
-from sqlfeat.ops.online.windows import Events, OnlineWindows, PushedEvent, lanes_of
+from sqlfeat.ops.online.standing import Events, PushedEvent
+from sqlfeat.ops.online.windows import OnlineWindows, lanes_of
 from sqlfeat.spec.duration import Duration
 from sqlfeat.store.event_records import EventCodec, EventColumn
 from sqlfeat.store.event_tiles import Lane

@@ -7,6 +7,7 @@ outside the given folders can be read or written, no extension is loaded by itse
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -42,7 +43,7 @@ class Connection:
     ) -> None:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="duckdb")
         self._tables: dict[str, pa.Table | pa.RecordBatchReader] = {}
-        self._stream: pa.RecordBatchReader | None = None
+        self._stream: weakref.ref[pa.RecordBatchReader] | None = None
         try:
             self._connection = duckdb.connect(str(path) if path else ":memory:")
         except duckdb.Error as error:
@@ -119,8 +120,9 @@ class Connection:
 
     def batches(self, sql: str, rows: int) -> pa.RecordBatchReader:
         """The rows as a stream of Arrow batches; read it to its end before the next statement."""
-        self._stream = self._run(lambda: self._connection.sql(sql).to_arrow_reader(rows), sql)
-        return self._stream
+        stream = self._run(lambda: self._connection.sql(sql).to_arrow_reader(rows), sql)
+        self._stream = weakref.ref(stream)
+        return stream
 
     def function(self, name: str, call: Callable[..., Any], takes: str | Sequence[str], gives: str) -> None:
         """Make a function over Arrow arrays known to SQL."""
@@ -177,9 +179,9 @@ class Connection:
         self._connection.close()
 
     def _rollback(self) -> None:
-        if self._stream is not None:  # it may have failed in the middle, and an open result lets nothing else pass
-            self._stream.close()
-            self._stream = None
+        stream = self._stream() if self._stream is not None else None
+        if stream is not None:  # it may have failed in the middle, and an open result lets nothing else pass
+            stream.close()
         with suppress(duckdb.Error):  # the transaction may have ended with the statement that failed
             self._worker.submit(self._connection.rollback).result()
 

@@ -14,7 +14,8 @@ from sqlfeat.compiler.manifest import WindowItem
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.ops.online.expressions import Expressions, Key, Typed
 from sqlfeat.ops.online.published import PublishedWindows
-from sqlfeat.ops.online.windows import Events, OnlineWindows
+from sqlfeat.ops.online.standing import Events
+from sqlfeat.ops.online.windows import OnlineWindows
 from sqlfeat.store.event_records import EventBlock
 from sqlfeat.store.plain_values import from_arrow, to_arrow
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from sqlfeat.engine.base import AVAILABLE_AT, EVENT_AT, KNOWN_AT, UNTIL_AT
 from sqlfeat.ops.online.calendar import FOREVER
 from sqlfeat.ops.online.published import PublishedView
-from sqlfeat.ops.online.windows import Events, PushedEvent
+from sqlfeat.ops.online.standing import Events, PushedEvent
 from sqlfeat.store.event_records import EventBlock
 from sqlfeat.store.pushed import ELSEWHERE, OWN, unpacked
 from sqlfeat.store.row_codec import Column, Row, RowCodec

@@ -15,7 +15,7 @@ from sqlfeat.ops.online.calendar import before
 from sqlfeat.ops.online.items import WindowItems
 from sqlfeat.ops.online.merged import Merging, PushedRows
 from sqlfeat.ops.online.published import PublishedView
-from sqlfeat.ops.online.windows import Events
+from sqlfeat.ops.online.standing import Events
 from sqlfeat.spec.duration import Duration
 from sqlfeat.store.online import Snapshot
 from sqlfeat.store.pushed import PUSHED

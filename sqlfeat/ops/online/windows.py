@@ -9,172 +9,29 @@ short one does; what depends on every event reads those of the window.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlfeat.compiler.manifest import WindowAggregate
-from sqlfeat.engine.base import EVENT_AT, KNOWN_AT, UNTIL_AT
 from sqlfeat.engine.duckdb.exact import rounded_mean, rounded_sum
 from sqlfeat.engine.duckdb.windows import bounds_of, scale_of
-from sqlfeat.ops.online.calendar import FOREVER, before
 from sqlfeat.ops.online.published import PublishedWindows
+from sqlfeat.ops.online.standing import Events, PushedEvent, Scope, Standing
 from sqlfeat.store.event_records import EventBlock, EventColumn
 from sqlfeat.store.event_tiles import TILE, Lane
-from sqlfeat.store.row_codec import Row, slot_of
+from sqlfeat.store.row_codec import slot_of
 
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"}
 _FLOATS = {"FLOAT", "DOUBLE"}
 _PLAINLY_ORDERED = (*_INTEGERS, "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "VARCHAR", "TIME")
 _LAST = TILE - 1
 _SHIFT = TILE.bit_length() - 1
-Run = tuple[int, int]
-
-
-# -- what there is -----------------------------------------------------------------------------------------------------
-
-
-class PushedEvent(NamedTuple):
-    """A pushed event: its time, from and until when it counts, before which event of the snapshot it comes."""
-
-    event: int
-    known: int
-    until: int
-    place: int
-    row: Row
-
-
-@dataclass(frozen=True)
-class Events:
-    """The events of an entity: those of a snapshot, and pushed ones in the order of aggregates.
-
-    ``replaced`` tells of events of the snapshot until when they count, where a pushed version ends that; ``value``
-    gives a column of a pushed row.
-    """
-
-    block: EventBlock
-    pushed: Sequence[PushedEvent] = ()
-    replaced: Mapping[int, int] = field(default_factory=dict)
-    value: Callable[[str, Row], Any] = lambda name, row: None
-
-    def column(self, name: str) -> list[Any]:
-        """The values of a column, plain, of all events in their order."""
-        if name == KNOWN_AT:
-            own: list[Any] = [one.known for one in self.pushed]
-        elif name == UNTIL_AT:
-            own = [one.until for one in self.pushed]
-        else:
-            own = [self.value(name, one.row) for one in self.pushed]
-        base, found, begin = self._base(name), [], 0
-        for one, value in zip(self.pushed, own, strict=True):
-            found += base[begin : one.place]
-            found.append(value)
-            begin = one.place
-        return found + base[begin:]
-
-    def _base(self, name: str) -> list[Any]:
-        block = self.block
-        if name not in (EVENT_AT, KNOWN_AT, UNTIL_AT):
-            return block.values(name)
-        found = [FOREVER] * block.count if name == UNTIL_AT else list(block.events)  # what is sure was known by then
-        if name == EVENT_AT:
-            return found
-        for place, known, until in zip(*block.in_doubt, strict=True):
-            found[place] = known if name == KNOWN_AT else until
-        if name == UNTIL_AT:
-            for place, until in self.replaced.items():
-                found[place] = until
-        return found
-
-
-class _Scope:
-    """The events in one window at one instant: runs of a snapshot's events, and pushed ones."""
-
-    __slots__ = ("block", "pushed", "runs", "value")
-
-    def __init__(self, events: Events, runs: Sequence[Run], pushed: Sequence[PushedEvent]) -> None:
-        self.block = events.block
-        self.runs = runs
-        self.pushed = pushed
-        self.value = events.value
-
-    def in_order(self) -> Iterator[Run | PushedEvent]:
-        """The runs with the pushed events between them."""
-        at, pushed = 0, self.pushed
-        for first, end in self.runs:
-            while at < len(pushed) and pushed[at].place < end:
-                place = max(pushed[at].place, first)
-                if place > first:
-                    yield first, place
-                yield pushed[at]
-                first, at = place, at + 1
-            yield first, end
-        yield from pushed[at:]
-
-
-class _Standing:
-    """Which of an entity's events exist at an instant."""
-
-    def __init__(self, events: Events, t: int, *, strict: bool) -> None:
-        self._events = events
-        self._t = t
-        self._times = events.block.events
-        self._find = bisect_left if strict else bisect_right
-        self._gaps: Sequence[int] = ()
-        last = t - 1 if strict else t
-        if events.block.doubts or events.replaced:
-            self._gaps = _gaps(events, last)
-        self._pushed = [
-            one for one in events.pushed if one.known <= last and (last < one.until or one.until == FOREVER)
-        ]
-        self._pushed_times = [one.event for one in self._pushed]
-
-    def inside(self, upper: Any, lower: Any) -> _Scope:
-        """The events in a window."""
-        end, find, pushed = self._t, self._find, self._pushed
-        for span in upper or ():
-            end = before(end, span)
-        last, first = find(self._times, end), 0
-        begin = self._t
-        if lower is not None:
-            for span in lower:
-                begin = before(begin, span)
-            first = find(self._times, begin)
-        if pushed:
-            some = find(self._pushed_times, begin) if lower is not None else 0
-            pushed = pushed[some : find(self._pushed_times, end)]
-        runs = [(first, last)] if first < last else []
-        return _Scope(self._events, _without(runs, self._gaps) if self._gaps and runs else runs, pushed)
-
-
-def _gaps(events: Events, last: int) -> list[int]:
-    """The places of a snapshot's events that do not exist where ``last`` is the last instant that counts."""
-    places, known, until = events.block.in_doubt
-    found = {
-        place
-        for place, start, end in zip(places, known, until, strict=True)
-        if start > last or (end <= last and end != FOREVER)
-    }
-    found |= {place for place, end in events.replaced.items() if end <= last and end != FOREVER}
-    return sorted(found)
-
-
-def _without(runs: Sequence[Run], gaps: Sequence[int]) -> Sequence[Run]:
-    """A run but for some places."""
-    ((first, end),) = runs
-    found = []
-    for gap in gaps[bisect_left(gaps, first) : bisect_left(gaps, end)]:
-        if gap > first:
-            found.append((first, gap))
-        first = gap + 1
-    return [*found, (first, end)] if first < end else found
 
 
 # -- the windows of a view ---------------------------------------------------------------------------------------------
 
-_Compute = Callable[[_Scope], Any]
+_Compute = Callable[[Scope], Any]
 
 
 class OnlineWindows:
@@ -197,9 +54,9 @@ class OnlineWindows:
 
     def values(self, events: Events | None, t: int, tokens: Sequence[str], *, strict: bool) -> dict[str, Any]:
         """The values of some tokens at an instant, over the events of an entity (None: it has none)."""
-        standing = _Standing(events or self._nothing, t, strict=strict)
+        standing = Standing(events or self._nothing, t, strict=strict)
         found: dict[str, Any] = {}
-        scopes: dict[int, _Scope] = {}
+        scopes: dict[int, Scope] = {}
         for token in tokens:
             spans, compute = self._made[token]
             scope = scopes.get(id(spans))
@@ -334,7 +191,7 @@ class _Kept:
         passing = block.is_true(self._filter)[first:end]
         return sum(passing if there is None else compress(there[first:end], passing))
 
-    def pushed(self, scope: _Scope) -> list[Any]:
+    def pushed(self, scope: Scope) -> list[Any]:
         """The values of pushed events that are taken; those of no column as True."""
         found = [one.row for one in scope.pushed]
         if self._filter is not None:
@@ -348,7 +205,7 @@ class _Kept:
 class _Counted(_Kept):
     """``count``."""
 
-    def __call__(self, scope: _Scope) -> int:
+    def __call__(self, scope: Scope) -> int:
         block, found = scope.block, 0
         for first, end in scope.runs:
             found += self.count(block, first, end)
@@ -367,7 +224,7 @@ class _Sum(_Kept):
         self._is_mean = is_mean
         self._unit = 10 ** scale_of(kind) if is_mean and not self._is_float else 1
 
-    def __call__(self, scope: _Scope) -> Any:
+    def __call__(self, scope: Scope) -> Any:
         block, count = scope.block, 0
         parts: list[Any] = []
         for first, end in scope.runs:
@@ -413,7 +270,7 @@ class _Extreme(_Kept):
         self._is_float = is_float
         self._is_least = name == "min"
 
-    def __call__(self, scope: _Scope) -> Any:
+    def __call__(self, scope: Scope) -> Any:
         block, count = scope.block, 0
         found: list[Any] = []
         for first, end in scope.runs:
@@ -470,7 +327,7 @@ def _has_nan(values: list[float]) -> bool:
 def _distinct(argument: str, condition: str | None) -> _Compute:
     kept = _Kept(argument, condition, ())
 
-    def count(scope: _Scope) -> int:
+    def count(scope: Scope) -> int:
         found: set[Any] = set()
         for first, end in scope.runs:
             found.update(kept.values(scope.block, first, end))
@@ -487,7 +344,7 @@ def _one_zero(value: Any) -> Any:
     return value
 
 
-def _in_order(scope: _Scope, argument: str, condition: str | None) -> list[Any]:
+def _in_order(scope: Scope, argument: str, condition: str | None) -> list[Any]:
     """The values of the events in their order, nulls among them."""
     found: list[Any] = []
     for piece in scope.in_order():
@@ -503,7 +360,7 @@ def _in_order(scope: _Scope, argument: str, condition: str | None) -> list[Any]:
 def _at_the_end(argument: str, condition: str | None, *, first: bool) -> _Compute:
     """``first`` and ``last``: only the one event is read."""
 
-    def found(scope: _Scope) -> Any:
+    def found(scope: Scope) -> Any:
         pieces = list(scope.in_order())
         for piece in pieces if first else reversed(pieces):
             if isinstance(piece, PushedEvent):
