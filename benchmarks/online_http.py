@@ -224,5 +224,6 @@ def _step(key: selectors.SelectorKey, event: int, selector: selectors.BaseSelect
         problem = type(error).__name__
     selector.unregister(connection)
     connection.close()
-    status = problem or key.data[1][9:12].decode() or "hung up"
+    is_whole = b"\r\n\r\n" in key.data[1]  # what a server resets afterwards has been answered all the same
+    status = key.data[1][9:12].decode() if is_whole else problem or "hung up"
     return _Done(status, time.perf_counter() - key.data[0], b"retry-after" in key.data[1].lower())
