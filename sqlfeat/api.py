@@ -420,9 +420,9 @@ class Project:
 
         ``since`` and ``until`` are a period (by default the last days up to the newest row), ``against`` is
         ``baseline``, ``previous`` or a period such as ``2024-01-01..2024-02-01``; ``by`` are columns whose values are
-        looked at one by one; ``window`` is ``hour``, ``day``, ``week`` or ``month``; ``current`` says what of a model is
-        looked at: ``log``, ``predictions`` (or the name of such a table) or ``features``. The result is kept in tables
-        of the target unless it is not to be remembered.
+        looked at one by one; ``window`` is ``hour``, ``day``, ``week`` or ``month``; ``current`` says what of a model
+        is looked at: ``log``, ``predictions`` (or the name of such a table) or ``features``. The result is kept in
+        tables of the target unless it is not to be remembered.
         """
         from sqlfeat.ops.monitoring import monitor as monitoring
         from sqlfeat.ops.monitoring.monitor import Question

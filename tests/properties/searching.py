@@ -1,4 +1,4 @@
-"""How long the properties are searched for a counterexample: the same few examples in CI, others with ``make properties``.
+"""How long properties are searched for a counterexample: the same few examples in CI, others with ``make properties``.
 
 ``SQLFEAT_EXAMPLES=1000`` looks at a thousand times as many, drawn anew each time; hypothesis prints how to repeat what
 fails. Nothing is shrunk: a failure prints the one key's timeline that it is about, which is small already.
