@@ -27,6 +27,9 @@ AVAILABLE_AT = "__sqlfeat_available_at"
 RANK = "__sqlfeat_rank"
 """Columns of what :meth:`Engine.states_from` and :meth:`Engine.events_from` give; keys are numbered."""
 
+OWN_WINDOWS = "own_windows"
+"""A fact of a build: whether a view with windows has them stored for its own rows, so that reading them is cheap."""
+
 STATE_VERSION = 1
 """The version of what an engine keeps of its state; another one is refused with words."""
 

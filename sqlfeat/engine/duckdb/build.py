@@ -11,6 +11,7 @@ from sqlfeat.base.names import quote
 from sqlfeat.compiler.catalog import SqlProblem
 from sqlfeat.compiler.manifest import CompiledModel, Lookup, WindowView
 from sqlfeat.compiler.rewriting import with_relations
+from sqlfeat.engine.base import OWN_WINDOWS
 from sqlfeat.engine.duckdb import layout
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.feature_lookup import FeatureLookup
@@ -83,14 +84,13 @@ class Builder:
         kept = [argument.column for argument in view.arguments]
         self._connection.execute(f"create or replace table {events} as\n{layout.events_sql(shape, source, kept)}")
         facts = self._layouts.prepare(model, events, view.plain)
-        self._own_windows(model, view, events, facts)
-        return facts
+        return {**facts, OWN_WINDOWS: self._own_windows(model, view, events, facts)}
 
-    def _own_windows(self, model: CompiledModel, view: WindowView, events: str, facts: Mapping[str, Any]) -> None:
+    def _own_windows(self, model: CompiledModel, view: WindowView, events: str, facts: Mapping[str, Any]) -> bool:
         """The view as ``ref()`` shows it: every event with the windows as of the instant from which it is usable.
 
         A table where prepared totals give all windows, for that costs next to nothing. Otherwise every event would be
-        joined with those before it, perhaps for nobody: then it is a view, and costs whoever reads it.
+        joined with those before it, perhaps for nobody: then it is a view, and costs whoever reads it. Gives which.
         """
         items = tuple(item.name for item in view.items)
         lookup = Lookup(OWN, model.name, tuple((key, quote(key)) for key in model.keys), items)
@@ -101,11 +101,12 @@ class Builder:
             one = FeatureLookup(self._connection, lookup, model, prepared, prepared is None, None, workers)
             if one.reads_events():
                 self._connection.execute(f"create view {name} as\n{self._own_sql(model, view, events)}")
-                return
+                return False
             rows = self._count(events)
             for first in range(0, max(rows, 1), CHUNK_ROWS):
                 self._own_chunk(model, view, one, first, min(CHUNK_ROWS, rows - first))
         self._connection.execute(f"drop table temp.{OWN}")
+        return True
 
     def _own_chunk(self, model: CompiledModel, view: WindowView, one: FeatureLookup, first: int, count: int) -> None:
         """Append some events with their windows."""

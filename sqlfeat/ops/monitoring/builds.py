@@ -16,6 +16,7 @@ from typing import Any
 from sqlfeat.base.files import canonical_json, sha256_text
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.compiler.rewriting import ref_token
+from sqlfeat.engine.base import OWN_WINDOWS
 from sqlfeat.engine.profile import Profile, ProfileRequest
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.monitoring import profiles
@@ -87,7 +88,7 @@ def _keep(session: Session, model: CompiledModel, kind: str, state: Mapping[str,
 
     def fill(folder: Path) -> dict[str, Any]:
         counted = _nothing(rows)
-        if model.window_view is None:
+        if model.window_view is None or session.engine.records()[model.id].facts.get(OWN_WINDOWS):
             counted = session.engine.profile(ref_token(model.name), _request(model, rows))
         (folder / profiles.PROFILE).write_text(profiles.written({profiles.INPUTS: {BUILT: counted}}))
         return {"view": model.name, "fingerprint": model.fingerprint, "rows": rows, "state": said}
@@ -96,9 +97,7 @@ def _keep(session: Session, model: CompiledModel, kind: str, state: Mapping[str,
 
 
 def _nothing(rows: int) -> Profile:
-    """Of a view with windows no more than how many events it has: windows are functions of time, and it would take as
-    long again to compute them for all events.
-    """
+    """No more than how many events there are: of a view whose windows are computed whenever its rows are read."""
     return Profile(rows, "day", None, None, (), (), ())
 
 

@@ -58,6 +58,33 @@ def test_every_publication_keeps_one_too(tmp_path):
     assert {(one.kind, one.rows) for one in kept(opened)} == {("built", 60), ("published", 60)}
 
 
+def windowed(tmp_path, aggregate):
+    text = f"""
+        {{{{ config(materialized='feature_view', event_time='sold_at') }}}}
+        select order_id, sold_at, {{{{ window('{aggregate}', '2 days') }}}} as spent
+        from {{{{ source('raw', 'orders') }}}}
+    """
+    opened = watched_shop(tmp_path, quiet(3, a_day=20), {"models/spending.sql": text})
+    opened.run("spending")
+    return opened
+
+
+def test_a_build_of_a_view_with_windows_has_their_values_as_of_each_event(tmp_path):
+    opened = windowed(tmp_path, "sum(amount)")
+
+    (found,) = kept(opened, "spending")
+
+    (spent,) = (one for one in found.profile().columns if one.shape.name == "spent")
+    values = [row["spent"] for row in opened.rows("spending")]
+    assert (spent.whole.rows, spent.whole.nulls, spent.whole.maximum) == (60, 0, max(values))
+
+
+def test_windows_that_would_have_to_be_computed_are_not(tmp_path):
+    (found,) = kept(windowed(tmp_path, "median(amount)"), "spending")
+
+    assert (found.rows, found.profile().columns) == (60, ())
+
+
 def test_of_many_rows_some_are_counted():
     connection = Connection(memory_limit="500MB", threads=1)
     try:
