@@ -33,11 +33,11 @@ demo: $(READY) ## the main job, end to end, on real flights: features, training 
 
 .PHONY: test
 test: lint $(CLIENTS) ## lint, then all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: properties
 properties: $(READY) ## all random tests on examples that were never tried before (ARGS="--hypothesis-seed=7")
-	SQLFEAT_EXAMPLES=$${SQLFEAT_EXAMPLES:-1} $(BIN)/python -m pytest -n 2 --dist loadgroup -m hypothesis --hypothesis-profile=random $(ARGS)
+	SQLFEAT_EXAMPLES=$${SQLFEAT_EXAMPLES:-1} $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m hypothesis --hypothesis-profile=random $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## style, formatting, types, and the layers of the house
@@ -57,7 +57,7 @@ format: $(READY) ## write all Python as ruff wants it
 
 .PHONY: docs
 docs: $(READY) ## follow the README and the docs: type every command in them, compare what it prints
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/docs $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/docs $(ARGS)
 
 .PHONY: wheel
 wheel: $(READY) ## the package as it is published, into dist/

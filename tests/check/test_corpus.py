@@ -21,8 +21,6 @@ from tests.check.corpus.cases import HERE, VERDICTS, Case, read_cases, write_pro
 from tests.check.corpus.data import SPANS, dataset
 from tests.check.corpus.oracle import Trial, World
 
-pytestmark = pytest.mark.xdist_group("corpus")
-
 CASES = read_cases()
 AGREEMENT = HERE / "agreement.md"
 WRITE = os.environ.get("SQLFEAT_WRITE_GOLDEN") == "1"

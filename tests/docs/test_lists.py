@@ -19,8 +19,6 @@ from sqlfeat.spec.project_file import _KEYS as PROJECT_KEYS
 from tests.docs.codes import Codes, codes_in_source
 from tests.docs.pages import DOCS, README, ROOT, Page, pages
 
-pytestmark = pytest.mark.xdist_group("lists")
-
 ERRORS = Page.read(DOCS / "errors.md")
 COMMANDS = Page.read(DOCS / "reference" / "commands.md")
 CONFIG = Page.read(DOCS / "reference" / "config.md")

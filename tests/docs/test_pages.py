@@ -38,12 +38,10 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     return shell
 
 
-@pytest.mark.xdist_group("flights")
 def test_the_readme_can_be_followed(flights):
     assert (flights.folder / "target" / "predictions" / "late_lgbm").is_dir()
 
 
-@pytest.mark.xdist_group("flights")
 def test_the_python_of_the_readme_runs(flights):
     (block,) = [block for block in readme().blocks() if block.language == "python"]
     (flights.folder / "same.py").write_text(block.text, encoding="utf-8")
@@ -53,7 +51,6 @@ def test_the_python_of_the_readme_runs(flights):
     assert "'train': 42341" in printed
 
 
-@pytest.mark.xdist_group("flights")
 def test_the_guide_to_training_can_be_followed(flights):
     flights.follow(Page.read(DOCS / "guides" / "training-and-predicting.md"))
 

@@ -24,8 +24,6 @@ from sqlfeat.store.signature import PROBABILITIES, Output, Signature
 from tests.made.sessions import MadeSession, project
 from tests.made.trained_models import CASES, INPUTS, Case, table
 
-pytestmark = pytest.mark.xdist_group("mlflow")
-
 EXPORTED = {
     case.codec: case
     for case in CASES

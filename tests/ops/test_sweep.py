@@ -10,8 +10,6 @@ from sqlfeat.store.registry import registered_models
 from tests.made.sessions import MadeSession, project
 from tests.made.training_sets import late_flights
 
-pytestmark = pytest.mark.xdist_group("sweep")
-
 SWEPT = """
     from sqlfeat.hooks import trainer
 

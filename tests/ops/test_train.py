@@ -16,8 +16,6 @@ from sqlfeat.store.training_set import OutputColumn
 from tests.made.sessions import NOW, MadeSession, project
 from tests.made.training_sets import COLUMNS, flights, keep, late_flights
 
-pytestmark = pytest.mark.xdist_group("train")
-
 LATE_LGBM = """
     import lightgbm as lgb
     from sqlfeat.hooks import trainer

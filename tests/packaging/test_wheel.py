@@ -23,7 +23,6 @@ METADATA = f"sqlfeat-{version('sqlfeat')}.dist-info"
 
 pytestmark = [
     pytest.mark.packaging,
-    pytest.mark.xdist_group("packaging"),
 ]
 
 

@@ -98,7 +98,7 @@ def test_registry_and_online_store_have_absolute_paths(load, tmp_path):
     project = load({"sqlfeat_project.yml": "name: x\nregistry: {path: reg}\nonline: {store: lmdb, path: live}\n"})
 
     assert project.registry == tmp_path / "reg"
-    assert project.online == {"store": "lmdb", "path": str(tmp_path / "live")}
+    assert project.online == {"store": "lmdb", "path": str(tmp_path / "live"), "keep_pushes": None}
     assert load({"sqlfeat_project.yml": "name: x\nregistry: reg\n"}).registry == tmp_path / "reg"
 
 

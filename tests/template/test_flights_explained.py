@@ -9,8 +9,6 @@ import pytest
 from sqlfeat import Project
 from tests.oracles import flights
 
-pytestmark = pytest.mark.xdist_group("flights-explained")
-
 TEMPLATE = Path(__file__).parents[2] / "project_template"
 EVERY = 30_011
 

@@ -10,8 +10,6 @@ import pytest
 from sqlfeat import Project
 from tests.oracles import flights
 
-pytestmark = pytest.mark.xdist_group("flights-oracle")
-
 TEMPLATE = Path(__file__).parents[2] / "project_template"
 EVERY = 97
 
