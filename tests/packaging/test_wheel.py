@@ -21,9 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 METADATA = f"sqlfeat-{version('sqlfeat')}.dist-info"
 
-pytestmark = [
-    pytest.mark.packaging,
-]
+pytestmark = pytest.mark.packaging
 
 
 def outside(folder: Path) -> dict[str, str]:

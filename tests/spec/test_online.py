@@ -12,7 +12,8 @@ def test_a_server_is_an_address_with_its_defaults(load):
     project = load({"sqlfeat_project.yml": f"name: x\nonline: {{store: redis, url: '{URL}'}}\n"})
 
     address = RedisAddress("redis", "cache", 7000, database=2, user="me", password="canary")
-    assert project.online == {"store": "redis", "url": address, "namespace": None, "timeout": TIMEOUT, "keep_pushes": None}
+    defaults = {"namespace": None, "timeout": TIMEOUT, "keep_pushes": None}
+    assert project.online == {"store": "redis", "url": address, **defaults}
     assert "canary" not in repr(project)
 
 
