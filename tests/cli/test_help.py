@@ -119,3 +119,12 @@ def test_help_waits_for_no_engine(words):
 
     assert ended.stderr == ""
     assert ended.returncode == 0
+
+
+def test_a_project_is_there_before_any_engine_is():
+    heavy = ("duckdb", "pyarrow", "numpy", "sqlglot")
+    script = f"import sys, sqlfeat.api; sys.exit(' '.join(name for name in {heavy!r} if name in sys.modules) or 0)"
+
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert (ended.stderr, ended.returncode) == ("", 0)
