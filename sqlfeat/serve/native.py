@@ -23,6 +23,8 @@ def features(served: Served, request: Request, training_set: str) -> Steps[tuple
     body: dict[str, Any] = {"training_set": training_set, "snapshot": found.snapshot}
     body["features"] = found.rows[0] if one else found.rows
     body["statuses"] = found.statuses[0] if one else found.statuses
+    if found.fitted_on is not None:
+        body["fitted_on"] = found.fitted_on
     return answer(body), len(rows)
 
 
@@ -73,6 +75,8 @@ def described(served: Served) -> dict[str, Any]:
                 "features": session.outputs(name),
                 "slow": session.slow(name),
             }
+            fitted_on = session.fitted_on(name)
+            sets[name] |= {} if fitted_on is None else {"fitted_on": fitted_on}
         except SqlfeatError as error:
             sets[name] = {"problem": served.told(error)}
     models = served.models()

@@ -235,7 +235,10 @@ def _features(name: str, one: Mapping[str, Any], has_token: bool) -> Schema:
         "features": {"oneOf": [values, {"type": "array", "items": values}]},
         "statuses": {"oneOf": [_STATUSES, {"type": "array", "items": _STATUSES}]},
     }
-    return _typed(f"The model inputs of {name}.", one, answered, list(answered), has_token)
+    needed = list(answered)
+    if "fitted_on" in one:
+        answered["fitted_on"] = {"type": "string", "description": "The training set that transforms were fitted on."}
+    return _typed(f"The model inputs of {name}.", one, answered, needed, has_token)
 
 
 def _predict(reference: str, one: Mapping[str, Any], has_token: bool) -> Schema:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlfeat.api import Project
-from sqlfeat.errors import SqlfeatError, StoreError
+from sqlfeat.errors import ProjectErrors, SqlfeatError, StoreError
 from sqlfeat.ops.online.session import ServeSession
 from sqlfeat.store import registry
 from sqlfeat.store.serving_log import ServingLog
@@ -28,11 +28,13 @@ class Served:
         model: str | None = None,
         log: Log = lambda _: None,
         serving_log: ServingLog | None = None,
+        opened: Callable[[], None] = lambda: None,
     ) -> None:
         self.project = project
         self.default_model = model
         self.serving_log = serving_log
         self._log = log
+        self._opened = opened
         self._session: ServeSession | None = None
         self._problem: SqlfeatError = StoreError("not-ready", "The server is starting.", hint="ask again in a second.")
         self._unbound: dict[str, SqlfeatError] = {}
@@ -97,6 +99,7 @@ class Served:
             session.close()
             raise
         self._session = session
+        self._opened()
 
     def _warm(self, session: ServeSession) -> None:
         """Bind what can be bound, so that no request waits for it; only the default model must be there."""
@@ -137,6 +140,8 @@ class Served:
 
     def shown(self, error: SqlfeatError) -> SqlfeatError:
         """An error without the folders of this machine."""
+        if isinstance(error, ProjectErrors):
+            error = error.errors[0]
         hint = None if error.hint is None else self._without_folders(error.hint)
         return type(error)(error.code, self._without_folders(error.what), hint=hint)
 

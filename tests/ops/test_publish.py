@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from sqlfeat.compiler.fingerprint import of_feature
@@ -244,6 +245,11 @@ TRANSFORMED: Files = {
             {{ target_encode('a.product', smooth=1) }} as product_rate,
             {{ one_hot(feature('sales.buyer')) }} as buyer,
             {{ hash_bucket('a.product', 8) }} as bucket,
+            {{ min_max('a.offered', clip=True) }} as offered_share,
+            {{ robust_scale('a.offered') }} as offered_robust,
+            {{ quantile_bin('a.offered', 3) }} as offered_bin,
+            {{ clip_outliers('a.offered') }} as offered_clipped,
+            {{ impute(feature('sales.buyer'), 'most_frequent') }} as buyer_known,
             a.offered - {{ fitted('avg(a.offered)') }} as above,
             a.large
         from {{ ref('asked') }} as a
@@ -272,6 +278,45 @@ def test_transforms_are_replayed_with_the_parameters_that_were_fitted(tmp_path: 
     assert set(plan.outputs) >= {"price_z", "buyer_place", "product_rate", "buyer_ann", "buyer_bob", "bucket", "above"}
     for row, answer in zip(offline, answers, strict=True):
         assert {name: row[name] for name in plan.outputs} == dict(zip(plan.outputs, answer.values, strict=True))
+
+
+def test_inputs_made_by_transforms_are_served_by_what_the_newest_kept_set_was_fitted_on(tmp_path: Path) -> None:
+    opened, log = Opened(shop(tmp_path, TRANSFORMED)), tmp_path / "log"
+    with opened.project() as project:
+        project.run()
+        project.publish(at=day(1))
+        asked = project.table("asked").to_pylist()[0]
+        with project.serve_session(log=log) as serving:
+            unfitted = serving.features("deals", [asked], at=LATER)
+            built = project.build_training_set("deals")
+            project.publish(at=day(1))
+            assert serving.refresh()
+            fitted = serving.features("deals", [asked], at=LATER)
+            assert serving.slow("deals") == {}
+        offline = assemble(
+            project._session,
+            "deals",
+            rows=pa.Table.from_pylist([asked | {"ordered_at": LATER}], project.table("asked").schema),
+            transforms=built.manifest["transforms"],
+        ).to_pylist()[0]
+        verified = project.verify_log(log)
+
+    assert (unfitted.fitted_on, unfitted.rows[0]) == (None, {})
+    assert fitted.fitted_on == built.id
+    assert set(fitted.rows[0]) == {column.name for column in built.inputs}
+    assert fitted.rows[0] == {name: offline[name] for name in fitted.rows[0]}
+    assert (verified.verdicts[0].cells, verified.differences) == (len(fitted.rows[0]), ())
+
+
+def test_parameters_of_a_set_of_another_definition_are_not_served(tmp_path: Path) -> None:
+    opened = Opened(shop(tmp_path, TRANSFORMED))
+    with opened.project() as project:
+        project.build_training_set("deals")
+        project.publish(at=day(1))
+    opened.change({"models/deals.sql": str(TRANSFORMED["models/deals.sql"]).replace("'median'", "'mean'")})
+    with opened.project() as project, project.serve_session() as serving:
+        assert serving.fitted_on("deals") is None
+        assert serving.outputs("deals") == {}
 
 
 def test_what_a_model_with_an_alias_learned_from_stays_published(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sqlfeat.errors import SqlfeatError
+from sqlfeat.ops.online.request import RequestPlan
 from tests.made.projects import Opened, day
 from tests.made.scoring import register_buyer
 from tests.made.serving import ANN, AT, client, publish, served_shop
@@ -27,6 +28,19 @@ def opened(tmp_path: Path) -> Opened:
 def asked(opened: Opened, reference: str = "buyer@today") -> Any:
     with opened.project() as project, project.serve_session() as serving:
         return serving.predict(reference, [ANN], at=INSTANT)
+
+
+TRAINED = """
+    import lightgbm
+
+    from sqlfeat.hooks import trainer
+
+    PARAMS = {"objective": "binary", "verbosity": -1, "min_data_in_leaf": 2, "deterministic": True, "num_threads": 1}
+
+    @trainer(training_set="buys", params=PARAMS)
+    def learned(data, params):
+        return lightgbm.train(params, data.train.lightgbm(), 3)
+"""
 
 
 def redefine(opened: Opened) -> None:
@@ -100,3 +114,19 @@ def test_of_a_version_that_carries_no_plan_the_projects_is_taken(tmp_path: Path)
     register_buyer(opened, plan={})
 
     assert asked(opened, "buyer@2").predictions == expected
+
+
+def test_what_was_trained_is_served_where_none_of_the_sources_is(opened: Opened) -> None:
+    opened.change({"hooks/learned.py": TRAINED})
+    with opened.project() as project:
+        version = project.train("learned")
+    before = asked(opened, "learned")
+    (opened.root / "data").rename(opened.root / "away")
+
+    assert RequestPlan.from_dict(version.plan).as_dict() == version.plan
+    assert asked(opened, "learned").predictions == before.predictions
+    with opened.project() as project, client(project, model="learned") as shop:
+        features = shop.post("/features/buys", {**ANN, "at": AT})
+        predicted = shop.post("/predict/learned", {**ANN, "at": AT})
+    assert (features.status, features.body["error"]["code"]) == (409, "source-unreadable")
+    assert (predicted.status, predicted.body["prediction"]) == (200, before.predictions[0])

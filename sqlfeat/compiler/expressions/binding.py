@@ -10,8 +10,10 @@ from sqlfeat.compiler.expressions.casts import cast
 from sqlfeat.compiler.expressions.code import folded
 from sqlfeat.compiler.expressions.refusals import NotCompiled
 from sqlfeat.compiler.expressions.trees import Case, Cast, Field, Literal, Name, Tree
-from sqlfeat.compiler.expressions.typed import NULL, Choice, Column, Constant, Key, Node
+from sqlfeat.compiler.expressions.typed import NULL, Choice, Column, Constant, Key, Node, call
+from sqlfeat.compiler.expressions.types import TEXT
 from sqlfeat.compiler.purity import CLOCKS, DICE
+from sqlfeat.compiler.transforms import PLACE
 
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 _ARITHMETIC = ("+", "-", "*", "/", "//", "%")
@@ -21,13 +23,22 @@ FUNCTIONS: dict[str, Callable[[list[Node]], Node]] = {
 }  # fmt: skip
 for _name, _binder in texts.FUNCTIONS.items():
     FUNCTIONS.setdefault(_name, _binder)
+Places = Callable[[str], Callable[[str], int] | None]
+"""What finds places in the list of a mark; None where there is no such list."""
 
 
 class Binder:
     """Binds expressions over one row of columns; ``relation`` is the name that may stand before a column."""
 
-    def __init__(self, columns: Mapping[Key, str], relation: str | None, zones: times.Zones = lambda _: None) -> None:
+    def __init__(
+        self,
+        columns: Mapping[Key, str],
+        relation: str | None,
+        zones: times.Zones = lambda _: None,
+        places: Places = lambda _: None,
+    ) -> None:
         self._zones = zones
+        self._places = places
         self.relation = relation and relation.casefold()
         self.done: set[Node] = set()
         self.columns: dict[str, tuple[Key, str]] = {
@@ -115,12 +126,21 @@ class Binder:
             return logic.compare(name, *arguments)
         if name == "timezone":
             return times.timezone(arguments, self._zones)
+        if name == PLACE:
+            return self._place(*arguments)
         function = FUNCTIONS.get(name)
         if function is None:
             if name in CLOCKS or name in DICE:
                 raise NotCompiled(f"{name}(), which gives something else each time")
             raise NotCompiled(f"the function {name}()")
         return function(arguments)
+
+    def _place(self, value: Node, mark: Node) -> Node:
+        """Where a category stands in a list that a transform was fitted on; 0 where it does not."""
+        place = self._places(mark.value) if isinstance(mark, Constant) else None
+        if place is None or value.type != TEXT:
+            raise NotCompiled(f"the function {PLACE}()")
+        return call("INTEGER", "{h0}({0})", value, held=(place,))
 
 
 def _literal(tree: Literal) -> Node:

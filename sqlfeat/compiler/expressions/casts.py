@@ -85,8 +85,13 @@ def _rule(source: str, target: str) -> Rule | None:
 
 
 def _of_list(node: Node, target: str) -> Node:
-    """A list of whole numbers as one of wider ones is the same list."""
+    """A list of whole numbers as one of wider ones is the same list; one that is written out is cast by its values."""
     one, other = element(node.type), element(target)
+    assert one is not None and other is not None
+    if isinstance(node, Constant):
+        values = [cast(Constant(one, value), other) for value in node.value]
+        if all(isinstance(value, Constant) for value in values):
+            return Constant(target, [value.value for value in values if isinstance(value, Constant)])
     if one in INTEGERS and other in INTEGERS:
         low, high = bounds(one)
         if bounds(other)[0] <= low and high <= bounds(other)[1]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlfeat.compiler.expressions import syntax, values
-from sqlfeat.compiler.expressions.binding import Binder
+from sqlfeat.compiler.expressions.binding import Binder, Places
 from sqlfeat.compiler.expressions.code import TooDeep, function_of
 from sqlfeat.compiler.expressions.refusals import NotCompiled, Unsupported
 from sqlfeat.compiler.expressions.times import Zones
@@ -40,23 +40,24 @@ class Compiled:
 
 def compile_expression(
     sql: str, columns: Mapping[Key, str], *, relation: str | None = None, rows: str = "mapping", plain: bool = False,
-    zones: Zones = lambda _: None,
+    zones: Zones = lambda _: None, places: Places = lambda _: None,
 ) -> Compiled | Unsupported:  # fmt: skip
     """One expression over named columns with DuckDB's types; ``relation`` is what may stand before a name.
 
     ``rows``: ``mapping`` or ``sequence``. Values are Python's (datetime, Decimal); ``plain``: as they are computed
     with (whole numbers of microseconds, days and smallest units), which is faster and knows infinite times. ``zones``
-    gives time zones by their names; there is none but UTC otherwise.
+    gives time zones by their names; there is none but UTC otherwise. ``places`` gives what finds places in the lists
+    of transforms, by their marks.
     """
-    return compile_expressions([sql], columns, relation=relation, rows=rows, plain=plain, zones=zones)
+    return compile_expressions([sql], columns, relation=relation, rows=rows, plain=plain, zones=zones, places=places)
 
 
 def compile_expressions(
     items: Sequence[str], columns: Mapping[Key, str], *, relation: str | None = None, rows: str = "mapping",
-    plain: bool = False, zones: Zones = lambda _: None,
+    plain: bool = False, zones: Zones = lambda _: None, places: Places = lambda _: None,
 ) -> Compiled | Unsupported:  # fmt: skip
     """Several expressions as one function that shares what they have in common."""
-    binder = Binder(columns, relation, zones)
+    binder = Binder(columns, relation, zones, places)
     try:
         nodes = [_bound(binder, sql) for sql in items]
         return _compiled(nodes, columns, rows, plain)

@@ -6,7 +6,7 @@ The same text as offline runs over the same values, so the answer is the same; i
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +27,16 @@ _EVENTS = "sqlfeat_events"
 _FOREVER = 2**63 - 1
 
 
+class _Places:
+    """Where each category of a list stands, the first at 1; 0 for one that is not in it."""
+
+    def __init__(self, levels: Sequence[str]) -> None:
+        self._places = {level: place for place, level in enumerate(levels, 1)}
+
+    def __call__(self, level: str) -> int:
+        return self._places.get(level, 0)
+
+
 class Rowwise:
     """An in-memory DuckDB on one thread; calls wait for each other."""
 
@@ -38,10 +48,18 @@ class Rowwise:
         self._dictionaries = Dictionaries(self._connection)
         self._lock = threading.Lock()
         self._zones: dict[str, Zone | None] = {}
+        self._places: dict[str, Callable[[str], int]] = {}
 
     def know(self, dictionaries: Mapping[str, Sequence[str]]) -> None:
         """Have the lists that expressions of transforms seek places in."""
         self._dictionaries.know(dictionaries)
+        for mark, levels in dictionaries.items():
+            if mark not in self._places:
+                self._places[mark] = _Places(levels)
+
+    def places(self, mark: str) -> Callable[[str], int] | None:
+        """What finds the place of a category in a list that is known, the first being 1; 0 where it is not in it."""
+        return self._places.get(mark)
 
     def zone(self, name: str) -> Zone | None:
         """A time zone as it is here; looked for once, which takes half a second."""

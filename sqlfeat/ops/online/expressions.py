@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -41,10 +42,13 @@ class Expressions:
         self._engine = engine
         self.names = list(items)
         types = {key: typed.sql for key, typed in columns.items()}
+        compiled = partial(
+            compile_expressions, columns=types, relation=relation, plain=True, zones=engine.zone, places=engine.places
+        )
         alone: dict[str, Compiled] = {}
         self.slow: dict[str, str] = {}
         for name, sql in items.items():
-            made = compile_expressions([sql], types, relation=relation, plain=True, zones=engine.zone)
+            made = compiled([sql])
             if isinstance(made, Unsupported):
                 self.slow[name] = made.reason
             else:
@@ -52,7 +56,7 @@ class Expressions:
         self._items = dict(items)
         self._compiled = list(alone)
         sqls = [items[name] for name in alone]
-        together = compile_expressions(sqls, types, relation=relation, plain=True, zones=engine.zone) if sqls else None
+        together = compiled(sqls) if sqls else None
         if isinstance(together, Compiled):
             self._functions = [together.function]
         else:  # too much for one function

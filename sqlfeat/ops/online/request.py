@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 from sqlglot.tokenizer_core import TokenType
 
 from sqlfeat.base.names import quote
+from sqlfeat.compiler.fitted_select import is_transformed
 from sqlfeat.compiler.manifest import CompiledModel, Lookup
 from sqlfeat.compiler.parse import last_select, tokenize
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import RunError, UsageError
 from sqlfeat.ops.online.expressions import Expressions, Key, Typed
 from sqlfeat.ops.online.fetching import Steps, Wanted, at_once
+from sqlfeat.ops.online.given import taking
 from sqlfeat.ops.online.published import PublishedView
 from sqlfeat.ops.online.reading import MISSING, Read, ViewReader, check_instant
 from sqlfeat.spec.duration import Duration
@@ -39,7 +41,8 @@ class RequestPlan:
     (expression, DuckDB type); ``steps`` are expressions by name that come before them, each group over what is known by
     then (those of transforms). ``features`` maps ``view.column`` to the fingerprint of its definition, ``dictionaries``
     a mark to the list that expressions of transforms seek places in. ``keys`` are the columns that identify a row, with
-    their types: a request may bring them along for the log.
+    their types: a request may bring them along for the log. ``fitted_on`` is the id of the set whose parameters the
+    transforms have, where the plan is no model's.
     """
 
     training_set: str
@@ -52,15 +55,19 @@ class RequestPlan:
     steps: tuple[Mapping[str, str], ...] = ()
     dictionaries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
+    fitted_on: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as plain values."""
+        """The plan as JSON has it: lists, no tuples."""
+        said = asdict(self)
+        if self.fitted_on is None:
+            del said["fitted_on"]
         return {
-            **asdict(self),
+            **said,
             "as_of": list(self.as_of),
             "columns": [list(column) for column in self.columns.items()],
             "outputs": [[name, *output] for name, output in self.outputs.items()],
-            "lookups": [asdict(lookup) for lookup in self.lookups],
+            "lookups": [_told(lookup) for lookup in self.lookups],
             "features": dict(self.features),
             "steps": [[list(step) for step in steps.items()] for steps in self.steps],
             "dictionaries": {mark: list(levels) for mark, levels in self.dictionaries.items()},
@@ -81,7 +88,17 @@ class RequestPlan:
             steps=tuple(dict(steps) for steps in said["steps"]),
             dictionaries={mark: tuple(levels) for mark, levels in said["dictionaries"].items()},
             keys=said.get("keys", {}),
+            fitted_on=said.get("fitted_on"),
         )
+
+
+def _told(lookup: Lookup) -> dict[str, Any]:
+    return {
+        **asdict(lookup),
+        "keys": [list(key) for key in lookup.keys],
+        "columns": list(lookup.columns),
+        "after": list(lookup.after),
+    }
 
 
 def _lookup(said: Mapping[str, Any]) -> Lookup:
@@ -97,13 +114,17 @@ def _lookup(said: Mapping[str, Any]) -> Lookup:
     )
 
 
-def plan_of(model: CompiledModel, features: Mapping[str, str]) -> RequestPlan:
-    """The serving plan of a training set; ``features`` are the fingerprints of what it looks up."""
+def plan_of(model: CompiledModel, features: Mapping[str, str], *, fitted_on: str | None = None) -> RequestPlan:
+    """The serving plan of a training set; ``features`` are the fingerprints of what it looks up.
+
+    Inputs that hang on a transform are none of it as long as nothing is fitted.
+    """
     plan = model.training_set
     assert plan is not None
     types = {column.name: column.type for column in plan.label_columns}
     *steps, items = _layers(plan.select.text)
-    inputs = {output.name: (items[output.name], output.type) for output in plan.outputs if output.role == "input"}
+    given = [output for output in plan.outputs if output.role == "input" and not is_transformed(plan, output)]
+    inputs = {output.name: (items[output.name], output.type) for output in given}
     return RequestPlan(
         training_set=model.name,
         relation=plan.alias or plan.labels.rsplit(".", 1)[1],
@@ -115,6 +136,7 @@ def plan_of(model: CompiledModel, features: Mapping[str, str]) -> RequestPlan:
         steps=tuple(steps),
         dictionaries=plan.dictionaries,
         keys={output.name: output.type for output in plan.outputs if output.role == "key"},
+        fitted_on=fitted_on,
     )
 
 
@@ -160,12 +182,14 @@ class BoundPlan:
     def __init__(self, plan: RequestPlan, snapshot: Snapshot, views: Sequence[PublishedView], engine: Rowwise) -> None:
         self.plan = plan
         self.snapshot = snapshot
+        self._as_of = (plan.as_of[0], _DAY if plan.as_of[1] == "DATE" else 1)
         engine.know(plan.dictionaries)
         self._readers = {lookup.name: _reader(plan, lookup, views, engine) for lookup in plan.lookups}
         self._covered_from = max((reader.view.as_of for reader in self._readers.values()), default=0)
         named = {plan.as_of[0]: plan.as_of[1], **plan.columns}
         arrow = engine.arrow_types(list(named.values()))
         self.typed = {name: Typed(kind, arrow[kind]) for name, kind in named.items()}
+        self._takes = [(name, taking(name, self.typed[name])) for name in plan.columns]
         fields = {(one.name, name): f"{one.name}.{quote(name)}" for one in plan.lookups for name in one.columns}
         self._parts, made = self._divided(fields)
         texts = [sql for one in plan.lookups for _, sql in one.keys]
@@ -221,10 +245,24 @@ class BoundPlan:
         for askings in self._levels:
             for asking in askings:
                 reasons = asking.expressions.slow if asking.expressions is not None else {}
-                for lookup, reader, _ in asking.lookups:
-                    slow |= {f"the key {key} of {lookup.view}": reason for key, reason in reasons.items()}
-                    slow |= {f"{lookup.view}.{name}": "a window that only DuckDB computes" for name in reader.slow}
+                for _, reader, _ in asking.lookups:
+                    view = reader.view.name
+                    slow |= {f"the key {key} of {view}": reason for key, reason in reasons.items()}
+                    slow |= {f"{view}.{name}": "a window that only DuckDB computes" for name in reader.slow}
         return slow
+
+    def taken(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of a request row, plain.
+
+        Raises:
+            UsageError: ``bad-request-value``.
+            RunError: ``missing-request-column``.
+        """
+        try:
+            return {name: take(row[name]) for name, take in self._takes}
+        except (KeyError, UsageError):
+            refuse_missing(self.plan, row)
+            raise
 
     def answer(self, rows: Sequence[Mapping[str, Any]], instants: Sequence[int]) -> list[Answer]:
         """The model inputs of request rows, whose columns are plain, each at its instant.
@@ -237,10 +275,8 @@ class BoundPlan:
 
     def answering(self, rows: Sequence[Mapping[str, Any]], instants: Sequence[int]) -> Steps[list[Answer]]:
         """The same step by step."""
-        known: list[dict[Key, Any]] = []
-        for row, t in zip(rows, instants, strict=True):
-            asked = t // _DAY if self.plan.as_of[1] == "DATE" else t
-            known.append({**row, self.plan.as_of[0]: asked})
+        as_of, unit = self._as_of
+        known: list[dict[Key, Any]] = [{**row, as_of: t // unit} for row, t in zip(rows, instants, strict=True)]
         if instants and min(instants) < self._covered_from:
             for reader in self._readers.values():
                 check_instant(reader.view, min(instants))
@@ -272,7 +308,8 @@ class BoundPlan:
                 key = None if None in keys else asking.encode(keys)
                 for _, reader, _ in asking.lookups:
                     if key is not None:
-                        wanted += reader.wanted_by(key)
+                        for table in reader.tables():
+                            wanted.append((table, key))
                     spans.append(len(wanted))
         return wanted, spans
 
@@ -286,15 +323,23 @@ class BoundPlan:
         reads: Sequence[dict[str, Read]],
     ) -> None:
         """Add what is read of it to what is known of each row."""
-        begin, ends = 0, iter(spans)
+        begin, at = 0, 0
         for row, t, own in zip(known, instants, reads, strict=True):
             for asking in askings:
-                for lookup, reader, kept in asking.lookups:
-                    end = next(ends)
-                    own[lookup.name] = read = reader.read(fetched[begin:end] if end > begin else None, t)
+                for name, reader, kept in asking.lookups:
+                    end = spans[at]
+                    at += 1
+                    if reader.plain is not None and (
+                        end == begin + 1 or (end == begin + 2 and fetched[begin + 1] is None)
+                    ):
+                        read = reader.plain(fetched[begin], t)
+                    else:
+                        read = reader.read(fetched[begin:end] if end > begin else None, t)
+                    own[name] = read
                     begin = end
-                    for place, key in kept:
-                        row[key] = read.values[place]
+                    if kept:
+                        for place, key in kept:
+                            row[key] = read.values[place]
 
     def _asking(self, lookups: Sequence[Lookup], columns: dict[Key, Typed], engine: Rowwise) -> list[_Asking]:
         """Lookups by the same keys together, so that these are made once."""
@@ -306,7 +351,7 @@ class BoundPlan:
             if alike not in made:
                 made[alike] = _Asking.of(items, columns, self.plan.relation, engine, reader)
             kept = [(p, (lookup.name, c)) for p, c in enumerate(lookup.columns) if (lookup.name, c) in self._read]
-            made[alike].lookups.append((lookup, reader, kept))
+            made[alike].lookups.append((lookup.name, reader, kept))
         return list(made.values())
 
     def _key_items(self, lookup: Lookup, columns: Mapping[Key, Typed]) -> dict[str, str]:
@@ -332,14 +377,14 @@ class _Part(NamedTuple):
 class _Asking(NamedTuple):
     """Lookups by the same keys: how these are made of what is known of a row, and how they become bytes.
 
-    ``lookups`` are with their readers and those columns that expressions read. ``expressions`` make the keys where they
-    are not columns as they stand.
+    ``lookups`` are by name, with their readers and those columns that expressions read. ``expressions`` make the keys
+    where they are not columns as they stand.
     """
 
     keys: Callable[[dict[Key, Any]], Sequence[Any]]
     encode: Callable[[Sequence[Any]], bytes]
     expressions: Expressions | None
-    lookups: list[tuple[Lookup, ViewReader, list[tuple[int, Key]]]]
+    lookups: list[tuple[str, ViewReader, list[tuple[int, Key]]]]
 
     @classmethod
     def of(
@@ -348,14 +393,17 @@ class _Asking(NamedTuple):
         names = {quote(key): key for key in columns if isinstance(key, str)}
         if all(sql in names for sql in items.values()):
             plain = [names[sql] for sql in items.values()]
-            taken = itemgetter(*plain) if len(plain) > 1 else None
-
-            def keys(row: dict[Key, Any]) -> Sequence[Any]:
-                return taken(row) if taken is not None else [row[name] for name in plain]
-
-            return cls(keys, reader.encode_key, None, [])
+            return cls(_picking(plain), reader.encode_key, None, [])
         expressions = Expressions(items, columns, relation, engine)
         return cls(expressions.listed, reader.encode_key, expressions, [])
+
+
+def _picking(names: Sequence[str]) -> Callable[[dict[Key, Any]], Sequence[Any]]:
+    """What takes some columns of a row."""
+    if len(names) == 1:
+        (name,) = names
+        return lambda row: (row[name],)
+    return itemgetter(*names) if names else lambda _: ()
 
 
 def _mentioned(fields: Mapping[tuple[str, str], str], texts: Sequence[str]) -> set[tuple[str, str]]:

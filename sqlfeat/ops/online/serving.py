@@ -14,8 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.engine.duckdb.rowwise import Rowwise
-from sqlfeat.ops.definition import feature_fingerprints
+from sqlfeat.ops.definition import definition_of, feature_fingerprints
 from sqlfeat.ops.online.entities import AskedColumns, Columns
 from sqlfeat.ops.online.expressions import Typed
 from sqlfeat.ops.online.published import PublishedView
@@ -24,6 +25,7 @@ from sqlfeat.ops.online.request import Answer, BoundPlan, RequestPlan, plan_of
 from sqlfeat.ops.online.scoring import Scorer
 from sqlfeat.ops.online.shown import Shown, json_of
 from sqlfeat.ops.session import Session
+from sqlfeat.ops.training_sets import training_set, training_sets
 from sqlfeat.ops.transforms import with_parameters
 from sqlfeat.store import registry
 from sqlfeat.store.online import Snapshot
@@ -93,9 +95,7 @@ class Serving:
         known = self.plans.get(name)
         if known is None:
             with self._lock:
-                model = self._session.training_set(name)
-                marks = feature_fingerprints(model, self._session.manifest)
-                known = self.plans[name] = self.bind(plan_of(model, marks))
+                known = self.plans[name] = self.bind(plan_of_set(self._session, name))
         return known
 
     def model(self, reference: str) -> ServedModel:
@@ -117,8 +117,8 @@ class Serving:
 
     def take_over(self, other: Serving) -> None:
         """Bind all that another one has; raises where this snapshot does not serve it."""
-        for name, planned in list(other.plans.items()):
-            self.plans[name] = self.bind(planned.plan)
+        for name in list(other.plans):
+            self.plans[name] = self.bind(plan_of_set(self._session, name))
         moved: dict[int, ServedModel] = {}
         for reference, model in list(other.models.items()):
             if id(model) not in moved:
@@ -143,6 +143,37 @@ class Serving:
                     self._asked.clear()
                 known = self._asked[columns] = AskedColumns.of(columns, self.views, self._engine)
         return known
+
+
+def plan_of_set(session: Session, name: str) -> RequestPlan:
+    """The serving plan of a training set, with what was fitted on the newest that is kept of it.
+
+    Only a whole set of today's definition will do; where there is none, what hangs on transforms is left out.
+    """
+    model, manifest = session.training_set(name), session.manifest
+    id_ = _newest(session, model) if model.transforms else None
+    return plan_of(model_fitted_on(session, name, id_), feature_fingerprints(model, manifest), fitted_on=id_)
+
+
+def _newest(session: Session, model: CompiledModel) -> str | None:
+    definition = definition_of(model, session.manifest)
+    for listed in training_sets(session, model.name, verify=False):
+        found = listed.kept.training_set
+        if found is not None and found.manifest["definition"] == definition and found.manifest["outputs"] is None:
+            return found.id
+    return None
+
+
+def model_fitted_on(session: Session, name: str, id_: str | None) -> CompiledModel:
+    """A training set with the parameters that were fitted on a kept one; as it is written where that is None.
+
+    Raises:
+        StoreError: the set is not there any more, or it is damaged.
+    """
+    model = session.training_set(name)
+    if id_ is None:
+        return model
+    return with_parameters(model, training_set(session, name, id_).manifest["transforms"])
 
 
 def plan_of_version(session: Session, version: ModelVersion) -> RequestPlan:

@@ -21,12 +21,12 @@ from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import SqlfeatError, StoreError, UsageError
 from sqlfeat.ops.online.entities import AskedColumns, Columns, EntityFeatures, ViewRead
 from sqlfeat.ops.online.fetching import Steps, at_once
-from sqlfeat.ops.online.given import microseconds, plain_of
+from sqlfeat.ops.online.given import microseconds
 from sqlfeat.ops.online.logged import Asking, Logging
 from sqlfeat.ops.online.publish import online_store
 from sqlfeat.ops.online.push import Pushed, Pusher
 from sqlfeat.ops.online.reading import EXPIRED, FOUND, MISSING
-from sqlfeat.ops.online.request import Answer, RequestPlan, refuse_missing
+from sqlfeat.ops.online.request import Answer, RequestPlan
 from sqlfeat.ops.online.serving import Planned, Serving
 from sqlfeat.ops.session import Session
 from sqlfeat.store import registry
@@ -44,12 +44,17 @@ _GONE = ("no-such-version", "no-such-registered-model")
 
 @dataclass(frozen=True)
 class ServedFeatures:
-    """The model inputs of some request rows: by name for each row, and by view what became of each lookup."""
+    """The model inputs of some request rows: by name for each row, and by view what became of each lookup.
+
+    ``fitted_on`` is the id of the training set whose parameters its transforms have; None where it has none, or where
+    no set of its definition is kept: then they are left out.
+    """
 
     snapshot: int
     names: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
     statuses: tuple[Mapping[str, str], ...]
+    fitted_on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -174,7 +179,8 @@ class ServeSession:
         if self._log is not None and asking is not None:
             self._log.keep(asking, serving, planned, rows, answers)
         shown = tuple(map(planned.shown, answers))
-        return ServedFeatures(serving.number, planned.names, shown, tuple(map(planned.statuses, answers)))
+        statuses = tuple(map(planned.statuses, answers))
+        return ServedFeatures(serving.number, planned.names, shown, statuses, planned.plan.fitted_on)
 
     def predict(
         self, reference: str, rows: Sequence[Row], *, at: datetime | None = None, request_id: str | Asking | None = None
@@ -259,6 +265,10 @@ class ServeSession:
         """The model inputs that a training set gives, and their DuckDB types."""
         planned = self._serving.planned(training_set)
         return {name: kind for name, (_, kind) in planned.plan.outputs.items()}
+
+    def fitted_on(self, training_set: str) -> str | None:
+        """The id of the set whose parameters the training set's transforms have, if any."""
+        return self._serving.planned(training_set).plan.fitted_on
 
     def features_of(self, training_set: str) -> list[tuple[str, str]]:
         """The columns of views that a training set looks up."""
@@ -376,20 +386,19 @@ class ServeSession:
     # -- rows ------------------------------------------------------------------------------------------------------
 
     def _answers(self, planned: Planned, rows: Sequence[Row], at: datetime | None) -> Steps[list[Answer]]:
-        plan, typed = planned.plan, planned.bound.typed
-        column, _ = plan.as_of
+        bound = planned.bound
+        column, _ = planned.plan.as_of
         told = microseconds(at) if at is not None else None
         given, instants = [], []
         for row in rows:
-            refuse_missing(plan, row)
-            given.append({name: plain_of(name, row[name], typed[name]) for name in plan.columns})
+            given.append(bound.taken(row))
             if told is not None:
                 instants.append(told)
             elif row.get(column) is not None:
                 instants.append(_instant(column, row[column]))
             else:
                 instants.append(microseconds(self._session.clock.now()))
-        return planned.bound.answering(given, instants)
+        return bound.answering(given, instants)
 
 
 def _instant(column: str, value: Any) -> int:

@@ -5,10 +5,14 @@ Windows are not looked at: what they cost is known when their view is published.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.expressions import Unsupported, compile_expressions
 from sqlfeat.compiler.expressions.running.zones import unread
+from sqlfeat.compiler.fitted_select import is_transformed, with_tokens
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
+from sqlfeat.compiler.parse import last_select
 from sqlfeat.ops.online.expressions import Key
 from sqlfeat.ops.online.request import plan_of
 
@@ -42,4 +46,19 @@ def uncovered(manifest: Manifest, model: CompiledModel) -> tuple[tuple[str, str]
     for name, (sql, _) in plan.outputs.items():
         if sql not in asked:
             compiled(name, sql)
+    for name, sql in _around_transforms(model):
+        compiled(name, sql)
     return tuple(slow.items())
+
+
+def _around_transforms(model: CompiledModel) -> Iterator[tuple[str, str]]:
+    """What the author wrote around transforms, and as their arguments; transforms themselves are all compiled."""
+    plan = model.training_set
+    assert plan is not None
+    fitted = {one.call.token: f"cast(null as {one.gives})" for one in plan.transforms}
+    if fitted:
+        for item, output in zip(last_select(plan.open).items, plan.outputs, strict=True):
+            if output.role == "input" and is_transformed(plan, output):
+                yield output.name, with_tokens(item.expression, fitted)
+    for one in plan.transforms:
+        yield one.outputs[0], with_tokens(one.sql, fitted)

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.engine.base import RowsRequest
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import SqlfeatError, UsageError
@@ -29,9 +30,10 @@ from sqlfeat.ops.online.expressions import Typed
 from sqlfeat.ops.online.published import PublishedView
 from sqlfeat.ops.online.request import RequestPlan, plan_of
 from sqlfeat.ops.online.scoring import Scorer
+from sqlfeat.ops.online.serving import model_fitted_on
 from sqlfeat.ops.session import Session
 from sqlfeat.ops.training_set import make_upstream
-from sqlfeat.ops.transforms import with_parameters
+from sqlfeat.ops.transforms import to_assemble, with_parameters
 from sqlfeat.store import registry
 from sqlfeat.store.plain_values import from_arrow, to_json
 from sqlfeat.store.registry import ModelVersion
@@ -275,15 +277,17 @@ class _Plans:
                 self._version = registry.resolve(
                     self._session.spec.registry, f"{rows.said['model']}@{rows.said['version']}"
                 )
-            today = self._today()
+            model = self._model()
         except SqlfeatError as error:
             verdict.not_compared += rows.count
             verdict.reason = error.what
             return
         if self._version is not None:
             yield from self._predictions(verdict)
+        marks = feature_fingerprints(model, self._session.manifest)
+        today = plan_of(model, marks, fitted_on=self._plan.fitted_on)
         changed = changed_outputs(self._session, self._plan, today, rows.views)
-        offline = self._offline([name for name in rows.served if name in today.outputs])
+        offline = self._offline(model, [name for name in rows.served if name in today.outputs])
         differing: dict[int, dict[str, Any]] = {}
         for name, column in rows.served.items():
             served = from_arrow(column)
@@ -302,16 +306,14 @@ class _Plans:
                     differing.setdefault(number, {})[name] = (served[number], expected[number])
         yield from self._explained(verdict, differing)
 
-    def _today(self) -> RequestPlan:
-        """The plan that the project would answer by now."""
-        model = self._session.training_set(self._plan.training_set)
-        transforms = self._version.transforms if self._version is not None else {}
-        if model.transforms and self._version is None:
-            what = f"{model.name} has transforms, which are fitted for a model: its own rows have none."
-            raise UsageError("not-fitted", what)
-        return plan_of(with_parameters(model, transforms), feature_fingerprints(model, self._session.manifest))
+    def _model(self) -> CompiledModel:
+        """The training set as the project defines it now, with the parameters that the requests were answered by."""
+        session, name = self._session, self._plan.training_set
+        if self._version is not None:
+            return with_parameters(session.training_set(name), self._version.transforms)
+        return model_fitted_on(session, name, self._plan.fitted_on)
 
-    def _offline(self, names: Sequence[str]) -> dict[str, list[Any]]:
+    def _offline(self, model: CompiledModel, names: Sequence[str]) -> dict[str, list[Any]]:
         """The outputs by the point-in-time join of the training set, plain."""
         rows = self._rows
         as_of, kind = self._plan.as_of
@@ -320,10 +322,9 @@ class _Plans:
         asked[as_of] = rows.rows["at"].combine_chunks()
         table = pa.table(asked)
         table = table.set_column(table.column_names.index(as_of), as_of, table[as_of].cast(typed, safe=False))
-        session, transforms = self._session, self._version.transforms if self._version is not None else {}
-        model = with_parameters(session.training_set(self._plan.training_set), transforms)
+        session = self._session
         make_upstream(session, model)
-        assembled = session.engine.assemble(model, session.manifest, RowsRequest(rows=table))
+        assembled = session.engine.assemble(to_assemble(session, model), session.manifest, RowsRequest(rows=table))
         found = session.engine.read(assembled).read_all()
         return {name: from_arrow(found[name]) for name in names}
 
