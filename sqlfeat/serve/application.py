@@ -22,6 +22,7 @@ from sqlfeat.serve.metrics import CONTENT_TYPE, Metrics
 from sqlfeat.serve.served import Served
 from sqlfeat.serve.wire import JSON, Request, Response
 from sqlfeat.store.looks import FOLDER, Looks
+from sqlfeat.store.serving_log import ServingLog
 
 Answered = tuple[Response, int]
 """An answer, and how many rows it has."""
@@ -34,7 +35,7 @@ _MOST_PATHS = 1_000
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Route:
     """One thing that can be asked: how, where, who answers, and in which protocol errors are told.
 
@@ -51,6 +52,10 @@ class Route:
     @property
     def parts(self) -> tuple[str, ...]:
         return tuple(self.template.strip("/").split("/"))
+
+
+Found = tuple[Route | Response, tuple[str, ...]]
+"""The route of a request and the words in its path; or the refusal."""
 
 
 def live(served: Served, request: Request) -> Answered:
@@ -114,7 +119,7 @@ class Application:
         self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
         self._log = log
         self._quick: set[str] = set()
-        self._known: dict[tuple[str, str], tuple[Route | Response, tuple[str, ...]]] = {}
+        self._known: dict[tuple[str, str], Found] = {}
 
     def refused(self, request: Request) -> Response | None:
         """The refusal of a request whose head alone is known."""
@@ -180,17 +185,22 @@ class Application:
     def steps(self, request: Request, came: float) -> Steps[Response]:
         """The answer, step by step. Nothing is raised."""
         route, words = self._found(request)
-        if not isinstance(route, Route):
-            return route
-        log = self._serving_log
-        if log is None or route.method != "POST":
-            return (yield from self._answer(route, request, words))
+        if self._serving_log is None or not isinstance(route, Route) or route.method != "POST":
+            return self._answer(route, request, words)
+        return self._logged(self._serving_log, route, request, words, came)
+
+    def _logged(
+        self, log: ServingLog, route: Route, request: Request, words: tuple[str, ...], came: float
+    ) -> Steps[Response]:
+        """The answer, under the name that the log has for its request."""
         given = request.headers.get("x-request-id", "")
         asking = Asking(given if _REQUEST_ID.fullmatch(given) else log.new_id(), route.template, came)
         found = yield from self._answer(route, request._replace(asking=asking), words)
         return found._replace(headers=(*found.headers, ("x-request-id", asking.request_id)))
 
-    def _answer(self, route: Route, request: Request, words: tuple[str, ...]) -> Steps[Response]:
+    def _answer(self, route: Route | Response, request: Request, words: tuple[str, ...]) -> Steps[Response]:
+        if isinstance(route, Response):
+            return route
         try:
             if route.template == "/metrics":
                 return Response(200, self.metrics.text(), CONTENT_TYPE)
@@ -207,16 +217,15 @@ class Application:
             self.metrics.gave(route.template, rows)
         return response
 
-    def _found(self, request: Request) -> tuple[Route | Response, tuple[str, ...]]:
-        key = (request.method, request.path)
-        known = self._known.get(key)
+    def _found(self, request: Request) -> Found:
+        known = self._known.get(request[:2])
         if known is None:
             known = self._searched(request)
             if len(self._known) < _MOST_PATHS and isinstance(known[0], Route):
-                self._known[key] = known
+                self._known[request.method, request.target] = known
         return known
 
-    def _searched(self, request: Request) -> tuple[Route | Response, tuple[str, ...]]:
+    def _searched(self, request: Request) -> Found:
         """The route of a request and the words in it; or the refusal."""
         method = "GET" if request.method == "HEAD" else request.method
         path = request.segments

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
@@ -18,8 +19,8 @@ from sqlfeat.store.looks import Looks
 from sqlfeat.store.serving_log import ServingLog
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-CHECKS = ("psi", "missing", "new_categories", "range", "volume", "freshness", "duplicates", "schema", "skew",
-          "performance")  # fmt: skip
+CHECKS = ("psi", "shift", "spread", "missing", "new_categories", "range", "volume", "freshness", "duplicates", "schema",
+          "skew", "performance")  # fmt: skip
 _BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -42,11 +43,14 @@ class Metrics:
         ):
             Gauge(name, told, registry=self._registry).set_function(of)
 
+        self._error_of = lru_cache(maxsize=200)(self._errors.labels)
+        self._refused_for = lru_cache(maxsize=200)(self._refused.labels)
+
     def failed(self, code: str) -> None:
-        self._errors.labels(code).inc()
+        self._error_of(code).inc()
 
     def refused(self, reason: str) -> None:
-        self._refused.labels(reason).inc()
+        self._refused_for(reason).inc()
 
     def watch(self, log: ServingLog) -> None:
         """Tell of a log, too: rows written, rows lost and why, rows that wait."""

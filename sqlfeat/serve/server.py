@@ -22,7 +22,7 @@ from sqlfeat.errors import EngineError, SqlfeatError, StoreError
 from sqlfeat.ops.online.fetching import Fetched, Steps, Wanted
 from sqlfeat.serve.application import Application
 from sqlfeat.serve.bodies import failure
-from sqlfeat.serve.wire import Connection, Limits, Request, Response
+from sqlfeat.serve.wire import Connection, Known, Limits, Request, Response
 from sqlfeat.store.redis_link import RedisLink
 from sqlfeat.store.redis_snapshot import MOST_ASKED, Exchange, RedisSnapshot
 
@@ -47,7 +47,7 @@ class _Waiting(NamedTuple):
     came: float
 
 
-@dataclass
+@dataclass(slots=True)
 class _Work:
     """A request that is being answered while its rows are fetched; ``seconds`` are those that it was worked at."""
 
@@ -72,6 +72,7 @@ class Server:
         now: Callable[[], float] = perf_counter,
     ) -> None:
         self.limits = limits or Limits()
+        self.heads: dict[bytes, Known] = {}
         self._application = application
         self._most = queue
         self._now = now
@@ -127,17 +128,22 @@ class Server:
             return
         self._passed = 0
         self._going = False
+        self._send_away()
         one = self._queue.popleft()
         if not self._application.is_quick(one.request):
             self._hand_over(one)
-        elif self._now() - one.came > PATIENCE and len(self._queue) >= FEW:
-            self._shed(one.reply)
         elif self._is_remote:
             self._slow += 1
             self._advance(_Work(one, self._application.steps(one.request, one.came)), None)
         else:
             one.reply(self._application.handle(one.request, one.came))
         self._go_on()
+
+    def _send_away(self) -> None:
+        """Refuse all who have waited too long, at once: a turn of the loop for each is lost to those who still wait."""
+        queue, latest = self._queue, self._now() - PATIENCE
+        while len(queue) > FEW and queue[0].came < latest and self._application.is_quick(queue[0].request):
+            self._shed(queue.popleft().reply)
 
     # -- in threads ------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ from sqlfeat.ops.online.logged import Asking
 
 JSON = "application/json"
 _PIPELINED = 16
+_MOST_HEADS, _LONGEST_HEAD = 500, 2_048
+"""How many heads of requests are remembered, and of how many bytes each."""
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -72,7 +74,8 @@ class Response(NamedTuple):
     code: str | None = None
 
     def encoded(self, *, closing: bool, without_body: bool) -> bytes:
-        head_of = _head if self.headers else _usual_head
+        is_usual = not self.headers or self.code is not None
+        head_of = _usual_head if is_usual else _head
         head = head_of(self.status, self.content_type, self.headers, closing) % len(self.body)
         return head if without_body else head + self.body
 
@@ -88,10 +91,19 @@ def _head(status: int, content_type: str, headers: tuple[tuple[str, str], ...], 
 _usual_head = lru_cache(maxsize=100)(_head)
 
 
+class Known(NamedTuple):
+    """A head that has been parsed: its request, without a body, how long this is, and whether others may follow."""
+
+    request: Request
+    length: int
+    stays: bool
+
+
 class Handler(Protocol):
-    """Who answers."""
+    """Who answers. ``heads`` are those that came and were not refused: a client sends the same again and again."""
 
     limits: Limits
+    heads: dict[bytes, Known]
 
     def refused(self, request: Request) -> Response | None:
         """What to answer when no more than the head of a request is known; None to go on."""
@@ -106,6 +118,9 @@ class Handler(Protocol):
         ...
 
 
+_NOT_PLAIN = frozenset({"transfer-encoding", "upgrade", "expect"})
+
+
 class Connection(asyncio.Protocol):
     """One client. Requests that follow at once wait until those before them are answered."""
 
@@ -114,6 +129,9 @@ class Connection(asyncio.Protocol):
         self._clients = clients
         self._now = now
         self._limits = handler.limits
+        self._heads = handler.heads
+        self._between = True
+        self._begun = self._ended = 0
         self._parser: Any = httptools.HttpRequestParser(self)
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._busy = False
@@ -140,6 +158,10 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._done:
             return
+        is_next = self._between
+        if is_next and self._has_known(data):
+            return
+        self._begun = self._ended = 0
         self._head_bytes = self._head_bytes + len(data) if self._in_head else len(data)
         try:
             self._feed(data)
@@ -147,6 +169,29 @@ class Connection(asyncio.Protocol):
             self._refuse(self._handler.broken(400, "bad-request", "This is no HTTP request."))
         if self._in_head and self._head_bytes > self._limits.head:
             self._refuse(self._long_head())
+        if is_next and self._begun == self._ended == 1 and not self._reading:
+            self._remember(data)
+
+    def _has_known(self, data: bytes) -> bool:
+        """Take a whole request whose head has been parsed before, byte for byte: it means what it meant."""
+        end = data.find(b"\r\n\r\n") + 4
+        known = self._heads.get(data[:end])
+        if known is None or len(data) != end + known.length:
+            return False
+        self._between = known.stays
+        self._came(known.request._replace(body=data[end:]) if known.length else known.request, known.stays)
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """Remember the head of a request that came by itself and whole, its length said at the beginning."""
+        end = data.find(b"\r\n\r\n") + 4
+        headers = self._request.headers
+        length = headers.get("content-length", "0")
+        is_plain = length.isdecimal() and not headers.keys() & _NOT_PLAIN
+        if is_plain and end <= _LONGEST_HEAD and len(data) == end + int(length):
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            self._heads[data[:end]] = Known(self._request, int(length), self._between)
 
     def _feed(self, data: bytes) -> None:
         """Parse; who would rather speak another protocol (HTTP/2, as Java's client) is answered in this one.
@@ -190,6 +235,8 @@ class Connection(asyncio.Protocol):
     # -- the parser's side -----------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        self._between = False
+        self._begun += 1
         if self._continuing:
             return
         self._url = b""
@@ -242,9 +289,13 @@ class Connection(asyncio.Protocol):
         self._continuing = self._reading = False
         if self._done:
             return
-        one = self._request
-        request = Request(one.method, one.target, one.headers, b"".join(self._parts))
-        self._waiting.append((request, self._parser.should_keep_alive()))
+        self._ended += 1
+        self._between = stays = self._parser.should_keep_alive()
+        self._came(self._request._replace(body=b"".join(self._parts)), stays)
+
+    def _came(self, request: Request, stays: bool) -> None:
+        """A request has come whole; ``stays``: others may follow it."""
+        self._waiting.append((request, stays))
         if len(self._waiting) > _PIPELINED and not self._paused:
             self._paused = True
             self._transport.pause_reading()

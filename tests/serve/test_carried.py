@@ -116,17 +116,29 @@ def test_of_a_version_that_carries_no_plan_the_projects_is_taken(tmp_path: Path)
     assert asked(opened, "buyer@2").predictions == expected
 
 
-def test_what_was_trained_is_served_where_none_of_the_sources_is(opened: Opened) -> None:
+def test_features_and_what_was_trained_are_served_where_none_of_the_sources_is(opened: Opened) -> None:
     opened.change({"hooks/learned.py": TRAINED})
     with opened.project() as project:
         version = project.train("learned")
-    before = asked(opened, "learned")
+    with opened.project() as project, project.serve_session() as serving:
+        predictions = serving.predict("learned", [ANN], at=INSTANT).predictions
+        features = serving.features("buys", [ANN], at=INSTANT).rows
     (opened.root / "data").rename(opened.root / "away")
 
     assert RequestPlan.from_dict(version.plan).as_dict() == version.plan
-    assert asked(opened, "learned").predictions == before.predictions
     with opened.project() as project, client(project, model="learned") as shop:
-        features = shop.post("/features/buys", {**ANN, "at": AT})
+        given = shop.post("/features/buys", {**ANN, "at": AT})
         predicted = shop.post("/predict/learned", {**ANN, "at": AT})
-    assert (features.status, features.body["error"]["code"]) == (409, "source-unreadable")
-    assert (predicted.status, predicted.body["prediction"]) == (200, before.predictions[0])
+        typed = shop.get("/openapi.json").body["paths"]["/features/buys"]["post"]
+    assert (given.status, given.body["features"]) == (200, features[0])
+    assert (predicted.status, predicted.body["prediction"]) == (200, predictions[0])
+    assert "channel" in typed["requestBody"]["content"]["application/json"]["schema"]["anyOf"][0]["required"]
+
+
+def test_a_training_set_that_does_not_compile_is_answered_by_the_plan_it_was_published_with(opened: Opened) -> None:
+    with opened.project() as project, project.serve_session() as serving:
+        features = serving.features("buys", [ANN], at=INSTANT).rows
+    buys = (opened.root / "models" / "buys.sql").read_text()
+    opened.change({"models/buys.sql": buys.replace("a.channel,", "a.chanel,")})
+    with opened.project() as project, project.serve_session() as serving:
+        assert serving.features("buys", [ANN], at=INSTANT).rows == features

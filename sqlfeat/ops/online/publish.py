@@ -7,6 +7,7 @@ snapshot before, as they stood.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,12 +21,14 @@ from sqlfeat.compiler import fingerprint
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.engine.base import AVAILABLE_AT, EVENT_AT, KEY, KNOWN_AT, UNTIL_AT, USABLE_AT
 from sqlfeat.engine.duckdb.layout import Shape
-from sqlfeat.errors import StoreError, UsageError
+from sqlfeat.errors import SqlfeatError, StoreError, UsageError
+from sqlfeat.ops.code_state import withheld_of
 from sqlfeat.ops.events import notify
 from sqlfeat.ops.features import make_views
 from sqlfeat.ops.monitoring import builds
 from sqlfeat.ops.online.published import ENTITIES, PublishedView, PublishedWindows, Ranking, table_of
 from sqlfeat.ops.online.retention import forget
+from sqlfeat.ops.online.serving import plan_of_set
 from sqlfeat.ops.online.windows import lanes_of
 from sqlfeat.ops.openlineage import telling
 from sqlfeat.ops.results import Event
@@ -143,6 +146,7 @@ def _published(
             **{table_of(view): described[view.name].view.as_dict() for view in views},
             **{view.table: {**view.as_dict(), "current": False} for view in carried.views},
         },
+        "plans": _plans(session),
     }
     try:
         images = _images(described, carried)
@@ -151,6 +155,18 @@ def _published(
         carried.close()
     session.pushes.drop(store.taken_up())  # and who pushes is waited for: others see this snapshot
     return _Done(written, instant, tuple(view.table for view in carried.views), carried.before, taken_up)
+
+
+def _plans(session: Session) -> dict[str, Any]:
+    """The serving plans of the training sets, for servers that cannot read the sources; none that tells a secret."""
+    withheld, plans = withheld_of(session.spec), {}
+    for model in session.manifest.models.values():
+        if model.materialized == "training_set":
+            with suppress(SqlfeatError):
+                plan = plan_of_set(session, model.name).as_dict()
+                if withheld.hidden_in(plan) == plan:
+                    plans[model.name] = plan
+    return plans
 
 
 def _together(first: Written, again: Written) -> Written:

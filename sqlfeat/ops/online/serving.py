@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.engine.duckdb.rowwise import Rowwise
+from sqlfeat.errors import ProjectError
 from sqlfeat.ops.definition import definition_of, feature_fingerprints
 from sqlfeat.ops.online.entities import AskedColumns, Columns
 from sqlfeat.ops.online.expressions import Typed
@@ -95,8 +96,18 @@ class Serving:
         known = self.plans.get(name)
         if known is None:
             with self._lock:
-                known = self.plans[name] = self.bind(plan_of_set(self._session, name))
+                known = self.plans[name] = self.bind(self._plan_of_set(name))
         return known
+
+    def _plan_of_set(self, name: str) -> RequestPlan:
+        """What the project says; where it cannot, as without its sources, what was said when this was published."""
+        try:
+            return plan_of_set(self._session, name)
+        except ProjectError:
+            plans = self.snapshot.manifest.get("plans", {})
+            if name not in plans:
+                raise
+            return RequestPlan.from_dict(plans[name])
 
     def model(self, reference: str) -> ServedModel:
         """The version that a reference meant when it was looked up first, or at the last refresh."""
@@ -118,7 +129,7 @@ class Serving:
     def take_over(self, other: Serving) -> None:
         """Bind all that another one has; raises where this snapshot does not serve it."""
         for name in list(other.plans):
-            self.plans[name] = self.bind(plan_of_set(self._session, name))
+            self.plans[name] = self.bind(self._plan_of_set(name))
         moved: dict[int, ServedModel] = {}
         for reference, model in list(other.models.items()):
             if id(model) not in moved:
