@@ -115,7 +115,7 @@ soak-serve: $(READY) ## half an hour of requests while snapshots and aliases cha
 	@$(BIN)/python -m tests.serve.soak $(ARGS)
 
 .PHONY: bench-monitoring
-bench-monitoring: $(READY) ## false alarms and power of monitoring (ARGS="--case FOLDER", a folder with ecom_clicks)
+bench-monitoring: $(READY) ## false alarms and power of monitoring beside Evidently and frouros, ten minutes (ARGS="--no-peers")
 	@$(BIN)/python -m benchmarks.monitoring $(ARGS)
 
 .PHONY: look-report

@@ -1,23 +1,27 @@
 """What monitoring sees and what it does not: false alarms in quiet weeks, power by the kind and size of a drift.
 
-``python -m benchmarks.monitoring`` writes ``results/monitoring.md`` and a dated JSON. Rows are made up by a seed
-(``monitoring_data``). A quiet week is one in which nothing was changed; an alarm in it is false. With ``--case FOLDER``
-(``ecom_clicks``, events of a web shop with a documented payment incident) sessions are compared, too. Evidently and
-frouros answer beside (``monitoring_peers``), each in an environment of its own under ``.data``, unless ``--no-peers``.
+``python -m benchmarks.monitoring`` writes ``results/monitoring.md`` and a dated JSON, whole and by itself. Rows are
+made up by a seed (``monitoring_data``). A quiet week is one in which nothing was changed; an alarm in it is false.
+Sessions of ``ecom_clicks``, events of a web shop with a documented payment incident, are compared, too, where that
+folder lies beside the repository or is named by ``--case``. Evidently and frouros answer beside (``monitoring_peers``),
+as often and to the same rows, each in an environment of its own under ``.data``, unless ``--no-peers``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +47,14 @@ from sqlfeat.engine.duckdb import profile as profiling
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.profile import Profile, ProfileRequest
 from sqlfeat.ops.monitoring.comparison import compare
-from sqlfeat.ops.monitoring.results import BREACH, OK, WARN
+from sqlfeat.ops.monitoring.results import BREACH, OK
 from sqlfeat.ops.monitoring.wording import findings_of
 from sqlfeat.spec.monitor import MonitorSpec
 
 ROOT = Path(__file__).parents[1]
 PEERS = {"evidently": ("evidently==0.7.23", "pandas<3"), "frouros": ("frouros==0.9.0",)}
-PEERS_REPEATED = 5
-"""How often each drift is shown to a peer: Evidently takes a second for each."""
+CASE = ROOT.parent / "shared" / "cases" / "ecom_clicks"
+"""Where the documented case lies, if somebody put it there: beside the repository, as for the tests."""
 
 
 # -- looks -------------------------------------------------------------------------------------------------------------
@@ -77,67 +81,105 @@ def profiled(rows: Rows, against: Profile | None = None) -> Profile:
         connection.close()
 
 
-def alarms(before: Profile, rows: Rows, spec: MonitorSpec) -> tuple[set[str], set[str]]:
-    """The columns of which there is an alarm, and those with an alarm or a warning; "" is for all rows together."""
-    result = compare(before, profiled(rows, before), spec)
+@dataclass(frozen=True)
+class Told:
+    """What was found in one week: the columns with an alarm, those with an alarm or a warning, how many there are."""
+
+    alarms: frozenset[str]
+    warned: frozenset[str]
+    columns: int
+
+
+def looked_at(before: Profile, rows: Rows) -> Told:
+    """A week beside its baseline, by default thresholds; "" is for all rows together."""
+    result = compare(before, profiled(rows, before), MonitorSpec())
     told = findings_of(result.columns, result.measures)
-    return {one.about for one in told if one.level == BREACH}, {one.about for one in told if one.level != OK}
+    alarms = frozenset(one.about for one in told if one.level == BREACH)
+    return Told(alarms, frozenset(one.about for one in told if one.level != OK), len(result.columns))
 
 
-def quiet_weeks(basis: list[Profile], count: int, spec: MonitorSpec) -> dict[str, Any]:
+def of_baseline(place: int, quiet: int, repeated: int) -> tuple[list[Told], dict[tuple[int, float], list[Told]]]:
+    """Everything about the baseline of this number: its quiet weeks, and its drifts by number of kind and size."""
+    before = profiled(made(BASELINE_DAYS, 0, place))
+    weeks = [looked_at(before, quiet_week(number)) for number in range(place, quiet, BASELINES)]
+    drifts = {
+        (kind, size): [looked_at(before, drifted(drift, size, number)) for number in range(place, repeated, BASELINES)]
+        for kind, drift in enumerate(DRIFTS)
+        for size in drift.sizes
+    }
+    return weeks, drifts
+
+
+def after_incident(number: int) -> list[Told]:
+    """Another mean, by its sizes, though a week of the baseline had another one, too."""
+    rows = made(BASELINE_DAYS, 0, number)
+    ill = (np.arange(len(rows["id"])) // A_DAY >= 21) & (np.arange(len(rows["id"])) // A_DAY < 28)
+    rows["normal_3"] = np.where(ill, rows["normal_3"] + 2, rows["normal_3"])
+    before = profiled(rows)
+    return [looked_at(before, drifted(DRIFTS[0], size, number)) for size in (0.0, *DRIFTS[0].sizes)]
+
+
+def in_turns(what: str, work: Callable[[Any], Any], places: Sequence[Any]) -> list[Any]:
+    """The work of every place, as many at once as there are cores; how far it is, is said."""
+    found = []
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        for count, one in enumerate(pool.imap(work, places), 1):
+            found.append(one)
+            say(f"{what}: {count} of {len(places)}")
+    return found
+
+
+def say(text: str) -> None:
+    print(f"{datetime.now(UTC):%H:%M:%S} {text}", file=sys.stderr, flush=True)
+
+
+def quiet_weeks(weeks: Sequence[Told]) -> dict[str, Any]:
     """How often something is found where nothing is."""
-    found: Counter[str] = Counter()
-    columns: Counter[str] = Counter()
-    for number in range(count):
-        place = number % len(basis)
-        week = quiet_week(number, len(basis))
-        result = compare(basis[place], profiled(week, basis[place]), spec)
-        told = findings_of(result.columns, result.measures)
-        found["weeks"] += 1
-        found["with an alarm"] += any(one.level == BREACH for one in told)
-        found["with a warning"] += any(one.level == WARN for one in told)
-        columns.update({one.about or one.kind for one in told if one.level == BREACH})
-    return {**found, "columns": len(result.columns), "alarms": dict(columns)}
+    return {
+        "weeks": len(weeks),
+        "with an alarm": sum(bool(one.alarms) for one in weeks),
+        "with a warning": sum(bool(one.warned - one.alarms) for one in weeks),
+        "columns": weeks[0].columns,
+        "alarms": dict(Counter(name for one in weeks for name in one.alarms)),
+    }
 
 
-def power(basis: list[Profile], repeated: int, spec: MonitorSpec) -> Iterator[dict[str, Any]]:
+def power(drifts: Mapping[tuple[int, float], Sequence[Told]]) -> list[dict[str, Any]]:
     """How often each drift is found where it is, and how often another column is blamed."""
-    for drift in DRIFTS:
-        for size in drift.sizes:
-            found = blamed = warned = 0
-            for number in range(repeated):
-                place = number % len(basis)
-                told, also = alarms(basis[place], drifted(drift, size, number), spec)
-                found += drift.column in told
-                warned += drift.column in also
-                blamed += bool(told - {drift.column})
-            yield {
-                "drift": drift.name,
-                "size": size,
-                "unit": drift.unit,
-                "found": found / repeated,
-                "found or warned": warned / repeated,
-                "others blamed": blamed / repeated,
-            }
+    return [
+        {"drift": DRIFTS[kind].name, "size": size, "unit": DRIFTS[kind].unit, **_shares(DRIFTS[kind].column, told)}
+        for (kind, size), told in drifts.items()
+    ]
 
 
-def dulled(count: int, repeated: int, spec: MonitorSpec) -> Iterator[dict[str, Any]]:
-    """How often another mean is found though the baseline has an incident: a week of its own whose mean was another."""
-    basis = []
-    for number in range(count):
-        rows = made(BASELINE_DAYS, 0, number)
-        ill = (np.arange(len(rows["id"])) // A_DAY >= 21) & (np.arange(len(rows["id"])) // A_DAY < 28)
-        rows["normal_3"] = np.where(ill, rows["normal_3"] + 2, rows["normal_3"])
-        basis.append(profiled(rows))
-    drift = DRIFTS[0]
-    for size in (0.0, *drift.sizes):
-        told = [alarms(basis[number % count], drifted(drift, size, number), spec) for number in range(repeated)]
-        yield {
-            "size": size,
-            "found": sum(drift.column in found for found, _ in told) / repeated,
-            "found or warned": sum(drift.column in also for _, also in told) / repeated,
-            "others blamed": sum(bool(found - {drift.column}) for found, _ in told) / repeated,
-        }
+def _shares(column: str, told: Sequence[Told]) -> dict[str, float]:
+    return {
+        "found": sum(column in one.alarms for one in told) / len(told),
+        "found or warned": sum(column in one.warned for one in told) / len(told),
+        "others blamed": sum(bool(one.alarms - {column}) for one in told) / len(told),
+    }
+
+
+def ours(share: int) -> dict[str, Any]:
+    """Quiet weeks, drifts, and drifts after an incident."""
+    quiet, repeated = QUIET // share, REPEATED // share
+    work = partial(of_baseline, quiet=quiet, repeated=repeated)
+    found = in_turns("sqlfeat", work, range(min(BASELINES, max(quiet, repeated))))
+    drifts: dict[tuple[int, float], list[Told]] = {}
+    for _, some in found:
+        for key, told in some.items():
+            drifts.setdefault(key, []).extend(told)
+    ill = in_turns("sqlfeat after an incident", after_incident, range(repeated))
+    sizes = (0.0, *DRIFTS[0].sizes)
+    return {
+        "repeated": repeated,
+        "quiet": quiet_weeks([week for weeks, _ in found for week in weeks]),
+        "power": power(drifts),
+        "dulled": [
+            {"size": size, **_shares(DRIFTS[0].column, [told[place] for told in ill])}
+            for place, size in enumerate(sizes)
+        ],
+    }
 
 
 # -- peers -------------------------------------------------------------------------------------------------------------
@@ -168,7 +210,7 @@ def peers(files: Mapping[str, str], share: int) -> dict[str, Any]:
     """What each peer says of the same rows, or why it says nothing."""
     task = ROOT / "benchmarks" / ".data" / "monitoring.json"
     task.parent.mkdir(exist_ok=True)
-    wanted = {"quiet": QUIET // share, "repeated": max(PEERS_REPEATED // share, 1), "shop": dict(files)}
+    wanted = {"quiet": QUIET // share, "repeated": REPEATED // share, "shop": dict(files)}
     task.write_text(json.dumps(wanted))
     told: dict[str, Any] = {}
     for name in PEERS:
@@ -281,15 +323,27 @@ def speed() -> dict[str, Any]:
             }  # fmt: skip
         finally:
             connection.close()
-    told["A run of a feature view of a million rows × 10 columns with its profile"] = {"ratio": run_ratio()}
+    for name, view in VIEWS.items():
+        told[f"A run of {name} with its profile"] = {"ratio": run_ratio(view)}
     return told
 
 
-def run_ratio() -> float:
-    """How much CPU time the profile of a view adds to its run: the least of three with it by the least without."""
-    columns = ", ".join(f"(i * {place + 7919} % 1009) / {place + 1.0} as x{place}" for place in range(10))
+VIEWS = {
+    "a feature view of a million rows × 10 columns": ", ".join(
+        f"(i * {place + 7919} % 1009) / {place + 1.0} as x{place}" for place in range(10)
+    ),
+    "one of a million events with 8 windows and 2 medians": ", ".join([
+        *(f"{{{{ window('sum(i % {place + 97})', '{place + 1} days') }}}} as x{place}" for place in range(8)),
+        "{{ window('median(i % 1009)', '7 days') }} as x8",
+        "{{ window('median(i % 997)', '30 days') }} as x9",
+    ]),
+}  # fmt: skip
+
+
+def run_ratio(columns: str) -> float:
+    """How much CPU time the profile of a view adds to its run: the least of five with it by the least without."""
     taken: dict[bool, list[float]] = {True: [], False: []}
-    for turn in range(6):
+    for turn in range(10):
         kept = turn % 2 == 0
         with tempfile.TemporaryDirectory() as name:
             root = Path(name)
@@ -298,16 +352,22 @@ def run_ratio() -> float:
                 "name: one\ntargets:\n  dev: {engine: duckdb, path: target/one.duckdb}\n"
                 "entities:\n  thing: {keys: [thing]}\n"
             )
-            config = f"materialized='feature_view', entity='thing', event_time='at', monitor={str(kept).lower()}"
+            config = (
+                f"materialized='feature_view', entity='thing', event_time='happened_at', monitor={str(kept).lower()}"
+            )
+            rows = (
+                "select i, i % 10000 as thing, timestamptz '2024-01-01 00:00:00+00' + to_seconds(i * 5) as happened_at"
+            )
             (root / "models" / "many.sql").write_text(
-                f"{{{{ config({config}) }}}} select i % 10000 as thing, "
-                f"timestamptz '2024-01-01 00:00:00+00' + to_seconds(i * 5) as at, {columns} from range(1000000) r(i)"
+                f"{{{{ config({config}) }}}} select thing, happened_at, {columns} from ({rows} from range(1000000) r(i))"
             )
             with Project.load(root) as project:
                 project.manifest  # noqa: B018 (compiled before the clock runs)
                 used = time.process_time()
-                project.run()
+                result = project.run()
                 taken[kept].append(time.process_time() - used)
+            if result.failed:
+                raise SystemExit(f"the view cannot be made: {result}")
     return round(min(taken[True]) / min(taken[False]), 2)
 
 
@@ -324,12 +384,12 @@ def page(told: dict[str, Any]) -> str:
         f"`python -m benchmarks.monitoring` with seeds 0 to {BASELINES - 1}: {BASELINE_DAYS} days of baseline, a week "
         f"of {DAYS * A_DAY:,} rows beside it, {quiet['columns']} columns, default thresholds. Days differ among "
         f"themselves. {machine['cores']} cores, Python {machine['python']}, {versions}. "
-        f"Revision {told['revision']}, {told['date']}.",
+        f"Revision {told['revision']}, {told['date']}; all of this took {told['minutes']:.0f} minutes.",
         "",
         *_of_peers(told["peers"]),
         "## Quiet weeks",
         "",
-        f"Of {quiet['weeks']} weeks in which nothing was changed, {quiet['with an alarm']} had an alarm and "
+        f"Of {quiet['weeks']} weeks in which nothing was changed, {quiet['with an alarm']} had an alarm of ours and "
         f"{quiet['with a warning']} a warning.",
         *(
             f"{name.capitalize()} alarmed in {one['with an alarm']} of {one['weeks']}."
@@ -341,7 +401,7 @@ def page(told: dict[str, Any]) -> str:
         *_incident(told),
         "## Speed",
         "",
-        f"The load of the machine was {machine['load']} when it began.",
+        f"Measured before the rest; the load of the machine was {machine['load']} when it began.",
         "",
         "| rows × 50 columns | seconds | CPU s |",
         "| --- | --- | --- |",
@@ -377,12 +437,11 @@ def _drifts(told: Mapping[str, Any]) -> list[str]:
     """The power, drift by drift, with peers' beside."""
     answers = _answers(told["peers"])
     names = "".join(f" | {name} | others" for name in answers)
-    repeated = f" (peers {PEERS_REPEATED} times)" if answers else ""
     lines = [
         "## Drifts",
         "",
-        f"Each tried {told['repeated']} times{repeated}. *Found*: an alarm on the column that was changed. *Others*: "
-        "an alarm on any other.",
+        f"Each tried {told['repeated']} times{' by all' if answers else ''}. *Found*: an alarm on the column that was "
+        "changed. *Others*: an alarm on any other.",
         "",
         f"| drift | size | found | found or warned | others{names} |",
         f"| --- | --- | --- | --- | ---{' | --- | ---' * len(answers)} |",
@@ -440,27 +499,27 @@ def _incident(told: Mapping[str, Any]) -> list[str]:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", type=Path, help="the folder of ecom_clicks")
+    parser.add_argument("--case", type=Path, default=CASE if CASE.is_dir() else None, help="the folder of ecom_clicks")
     parser.add_argument("--no-peers", action="store_true", help="leave out Evidently and frouros")
     parser.add_argument("--quick", action="store_true", help="a tenth of everything; nothing is written")
     options = parser.parse_args()
-    spec, share = MonitorSpec(), 10 if options.quick else 1
-    basis = [profiled(made(BASELINE_DAYS, 0, number)) for number in range(BASELINES // share)]
+    share, started = 10 if options.quick else 1, time.monotonic()
+    machine = facts_of_machine()
+    say("speed, before anything else runs")
+    fast = speed()
     data = ROOT / "benchmarks" / ".data"
     data.mkdir(exist_ok=True)
-    found = shop(options.case, spec, data) if options.case else None
+    found = shop(options.case, MonitorSpec(), data) if options.case else None
     files = {name: str(data / f"sessions {name}.json") for name in _periods(_within(*CALM))} if found else {}
     told = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "revision": revision(ROOT),
-        "machine": facts_of_machine(),
-        "repeated": REPEATED // share,
-        "quiet": quiet_weeks(basis, QUIET // share, spec),
-        "power": list(power(basis, REPEATED // share, spec)),
-        "dulled": list(dulled(max(BASELINES // 2 // share, 1), REPEATED // share, spec)),
+        "machine": machine,
+        **ours(share),
         "shop": found,
         "peers": {} if options.no_peers else peers(files, share),
-        "speed": speed(),
+        "speed": fast,
+        "minutes": (time.monotonic() - started) / 60,
     }
     text = page(told)
     print(text)

@@ -9,10 +9,13 @@ numbers and chi-squared of categories at its readme's 0.001. What is missing is 
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,23 +92,42 @@ def columns(rows: Rows) -> dict[str, Any]:
     return {name: np.asarray(values) for name, values in rows.items() if name not in ASIDE}
 
 
-def measured(peer: Peer, quiet: int, repeated: int) -> dict[str, Any]:
+def of_baseline(place: int, name: str, quiet: int, repeated: int) -> tuple[list[set[str]], list[list[set[str]]]]:
+    """Everything about the baseline of this number: what is said of its quiet weeks, and of each of its drifts."""
+    warnings.simplefilter("ignore")
+    compare = PEERS[name](columns(made(BASELINE_DAYS, 0, place)))
+    weeks = [compare(columns(quiet_week(number))) for number in range(place, quiet, BASELINES)]
+    numbers = range(place, repeated, BASELINES)
+    drifts = [
+        [compare(columns(drifted(drift, size, number))) for number in numbers]
+        for drift in DRIFTS
+        for size in drift.sizes
+    ]
+    return weeks, drifts
+
+
+def measured(name: str, quiet: int, repeated: int) -> dict[str, Any]:
     """False alarms in quiet weeks, and how often each drift is found, and another column blamed."""
-    compared = [peer(columns(made(BASELINE_DAYS, 0, number))) for number in range(min(BASELINES, max(quiet, repeated)))]
-    alarmed = [compared[number % len(compared)](columns(quiet_week(number, len(compared)))) for number in range(quiet)]
-    found = []
-    for drift in DRIFTS:
-        for size in drift.sizes:
-            told = [
-                compared[number % len(compared)](columns(drifted(drift, size, number))) for number in range(repeated)
-            ]
-            found.append({
-                "drift": drift.name, "size": size,
-                "found": sum(drift.column in one for one in told) / repeated,
-                "others blamed": sum(bool(one - {drift.column}) for one in told) / repeated,
-            })  # fmt: skip
+    places = range(min(BASELINES, max(quiet, repeated)))
+    alarmed: list[set[str]] = []
+    drifts: list[list[set[str]]] = []
+    work = partial(of_baseline, name=name, quiet=quiet, repeated=repeated)
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        for count, (weeks, some) in enumerate(pool.imap(work, places), 1):
+            alarmed += weeks
+            drifts = [[*before, *now] for before, now in zip(drifts or [[] for _ in some], some, strict=True)]
+            print(f"{name}: {count} of {len(places)}", file=sys.stderr, flush=True)
+    listed = [(drift, size) for drift in DRIFTS for size in drift.sizes]
+    found = [
+        {
+            "drift": drift.name, "size": size,
+            "found": sum(drift.column in one for one in told) / len(told),
+            "others blamed": sum(bool(one - {drift.column}) for one in told) / len(told),
+        }
+        for (drift, size), told in zip(listed, drifts, strict=True)
+    ]  # fmt: skip
     blamed = Counter(name for one in alarmed for name in one)
-    return {"weeks": quiet, "with an alarm": sum(map(bool, alarmed)), "alarms": dict(blamed), "power": found}
+    return {"weeks": len(alarmed), "with an alarm": sum(map(bool, alarmed)), "alarms": dict(blamed), "power": found}
 
 
 def shop(peer: Peer, files: Mapping[str, str]) -> dict[str, Any]:
@@ -132,7 +154,7 @@ def main() -> None:
     name, place = sys.argv[1], Path(sys.argv[2])
     task = json.loads(place.read_text())
     peer = PEERS[name]
-    told = measured(peer, task["quiet"], task["repeated"]) if task["quiet"] else {}
+    told = measured(name, task["quiet"], task["repeated"]) if task["quiet"] else {}
     if task["shop"]:
         told["shop"] = shop(peer, task["shop"])
     place.with_suffix(f".{name}.json").write_text(json.dumps(told))

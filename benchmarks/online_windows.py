@@ -1,4 +1,4 @@
-"""Windows at request time: what sixteen of them cost over an entity's events, few or many, and what a publication does.
+"""Windows at request time: what sixteen of them cost over an entity's events, few or many; publications and pushes.
 
 ``python -m benchmarks.online_windows`` writes ``results/online-windows.md`` and a dated JSON. ``--beside FOLDER`` names
 the sources of another revision (``git archive REVISION | tar -x -C FOLDER``), which is measured in turns with
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,6 +32,7 @@ ITEMS = {f"{name}_{place}": (sql, span) for name, sql in AGGREGATES.items() for 
 DAYS = 30
 DAY = 86_400_000_000
 BEGIN = 1_767_225_600_000_000  # 2026-01-01
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 PROJECT = """\
 name: windows
@@ -179,7 +180,55 @@ def measured(folder: Path) -> dict[str, Any]:
         for name in ("all", "two"):
             told[f"features {name}"] = seconds_of(asking(session, name, t), ids)
         found["kinds"][str(count)] = told
+    found["push"] = pushing(project, session, int(at))
     return found
+
+
+def pushing(project: Any, session: Any, at: int) -> dict[str, Any]:
+    """Seconds of CPU and of the clock of pushes of some rows, and how long it takes until a pushed row is seen."""
+    import numpy as np
+    import pyarrow as pa
+
+    random = np.random.default_rng(2)
+    entities, now = 1_000_000, [at]
+    users = max(FEWEST // EVENTS[1], 3)
+
+    def rows(count: int, *, many_entities: bool = True) -> list[dict[str, Any]]:
+        happened = [EPOCH + timedelta(microseconds=now[0] + place) for place in range(count)]
+        now[0] += count
+        owners = random.integers(0, users if many_entities else 1, count) + entities
+        cents, prices = random.integers(-500, 100_000, count), np.round(random.lognormal(3, 1, count), 2)
+        names = ("user_id", "happened", "cents", "price")
+        made = zip(owners.tolist(), happened, cents.tolist(), prices.tolist(), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in made]
+
+    project.push("lately", rows(1))
+    taken: dict[str, Any] = {}
+    for name, count, times in (("1", 1, 60), ("100", 100, 30), ("10,000", 10_000, 5), ("10,000, a table", 10_000, 5)):
+        seconds = []
+        for _ in range(times):
+            some: Any = rows(count)
+            some = pa.Table.from_pylist(some) if "table" in name else some
+            cpu, wall = time.process_time(), time.perf_counter()
+            project.push("lately", some)
+            seconds.append((time.process_time() - cpu, time.perf_counter() - wall))
+        taken[name] = {
+            "rows": count,
+            "cpu": median(one for one, _ in seconds),
+            "wall": median(one for _, one in seconds),
+        }
+    until_seen, before = [], None
+    for _ in range(300):
+        (row,) = rows(1, many_entities=False)
+        asked, started = EPOCH + timedelta(microseconds=now[0]), time.perf_counter()
+        project.push("lately", [row])
+        seen = before
+        while seen == before:
+            seen = session.look_up([("lately", "happened")], {"user_id": [entities]}, at=asked)[0].values[0]
+        until_seen.append(time.perf_counter() - started)
+        before = seen
+    until_seen.sort()
+    return {"sizes": taken, "seen": [until_seen[len(until_seen) // 2], until_seen[len(until_seen) * 99 // 100]]}
 
 
 def reading(snapshot: Any, reader: Any, t: int) -> Callable[[int], Any]:
@@ -248,7 +297,37 @@ def page(kept: Mapping[str, Any]) -> list[str]:
     lines += ["", f"A publication of these {rows:,} events: {' beside '.join(rates)} events a second, all of it."]
     if others:
         lines.append("The answers are the same." if same else "**The answers differ.**")
-    return lines
+    return [*lines, *_pushes(turns, others)]
+
+
+def _pushes(turns: Sequence[Any], others: Sequence[Any] | None) -> list[str]:
+    """What pushes cost."""
+    lines = [
+        "",
+        "## Pushes",
+        "",
+        "`Project.push` of new events to that view, mappings or an Arrow table, until they are on the disk.",
+        "",
+        "| rows | CPU, ms | clock, ms | rows a second of CPU |",
+        "| --- | --- | --- | --- |",
+    ]
+    for size, one in turns[0]["push"]["sizes"].items():
+        here = [
+            [turn["push"]["sizes"][size][name] for turn in some]
+            for some in (turns, others or [])
+            for name in ("cpu", "wall")
+        ]
+        cpu, wall, *there = (median(some) if some else None for some in here)
+        beside = [f" ({value * 1e3:,.2f})" if value else "" for value in there]
+        rate = f"{one['rows'] / cpu:,.0f}" + (f" ({one['rows'] / there[0]:,.0f})" if there[0] else "")
+        lines.append(f"| {size} | {cpu * 1e3:,.2f}{beside[0]} | {wall * 1e3:,.2f}{beside[1]} | {rate} |")
+    seen = [
+        [median(turn["push"]["seen"][place] for turn in some) * 1e3 for place in (0, 1)]
+        for some in (turns, others)
+        if some
+    ]
+    told = " beside ".join(f"{half:.1f} ms (p50) and {most:.1f} ms (p99)" for half, most in seen)
+    return [*lines, "", f"From the call of a push of one row until a session answers with it: {told}."]
 
 
 def _figure(turns: Sequence[Any], others: Sequence[Any] | None, count: str, name: str, scale: float) -> str:

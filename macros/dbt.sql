@@ -4,7 +4,8 @@
 #}
 {#
   date_trunc(datepart, date), dateadd(datepart, interval, from_date_or_timestamp), datediff(first, second, datepart),
-  last_day(date, datepart), current_timestamp(), date(year, month, day): arithmetic on times.
+  last_day(date, datepart), current_timestamp(), date(year, month, day): arithmetic on times; current_timestamp_backcompat()
+  and current_timestamp_in_utc_backcompat() are what packages have called the first before.
 #}
 {% macro date_trunc(datepart, date) -%}date_trunc('{{ datepart }}', {{ date }}){%- endmacro %}
 {% macro dateadd(datepart, interval, from_date_or_timestamp) -%}
@@ -17,6 +18,8 @@ date_diff('{{ datepart }}', {{ first_date }}::timestamp, {{ second_date }}::time
 cast(date_trunc('{{ datepart }}', {{ date }}) + interval 1 {{ datepart }} - interval 1 day as date)
 {%- endmacro %}
 {% macro current_timestamp() -%}now(){%- endmacro %}
+{% macro current_timestamp_backcompat() -%}now(){%- endmacro %}
+{% macro current_timestamp_in_utc_backcompat() -%}timezone('UTC', now()){%- endmacro %}
 {% macro date(year, month, day) -%}make_date({{ year }}, {{ month }}, {{ day }}){%- endmacro %}
 
 {#

@@ -2,8 +2,8 @@
 
 Scalars mean what they mean to dbt (YAML 1.1 as PyYAML's safe loader reads it), with three differences: keys are
 text as written, so that ``on`` stays ``on``; dates and timestamps are text as written; and a key that is given
-twice is an error. Everything is composed by the C loader where there is one. Deep nesting, aliases that explode
-and tags that would make Python objects are refused.
+twice is an error, unless somebody asks for the last one, as dbt takes it. Everything is composed by the C loader where
+there is one. Deep nesting, aliases that explode and tags that would make Python objects are refused.
 """
 
 from __future__ import annotations
@@ -55,8 +55,11 @@ class Node:
         return isinstance(self.value, list)
 
 
-def read_yaml(text: str, file: str) -> Node | None:
-    """The one document of the text, None where it is empty; ``file`` is what places call it."""
+def read_yaml(text: str, file: str, repeated: list[ProjectError] | None = None) -> Node | None:
+    """The one document of the text, None where it is empty; ``file`` is what places call it.
+
+    With a list for them, keys that are ``repeated`` are noted there, and the last one counts.
+    """
     try:
         _refuse_depth(text, file)
         root = yaml.compose(text, Loader=_LOADER)
@@ -64,7 +67,7 @@ def read_yaml(text: str, file: str) -> Node | None:
         raise _unreadable(text, file) from None
     except yaml.MarkedYAMLError as error:
         raise _malformed(text, file, error) from None
-    return _Composed(text, file).node(root, 0) if root is not None else None
+    return _Composed(text, file, repeated).node(root, 0) if root is not None else None
 
 
 def _refuse_depth(text: str, file: str) -> None:
@@ -90,9 +93,10 @@ def _too_deep(place: Place) -> ProjectError:
 class _Composed:
     """Turns PyYAML's nodes of one text into ours."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, repeated: list[ProjectError] | None) -> None:
         self._lines = split_lines(text)
         self._file = file
+        self._repeated_keys = repeated
         self._scalars = yaml.constructor.SafeConstructor()
         self._seen: set[int] = set()
         self._repeated = 0
@@ -143,12 +147,11 @@ class _Composed:
             key = self._key(raw_key)
             place = self._place(raw_key)
             if key in keys:
-                raise ProjectError(
-                    "yaml-duplicate-key",
-                    f"The key {key!r} is given twice; the first is at line {keys[key].line}.",
-                    place,
-                    "keep one of them.",
-                )
+                what = f"The key {key!r} is given twice; the first is at line {keys[key].line}."
+                error = ProjectError("yaml-duplicate-key", what, place, "keep one of them.")
+                if self._repeated_keys is None:
+                    raise error
+                self._repeated_keys.append(error)
             keys[key] = place
             value = self.node(raw_value, depth + 1)
             if raw_key.tag == _MERGE:

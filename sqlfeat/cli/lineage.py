@@ -79,6 +79,8 @@ def _line(lead: str, step: LineageStep, width: int) -> Text:
     notes = [(step.type, "cyan")]
     if step.via == "indirect":
         notes.append(("decides rows", "yellow"))
+    if step.undeclared:
+        notes.append(("not declared", "yellow"))
     if step.untraced:
         notes.append((f"not traced: {step.untraced}", "red"))
     elif step.repeated:

@@ -54,8 +54,8 @@ _PLOT_HEIGHT = 8
 @click.option(
     "--current",
     metavar="WHAT",
-    help="Of a model: log (what was served), predictions or a TABLE of them, features (computed anew); "
-    "the first that there is.",
+    help="Of a model: log (what was served), predictions or a TABLE, FILE or FOLDER of them, features (computed "
+    "anew); the first that there is, but for files.",
 )
 @click.option("--history", "past", is_flag=True, help="Show what was found before, and look at nothing.")
 @click.option("--no-keep", is_flag=True, help="Leave the history as it is.")

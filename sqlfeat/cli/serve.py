@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Sequence
 from datetime import timedelta
@@ -88,7 +89,7 @@ def serve_command(
     serving_log: ServingLog | None = None
     with call.project() as project, listen(host, port) as listening:
         serving_log = None if no_log else _log_of(project, log, log_sample, log_flush)
-        served = Served(project, model=model, log=failed, serving_log=serving_log)
+        served = Served(project, model=model, log=failed, serving_log=serving_log, opened=_settle)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         served.keep_fresh(refresh.total_seconds())
         if call.as_json:
@@ -109,6 +110,12 @@ def serve_command(
         click.echo(f"[{serving_log.problem.code}] {serving_log.problem.what}", err=True)
     talk("Stopped.")
     return {int(signal.SIGINT): EXIT_INTERRUPTED, int(signal.SIGTERM): EXIT_TERMINATED}.get(number, 0)
+
+
+def _settle() -> None:
+    """What is there when the server is ready stays there: no search for garbage need go through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _log_of(project: Project, folder: Path | None, sample: float | None, flush: timedelta | None) -> ServingLog | None:

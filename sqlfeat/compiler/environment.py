@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from types import CodeType, FrameType, TracebackType
 from typing import Any, cast
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.ext import Extension
 from jinja2.lexer import TokenStream
@@ -107,12 +107,16 @@ _COMPILED: dict[tuple[str, str], tuple[CodeType, tuple[tuple[int, int], ...]]] =
 
 
 class TemplateEnvironment(SandboxedEnvironment):
-    """One project's sandbox. ``sources`` holds every template's text by its path."""
+    """One project's sandbox. ``sources`` holds every template's text by its path.
+
+    ``lenient`` is how dbt reads: what a plain mapping or list does not have is nothing, and no mistake.
+    """
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
     concat = staticmethod(concatenate)
 
-    def __init__(self) -> None:
+    def __init__(self, *, lenient: bool = False) -> None:
+        self.lenient = lenient
         super().__init__(
             undefined=Missing,
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", _DbtBlocks],
@@ -242,6 +246,17 @@ class TemplateEnvironment(SandboxedEnvironment):
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
         return _Marker(self, name or "").visit(tree)  # type: ignore[no-any-return]
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return self._nothing(obj, attribute, super().getattr(obj, attribute))
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        return self._nothing(obj, argument, super().getitem(obj, argument))
+
+    def _nothing(self, obj: Any, name: Any, found: Any) -> Any:
+        if self.lenient and isinstance(found, Missing) and isinstance(obj, dict | list | tuple | str):
+            return Undefined(obj=obj, name=str(name))
+        return found
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         if isinstance(obj, Facade):

@@ -25,8 +25,13 @@ class Relation(Facade, Mapping[str, Any]):
     token: str
     identifier: str
     schema: str
-    allowed = frozenset({"identifier", "name", "table", "schema", "render", "get", "is_cte"})
+    allowed = frozenset(
+        {"identifier", "name", "table", "schema", "database", "type", "render", "get", "include", "is_cte", "is_view"}
+    )
     is_cte = False
+    is_view = False
+    database = ""
+    type = "table"
 
     def __getitem__(self, key: str) -> Any:
         return {"identifier": self.identifier, "schema": self.schema, "metadata": {"type": "DuckDBRelation"}}[key]
@@ -47,6 +52,9 @@ class Relation(Facade, Mapping[str, Any]):
 
     def render(self) -> str:
         return self.token
+
+    def include(self, **parts: bool) -> Relation:
+        return self
 
     def __str__(self) -> str:
         return self.token

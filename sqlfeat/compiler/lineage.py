@@ -33,7 +33,7 @@ class Parent:
 class ColumnLineage:
     """One step from a column: the columns that it is made from, and the expression that makes it.
 
-    ``untraced`` says why nothing is known, where that is so.
+    ``untraced`` says why nothing is known, where that is so; ``undeclared``: only the SQL of others names it.
     """
 
     node: str
@@ -43,6 +43,7 @@ class ColumnLineage:
     expression: str = ""
     place: Place | None = None
     untraced: str | None = None
+    undeclared: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,11 @@ class Lineage:
                 self._models[node] = self._of_model(self._manifest.models[name])
             else:
                 own = self._manifest.columns.get(node, ())
-                self._models[node] = {column.name: ColumnLineage(node, column.name, column.type) for column in own}
+                only_named = self._manifest.assumed.get(node, frozenset())
+                self._models[node] = {
+                    column.name: ColumnLineage(node, column.name, column.type, undeclared=column.name in only_named)
+                    for column in own
+                }
         return self._models[node]
 
     def parents(self, node: str, column: str) -> tuple[Parent, ...]:
@@ -96,8 +101,15 @@ class Lineage:
             made = _Model(self._manifest, self._columns, model).made()
         except Unresolved as error:
             place = model.source_map.place(error.offset, error.length)
+            why = error.what
+            if model.id in self._manifest.assumed and not model.sql.strip():
+                found_before = self._manifest.errors[model.id]
+                why, place = found_before.what, getattr(found_before, "where", None)
+            named = self._manifest.assumed.get(model.id, frozenset())
             return {
-                own.name: ColumnLineage(model.id, own.name, own.type, place=place, untraced=error.what)
+                own.name: ColumnLineage(
+                    model.id, own.name, own.type, place=place, untraced=why, undeclared=own.name in named
+                )
                 for own in model.columns
             }
         excerpts = Excerpts(model.sql)
@@ -168,6 +180,8 @@ class _Model:
     def _by_name(self, relation: Relation, traced: Traced, text: Rewritten) -> dict[str, _Made]:
         """The fields of a query as the model's columns, which are in the same order."""
         made = {}
+        if len(traced.fields) != len(self._model.columns):  # only where columns are assumed
+            raise Unresolved("not all columns of what it is made from are known")
         for index, (name, uses) in enumerate(zip(self._model.column_names, traced.fields, strict=True)):
             span = written_at(relation, index)
             start, end = text.before(max(0, span.start)), text.before(max(0, span.end - 1)) + 1

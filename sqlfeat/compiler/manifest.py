@@ -23,9 +23,13 @@ from sqlfeat.spec.project import SeedFile, SourceTable, TestSpec, WrittenLater
 FORMAT_VERSION = 1
 
 
+UNKNOWN = "unknown"
+"""The type of a column of which only the name is known."""
+
+
 @dataclass(frozen=True)
 class Column:
-    """A column of a relation: its name and its DuckDB type."""
+    """A column of a relation: its name and its DuckDB type; ``UNKNOWN`` where that is not known."""
 
     name: str
     type: str
@@ -288,6 +292,8 @@ class Manifest:
 
     Nodes have ids: ``model.NAME``, ``source.SOURCE.TABLE``, ``seed.NAME``, ``test.NAME``; ``graph`` orders them.
     ``errors`` are what is wrong with a node's SQL or time facts: they stop whoever needs that node, and nobody else.
+    ``assumed`` are the nodes of a dbt project that have an error, and columns nevertheless: as far as files and the
+    SQL of others tell. Each with those of its columns that nothing but the SQL of others names.
     """
 
     project: str
@@ -301,6 +307,7 @@ class Manifest:
     templates: Mapping[str, str] = field(repr=False)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, SqlfeatError] = field(default_factory=dict)
+    assumed: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def model(self, name: str) -> CompiledModel:
         """The model of a name; :class:`UsageError` (``unknown-model``) if there is none."""

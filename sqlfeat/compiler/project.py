@@ -6,17 +6,18 @@ compilation (without its references there is no graph), those of a model's SQL s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlfeat.base.files import sha256_text
 from sqlfeat.base.names import did_you_mean
 from sqlfeat.compiler import fingerprint
+from sqlfeat.compiler.assumptions import Assumptions
 from sqlfeat.compiler.bind import Binder, bind_test
 from sqlfeat.compiler.catalog import Catalog, SqlProblem
 from sqlfeat.compiler.data_tests import generic_test, singular_test, with_unique_rows
-from sqlfeat.compiler.facades import Answer
+from sqlfeat.compiler.facades import Answer, Relation
 from sqlfeat.compiler.graph import Graph, Node
 from sqlfeat.compiler.manifest import Column, CompiledModel, CompiledTest, Manifest, TimeFacts
 from sqlfeat.compiler.mistakes import Misplaced
@@ -25,7 +26,7 @@ from sqlfeat.compiler.rewriting import ref_token, source_token
 from sqlfeat.compiler.source_map import place_in, place_of
 from sqlfeat.compiler.template import Renderer, Rendering
 from sqlfeat.compiler.time import facts_of_source
-from sqlfeat.errors import Place, ProjectError, SqlfeatError
+from sqlfeat.errors import Place, ProjectError, ProjectErrors, SqlfeatError
 from sqlfeat.spec.config import Layer, ModelConfig, merge_config
 from sqlfeat.spec.problems import Problems
 from sqlfeat.spec.project import ColumnSpec, ModelFile, ProjectSpec, TestSpec
@@ -39,6 +40,8 @@ class World:
     environment: Mapping[str, str] = field(default_factory=dict)
     target: Mapping[str, Any] = field(default_factory=dict)
     log: Callable[[str], None] = lambda text: None
+    translated: Callable[[str], str] = lambda text: text
+    """How a rendered text is read that is not written for DuckDB; places in it are then those of the translation."""
 
 
 def compile_project(spec: ProjectSpec, world: World, catalog: Catalog | None) -> Manifest:
@@ -63,7 +66,12 @@ class Compilation:
             target=world.target,
             project=spec.name,
             log=world.log,
+            lenient=spec.is_dbt,
+            relations=_relations(spec),
         )
+        self._world = world
+        self._unread: dict[str, SqlfeatError] = {}
+        self.assumed: dict[str, frozenset[str]] = {}
         self.renderings: dict[str, Rendering] = {}
         self.models: dict[str, CompiledModel] = {}
         self.tests: dict[str, CompiledTest] = {}
@@ -91,14 +99,18 @@ class Compilation:
             self._rendered = (self.models, self.tests, graph)
         models, tests, graph = self._rendered
         self.catalog, self.models, self.tests = catalog, dict(models), dict(tests)
-        self.columns, self.source_time, self.fingerprints, self.errors = {}, {}, {}, {}
-        for node in graph.order():
-            if nodes is not None and node not in nodes:
+        self.columns, self.source_time, self.fingerprints, self.assumed = {}, {}, {}, {}
+        self.errors = dict(self._unread)
+        wanted = [node for node in graph.order() if nodes is None or node in nodes]
+        for node in wanted:
+            if node in self.errors:
                 continue
             if not any(parent in self.errors for parent in self._parents(node)):
                 self._bind(node)
             elif node.startswith("model."):
                 self.errors.setdefault(node, self.errors[next(p for p in self._parents(node) if p in self.errors)])
+        if catalog is not None and self.spec.is_dbt:
+            self._assume([node for node in wanted if node in self.errors], catalog)
         self.tests = with_unique_rows(self.tests, self.models.values())
         return Manifest(
             project=self.spec.name,
@@ -112,6 +124,7 @@ class Compilation:
             templates=self.renderer.templates,
             fingerprints=self.fingerprints,
             errors=self.errors,
+            assumed=self.assumed,
         )
 
     # -- templates -------------------------------------------------------------------------------------------------
@@ -121,20 +134,46 @@ class Compilation:
         problems = Problems()
         for file in self.spec.models.values():
             self.broken.add(file.name)
-            with problems.collected():
+            rendering = None
+            try:
                 rendering = self.renderer.render(file.path, file.text, name=file.name)
                 config, places = self._config(file, rendering)
                 if config.enabled:
                     self.renderings[file.name] = rendering
                     self.models[file.name] = self._compiled(file, rendering, config, places)
+                if file.unread:
+                    what = f"sqlfeat does not make {file.name!r}: {file.unread}."
+                    self._unread[file.id] = ProjectError("not-supported", what, Place(file.path))
                 self.broken.discard(file.name)
+            except ProjectError as error:
+                if self.spec.is_dbt:  # of a dbt project everything else can be worked with
+                    self._set_aside(file, rendering or self.renderer.current, error)
+                else:
+                    problems.add(error)
         for name, model in self.models.items():
-            with problems.collected():
-                self.models[name] = replace(model, parents=self.references.parents(self.renderings[name], name))
+            try:
+                parents = self.references.parents(self.renderings[name], name)
+            except ProjectError as error:
+                parents = self.references.known_parents(self.renderings[name], name)
+                if self.spec.is_dbt:
+                    self._unread.setdefault(model.id, error)
+                else:
+                    problems.add(error)
+            self.models[name] = replace(model, parents=parents)
         self._refuse_same_relation(problems)
         with problems.collected():
             self._compile_tests()
         problems.raise_if_any()
+
+    def _set_aside(self, file: ModelFile, rendering: Rendering, error: ProjectError) -> None:
+        """A model that cannot be rendered, with an error of its own; what it refers to is known as far as it came."""
+        if rendering.config.get("enabled") is False:
+            self.broken.discard(file.name)
+            return
+        self.renderings[file.name] = rendering
+        self.models[file.name] = replace(self._compiled(file, rendering, ModelConfig(), {}), deferred=True)
+        self._unread[file.id] = error
+        self.broken.discard(file.name)
 
     def _refuse_same_relation(self, problems: Problems) -> None:
         """Two models, or a model and a seed, that would be read under one name."""
@@ -174,7 +213,7 @@ class Compilation:
             path=file.path,
             config=self._with_hooks(file, config, places),
             places=places,
-            sql=str.__str__(rendering.text),
+            sql=self._world.translated(str.__str__(rendering.text)),
             source_map=rendering.source_map(self.renderer.templates),
             parents=(),
             keys=self._entity_keys(file, config, places),
@@ -227,7 +266,13 @@ class Compilation:
                 if test is not None:
                     self._refuse_second(test)
                     self.tests[test.name] = test
-        problems.raise_if_any()
+        try:
+            problems.raise_if_any()
+        except ProjectError as error:
+            if not self.spec.is_dbt:
+                raise
+            for each in error.errors if isinstance(error, ProjectErrors) else (error,):
+                self._world.log(f"{each.where}: {each.what} The test is left out.")
         self.tests = with_unique_rows(self.tests, self.models.values())
 
     def _refuse_second(self, test: CompiledTest) -> None:
@@ -354,7 +399,6 @@ class Compilation:
         """Render again with ``execute`` true; as long as an asked relation is not built, the first text stands."""
         if not model.deferred:
             return model
-        file = self.spec.models[model.name]
 
         def ask(sql: str) -> Answer:
             try:
@@ -366,12 +410,57 @@ class Compilation:
                 raise Misplaced("run-query-failed", what, "run_query") from problem
 
         try:
-            rendering = self.renderer.render(file.path, file.text, name=file.name, query=ask)
+            return self._rendered_with(model, ask)
         except SqlProblem:
             return model
+
+    def _rendered_with(self, model: CompiledModel, ask: Callable[[str], Answer]) -> CompiledModel:
+        """The model rendered with answers, and with the columns of relations as far as they are known by now."""
+        file = self.spec.models[model.name]
+        rendering = self.renderer.render(file.path, file.text, name=file.name, query=ask, columns=self._columns_of)
         config, places = self._config(file, rendering)
         parents = self.references.parents(rendering, model.name)
         return replace(self._compiled(file, rendering, config, places), parents=parents, deferred=True)
+
+    def _columns_of(self, node: str) -> Sequence[tuple[str, str]] | None:
+        own = self.columns.get(self.references.id_of(node))
+        if own == ():
+            name = node.split(".", 1)[1]
+            what = f"This template asks for the columns of {name}, which nobody says."
+            raise Misplaced("run-query-failed", what, name, "describe them in its .yml, with their types.")
+        return None if own is None else [(column.name, column.type) for column in own]
+
+    def _assume(self, nodes: Sequence[str], catalog: Catalog) -> None:
+        """Columns for the nodes with errors, as far as these can be told."""
+
+        def without_answers(model: CompiledModel) -> CompiledModel:
+            def ask(sql: str) -> Answer:
+                try:
+                    return catalog.query(sql)
+                except (SqlProblem, SqlfeatError):
+                    return Answer((), ())
+
+            try:
+                return self._rendered_with(model, ask) if model.deferred else model
+            except ProjectError as error:
+                if model.id not in self._unread:
+                    self.errors[model.id] = error  # its own, and not that of what it is made from
+                return replace(model, sql="")
+
+        assumptions = Assumptions(self.spec, self.models, self.columns, self.references.id_of)
+        self.assumed = assumptions.fill(nodes, without_answers)
+
+
+def _relations(spec: ProjectSpec) -> dict[str, Relation]:
+    """What lies under which name in the database, in lower case: models and seeds before sources."""
+    found = {}
+    for table in spec.sources.values():
+        schema, _, identifier = table.location.rpartition(".") if table.format == "duckdb" else ("", "", table.name)
+        relation = Relation(source_token(table.source, table.name), identifier, schema or table.source)
+        found[identifier.casefold()] = relation
+    for name in (*spec.seeds, *spec.models):
+        found[name.casefold()] = Relation(ref_token(name), name, "")
+    return found
 
 
 def _check_described(described: tuple[ColumnSpec, ...], columns: tuple[Column, ...], node: str) -> None:

@@ -44,6 +44,19 @@ class References:
         problems.raise_if_any()
         return tuple(parents)
 
+    def known_parents(self, rendering: Rendering, own: str) -> tuple[str, ...]:
+        """The ids of those that there are."""
+        known = {*self._models, *self._broken, *self._spec.seeds}
+        refs = [self.node(name, None, own) for name in rendering.refs if name in known]
+        return (*refs, *(f"source.{of}.{name}" for of, name in rendering.sources if (of, name) in self._spec.sources))
+
+    def id_of(self, reference: str) -> str:
+        """The id of the node that ``ref.NAME`` or ``source.SOURCE.TABLE`` means."""
+        kind, name = reference.split(".", 1)
+        if kind != "ref":
+            return reference
+        return f"model.{name}" if name in self._models else f"seed.{name}"
+
     def node(self, name: str, where: Place | None, own: str = "") -> str:
         """The id of the model or seed of a name."""
         if name in self._models or name in self._broken:

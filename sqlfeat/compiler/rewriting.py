@@ -34,6 +34,15 @@ def token_of(node: str) -> str:
     return source_token(*name.split(".", 1)) if kind == "source" else ref_token(name)
 
 
+def node_named(token: str) -> str:
+    """The node that a text stands for; nothing where it is no reference and nothing else."""
+    found = _RELATION.fullmatch(token.strip())
+    if found is None:
+        return ""
+    schema, name = found[1].replace('""', '"'), found[2].replace('""', '"')
+    return f"ref.{name}" if schema == "ref" else f"source.{schema.removeprefix('source:')}.{name}"
+
+
 @dataclass(frozen=True)
 class Edit:
     """Replace ``[start, end)`` of a text."""

@@ -23,7 +23,7 @@ from sqlfeat.compiler.environment import Facade, TemplateEnvironment
 from sqlfeat.compiler.facades import Answer, Record, Relation, copied
 from sqlfeat.compiler.manifest import FeatureCall, TransformCall, WindowCall
 from sqlfeat.compiler.mistakes import Misplaced, placed, sentence
-from sqlfeat.compiler.rewriting import ref_token, source_token
+from sqlfeat.compiler.rewriting import node_named, ref_token, source_token
 from sqlfeat.compiler.source_map import PACKAGED, Fragment, Origin, SourceMap, place_in
 from sqlfeat.errors import Place, ProjectError, ProjectErrors
 from sqlfeat.spec.duration import Duration
@@ -80,7 +80,8 @@ class Renderer:
     """A project's macros, variables and target, ready to render its files.
 
     ``variables`` are ``vars:`` of the project with those of the command line; ``target`` is what templates see of the
-    target; ``relations`` maps ``ref`` names to their schema for display. ``log`` gets the lines of ``log()``.
+    target. ``log`` gets the lines of ``log()``. ``relations`` is what of the project lies under which name in the
+    database, in lower case. ``lenient`` is how the templates of a dbt project are read.
     """
 
     def __init__(
@@ -92,13 +93,17 @@ class Renderer:
         target: Mapping[str, Any],
         project: str,
         log: Callable[[str], None] = lambda text: None,
+        lenient: bool = False,
+        relations: Mapping[str, Relation] | None = None,
     ) -> None:
-        self._jinja = _Environment()
+        self._jinja = _Environment(lenient=lenient)
+        self._relations = relations or {}
         self._variables = variables
         self._environ = environment
         self._log = log
         self._current = Rendering("")
         self._query: Callable[[str], Answer] | None = None
+        self._columns: ColumnsOf = _nobody_knows
         self._results: dict[str, Record] = {}
         self._namespace: dict[str, Any] = {
             **self._jinja.globals,
@@ -106,6 +111,11 @@ class Renderer:
             "target": Record("target", target),
             "project_name": project,
         }
+        if lenient:
+            self._namespace["modules"] = Record("modules", {"re": Record("modules.re", _EXPRESSIONS)})
+        self._namespace["builtins"] = Record("builtins", self._functions())
+        self.engine = str(target.get("type", "duckdb"))
+        self._engines = tuple(dict.fromkeys((self.engine, "duckdb", "default")))
         self._load_macros(macros, project)
 
     def _load_macros(self, macros: Iterable[SqlFile], project: str) -> None:
@@ -129,6 +139,8 @@ class Renderer:
                 written[name] = file.path
             packages.setdefault(package, {}).update(found)
             self._namespace.update(found)
+        for name, macro in packages.get("dbt", {}).items():  # what dbt has now was the package's before
+            packages.get("dbt_utils", {}).setdefault(name, macro)
         for package, found in packages.items():
             self._namespace.setdefault(package, Record(package, found))
         if problems:
@@ -144,23 +156,48 @@ class Renderer:
         """Every template's text by its path: what source maps point into."""
         return self._jinja.sources
 
+    @property
+    def current(self) -> Rendering:
+        """What the last rendering gave, as far as it came."""
+        return self._current
+
     def render(
-        self, path: str, text: str, *, name: str, query: Callable[[str], Answer] | None = None, schema: str = ""
+        self,
+        path: str,
+        text: str,
+        *,
+        name: str,
+        query: Callable[[str], Answer] | None = None,
+        columns: ColumnsOf | None = None,
+        schema: str = "",
     ) -> Rendering:
         """Render one file; with ``query`` in the second pass, where ``execute`` is true.
+
+        ``columns`` are those of relations, as far as they are known by then.
 
         Raises:
             ProjectError: what is wrong in the template, at its place.
         """
         self._current = Rendering(path)
         self._query = query
+        self._columns = columns or _nobody_knows
         self._results = {}
         self._namespace["this"] = Relation(ref_token(name), name, schema)
+        self._namespace["model"] = self._model(name, path)
         self._namespace["execute"] = _Execute(self)
         with placed(self._jinja, self._namespace, path, text):
             template = self._jinja.load(path, text)
             self._current.text = self._jinja.render(template, self._namespace)
         return self._current
+
+    def _model(self, name: str, path: str) -> Record:
+        """``model``: what a template may know of its own file."""
+        project = str(self._namespace["project_name"])
+        return Record("the model", {
+            "name": name, "alias": name, "path": path, "original_file_path": path, "resource_type": "model",
+            "package_name": project, "unique_id": f"model.{project}.{name}", "schema": "", "database": "",
+            "config": Record("the model's config", {"materialized": "", "tags": [], "meta": {}}),
+        })  # fmt: skip
 
     # -- what templates call ---------------------------------------------------------------------------------------
 
@@ -180,7 +217,11 @@ class Renderer:
             "statement": self._statement,
             "load_result": lambda name: self._results.get(name),
             "adapter": _Adapter(self),
-            "api": Record("api", {"Column": _ColumnTypes()}),
+            "api": Record("api", {"Column": _ColumnTypes(), "Relation": _Relations()}),
+            "flags": Record("flags", {"FULL_REFRESH": False, "STORE_FAILURES": False, "WHICH": "run"}),
+            "dbt_version": "1.10.0",
+            "load_relation": lambda relation: self.relation_named(relation.identifier),
+            "load_cached_relation": lambda relation: self.relation_named(relation.identifier),
             "window": self._window,
             "feature": self._feature,
             **{name: self._transform(name) for name in transforms.KINDS},
@@ -188,6 +229,8 @@ class Renderer:
             "tojson": lambda value, default=None, sort_keys=False: json.dumps(value, sort_keys=sort_keys),
             "zip": lambda *lists: list(zip(*lists, strict=False)),
             "set": lambda values: sorted(set(values), key=str),
+            "set_strict": lambda values: sorted(set(values), key=str),
+            "zip_strict": lambda *lists: list(zip(*lists, strict=True)),
             "local_md5": lambda text: hashlib.md5(str(text).encode(), usedforsecurity=False).hexdigest(),
         }
 
@@ -316,16 +359,95 @@ class Renderer:
 
     def dispatch(self, name: str) -> Any:
         """The macro that stands for a name on this engine."""
-        for candidate in (f"duckdb__{name}", f"default__{name}"):
-            if candidate in self._namespace:
-                return self._namespace[candidate]
+        for engine in self._engines:
+            if f"{engine}__{name}" in self._namespace:
+                return self._namespace[f"{engine}__{name}"]
         what = f"There is no macro duckdb__{name} or default__{name} to dispatch to."
         raise Misplaced("unknown-macro", what, str(name))
+
+    def relation_named(self, name: str) -> Relation | None:
+        """The relation of the project under that name, which is as good as read by whoever asks."""
+        found = self._relations.get(name.casefold())
+        return None if found is None else self._read(found)
+
+    def relations_like(self, schema: str, table: str, exclude: str) -> list[Relation]:
+        """The relations of the project whose schemas and names match patterns of LIKE, and not the third one."""
+        within, wanted, other = _like(schema), _like(table), _like(exclude)
+        own = self._namespace["this"].identifier
+        return [
+            self._read(each)
+            for _, each in sorted(self._relations.items())
+            if within.fullmatch(each.schema or str(self._namespace["target"].get("schema")))
+            and wanted.fullmatch(each.identifier)
+            and not other.fullmatch(each.identifier)
+            and each.identifier != own
+        ]
+
+    def _read(self, found: Relation) -> Relation:
+        """A relation that is handed out without a call that names it."""
+        node = node_named(found.token)
+        if node.startswith("source."):
+            source, table = node.removeprefix("source.").split(".", 1)
+            self._current.sources.setdefault((source, table), self._jinja.sites())
+        else:
+            self._current.refs.setdefault(found.identifier, self._jinja.sites())
+        return found
+
+    def columns_of(self, relation: Any) -> Sequence[tuple[str, str]]:
+        """Names and types of a relation's columns: as the compiler knows them, else as the target does."""
+        self._current.asked = True
+        if self._query is None:
+            return ()
+        node = node_named(str(relation))
+        known = self._columns(node) if node else ()
+        if known is not None:
+            return known
+        answer = self._query(f"describe select * from {relation}")
+        return [(str(row[0]), str(row[1])) for row in answer.tuples]
 
     def ask_execute(self) -> bool:
         """``execute``: whether queries are answered in this pass."""
         self._current.asked = True
         return self._query is not None
+
+
+_LONGEST_MATCHED = 10_000
+"""How long a text may be that a template matches: expressions can take very long over long ones."""
+
+
+def _matched(name: str) -> Callable[..., Any]:
+    """A function of Python's ``re`` as ``modules.re`` has it, over texts that are not too long."""
+    function = getattr(re, name)
+
+    def matched(*arguments: Any, **named: Any) -> Any:
+        if any(isinstance(each, str) and len(each) > _LONGEST_MATCHED for each in arguments):
+            raise ValueError(f"modules.re.{name}() takes texts of up to {_LONGEST_MATCHED} letters")
+        return function(*map(_plain_text, arguments), **named)
+
+    return matched
+
+
+def _plain_text(value: Any) -> Any:
+    return str.__str__(value) if isinstance(value, str) else value
+
+
+_EXPRESSIONS: Mapping[str, Any] = {
+    **{name: _matched(name) for name in ("sub", "match", "search", "fullmatch", "findall", "split", "escape")},
+    "IGNORECASE": int(re.IGNORECASE), "MULTILINE": int(re.MULTILINE), "DOTALL": int(re.DOTALL),
+}  # fmt: skip
+
+ColumnsOf = Callable[[str], Sequence[tuple[str, str]] | None]
+"""Names and types of a node's columns; None where they are not known."""
+
+
+def _nobody_knows(node: str) -> None:
+    return None
+
+
+def _like(pattern: str) -> re.Pattern[str]:
+    """A pattern of LIKE, whose letters are of either case."""
+    parts = (".*" if sign == "%" else "." if sign == "_" else re.escape(sign) for sign in pattern)
+    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
 
 
 def _package(path: str, project: str) -> str:
@@ -408,26 +530,76 @@ class _ColumnTypes(Facade):
         return {"string": "text", "float": "double"}.get(str(name).lower(), str(name))
 
 
+class _Relations(Facade):
+    """``api.Relation``: names of relations that nobody needs to have."""
+
+    allowed = frozenset({"create"})
+
+    def create(self, database: Any = None, schema: Any = None, identifier: Any = None, **others: Any) -> Relation:
+        parts = [quote(str(part)) for part in (database, schema, identifier) if part]
+        return Relation(".".join(parts), str(identifier or ""), str(schema or ""))
+
+
 class _Adapter(Facade):
-    allowed = frozenset({"dispatch", "quote", "get_columns_in_relation"})
+    allowed = frozenset(
+        {
+            "dispatch",
+            "quote",
+            "type",
+            "get_columns_in_relation",
+            "get_missing_columns",
+            "get_relation",
+            "relations_like",
+        }
+    )
 
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
 
-    def dispatch(self, name: str, macro_namespace: Any = None) -> Any:
+    def type(self) -> str:
+        return self._renderer.engine
+
+    def dispatch(self, name: str, macro_namespace: Any = None, packages: Any = None) -> Any:
         return self._renderer.dispatch(name)
 
     def quote(self, name: str) -> str:
         return quote(str(name))
 
     def get_columns_in_relation(self, relation: Relation) -> list[Record]:
-        """The columns that a relation has in the target; none before it is there, as with ``run_query``."""
-        answer = self._renderer.ask(f"describe select * from {relation}")
-        if answer is None:
-            return []
-        return [
-            Record(f"the column {row[0]}", {
-                "name": row[0], "column": row[0], "quoted": quote(str(row[0])), "data_type": row[1], "dtype": row[1],
-            })
-            for row in answer.tuples
-        ]  # fmt: skip
+        """The columns that a relation will have when it is made; none in the first pass."""
+        return [_column(name, kind) for name, kind in self._renderer.columns_of(relation)]
+
+    def get_missing_columns(self, from_relation: Relation, to_relation: Relation) -> list[Record]:
+        """The columns of the first that the second has not."""
+        there = {name.casefold() for name, _ in self._renderer.columns_of(to_relation)}
+        given = self._renderer.columns_of(from_relation)
+        return [_column(name, kind) for name, kind in given if name.casefold() not in there]
+
+    def get_relation(self, database: Any = None, schema: Any = None, identifier: Any = None) -> Relation | None:
+        """What of the project lies under a name; nothing where there is none of it."""
+        return self._renderer.relation_named(str(identifier))
+
+    def relations_like(self, schema_pattern: str, table_pattern: str, exclude: str = "") -> list[Relation]:
+        """The models, seeds and sources whose schemas and names match patterns of LIKE, and not the third one."""
+        return self._renderer.relations_like(str(schema_pattern), str(table_pattern), str(exclude))
+
+
+def _column(name: str, kind: str) -> Record:
+    told: dict[str, Any] = {"name": name, "column": name, "quoted": quote(name), "data_type": kind, "dtype": kind}
+    told |= {"char_size": None, "numeric_precision": None, "numeric_scale": None, "string_size": lambda: 256}
+    return Record(f"the column {name}", {**told, **{f"is_{family}": _is(family, kind) for family in _FAMILIES}})
+
+
+_INTEGERS = ("TINY", "SMALL", "INT", "BIGINT", "HUGE", "UTINY", "USMALL", "UINT", "UBIG", "UHUGE")
+_FAMILIES = {
+    "string": ("VARCHAR", "UUID", "ENUM"),
+    "number": (*_INTEGERS, "DECIMAL", "DOUBLE", "FLOAT"),
+    "numeric": ("DECIMAL",),
+    "integer": _INTEGERS,
+    "float": ("DOUBLE", "FLOAT"),
+}  # fmt: skip
+
+
+def _is(family: str, kind: str) -> Callable[[], bool]:
+    """``column.is_string()`` and its like, as macros of packages ask them."""
+    return lambda: kind.upper().startswith(_FAMILIES[family]) and not kind.upper().startswith("INTERVAL")

@@ -257,6 +257,12 @@ class Engine(Protocol):
     def profile(self, rows: Assembled | str, request: ProfileRequest) -> Profile:
         """Count rows: those assembled, or those of a relation as SQL with tokens names it."""
 
+    def profile_of_view(self, model: CompiledModel, request: ProfileRequest, most: int) -> Profile:
+        """Count some of a feature view's rows, about so many at the most, windows as of the instant of each one's use.
+
+        Where these have to be read from events, half as many. Which they are depends on their keys and times alone.
+        """
+
     def values_beyond(self, rows: Assembled | str, request: ProfileRequest, shape: Shape, most: int) -> Sequence[str]:
         """The most frequent categories of a column that its shape has no bin for."""
 

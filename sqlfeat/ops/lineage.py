@@ -20,7 +20,8 @@ from sqlfeat.ops.session import Session
 class LineageStep:
     """A column in a tree: how it hangs on the one above (``via``), and the columns below it.
 
-    ``untraced`` says why a column's parents are not known; ``repeated``: its own steps are shown elsewhere.
+    ``untraced`` says why a column's parents are not known; ``repeated``: its own steps are shown elsewhere;
+    ``undeclared``: nothing says that there is such a column but the SQL that names it.
     """
 
     node: str
@@ -31,6 +32,7 @@ class LineageStep:
     place: Place | None = None
     untraced: str | None = None
     repeated: bool = False
+    undeclared: bool = False
     steps: tuple[LineageStep, ...] = ()
 
     @property
@@ -52,6 +54,7 @@ class LineageStep:
             "position": place.column if place else None,
             "untraced": self.untraced,
             "repeated": self.repeated,
+            "undeclared": self.undeclared,
             below: [step.as_dict(below) for step in self.steps],
         }
 
@@ -95,7 +98,10 @@ def lineage(
     """
     manifest = session.manifest
     node, column = _named(manifest, name)
-    if not downstream:
+    if node in manifest.assumed and manifest.columns[node]:
+        what = getattr(manifest.errors[node], "what", str(manifest.errors[node]))
+        session.log(f"{what} Nothing is run with it; columns are traced by their names.")
+    elif not downstream:
         manifest.raise_errors([node])
     elif node in manifest.errors:
         raise manifest.errors[node]
@@ -163,4 +169,6 @@ class _Trees:
 
 
 def _step(own: ColumnLineage, via: str) -> LineageStep:
-    return LineageStep(own.node, own.column, own.type, via, own.expression, own.place, own.untraced)
+    return LineageStep(
+        own.node, own.column, own.type, via, own.expression, own.place, own.untraced, undeclared=own.undeclared
+    )

@@ -5,7 +5,8 @@ A feature service is a training set here: the columns that it looks up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,9 +16,10 @@ from sqlfeat.ops.online.entities import AskedColumns, Columns, ViewRead
 from sqlfeat.ops.online.fetching import Steps
 from sqlfeat.ops.online.session import EXPIRED, MISSING
 from sqlfeat.serve.bodies import MOST_ROWS, answer, bad, encoded, instant, listed, mapping, read
-from sqlfeat.serve.served import Served, written
+from sqlfeat.serve.served import Served
 from sqlfeat.serve.wire import Request, Response
 
+_EPOCH = datetime(1970, 1, 1)
 _NO_TIME = "1970-01-01T00:00:00Z"
 _MOST_FEATURES = 1_000
 _STATUSES = {MISSING: "NOT_FOUND", EXPIRED: "OUTSIDE_MAX_AGE"}
@@ -32,7 +34,7 @@ class _Asked(NamedTuple):
     twice: str | None
 
 
-class _Result(msgspec.Struct):
+class _Result(msgspec.Struct, gc=False):
     """A column of the answer; what all columns of a view have in common is there as JSON already."""
 
     values: Sequence[Any]
@@ -86,9 +88,8 @@ def _features(served: Served, body: dict[str, Any]) -> _Asked:
     said = listed(body.get("features"), "features")
     if len(said) > _MOST_FEATURES:
         raise bad(f"{len(said):,} features are asked for; {_MOST_FEATURES:,} can be at a time.")
-    wrong = next((one for one in said if not isinstance(one, str)), None)
-    if wrong is not None:
-        raise _no_feature(wrong)
+    if set(map(type, said)) - {str}:
+        raise _no_feature(next(one for one in said if not isinstance(one, str)))
     return _written(tuple(said), full)
 
 
@@ -115,15 +116,28 @@ def _no_feature(said: Any) -> Exception:
     return bad(f"{said!r:.60} is no feature.", 'write "view:column".')
 
 
-def _results(asked: AskedColumns, found: Sequence[ViewRead], present: msgspec.Raw) -> Iterator[_Result]:
+def _results(asked: AskedColumns, found: Sequence[ViewRead], present: msgspec.Raw) -> list[_Result]:
     """The columns in the order in which they were asked for."""
-    times = [_json([_NO_TIME if time is None else written(time) for time in one.event_times()]) for one in found]
+    times = [_json([_written_time(read.event_time) for read in one.reads]) for one in found]
+    columns = [one.values for one in found]
+    if all(None not in read.values for one in found for read in one.reads):
+        return [_Result(columns[view][place], present, times[view]) for view, place in asked.places]
+    results = []
     for view, place in asked.places:
-        one = found[view]
-        values = one.values[place]
-        is_whole = None not in values
-        statuses = present if is_whole else [_status(v, read.status) for v, read in zip(values, one.reads, strict=True)]
-        yield _Result(values, statuses, times[view])
+        values, reads = columns[view][place], found[view].reads
+        statuses = [_status(value, read.status) for value, read in zip(values, reads, strict=True)]
+        results.append(_Result(values, statuses, times[view]))
+    return results
+
+
+def _written_time(microsecond: int | None) -> str:
+    """An event time in ISO 8601."""
+    if microsecond is None:
+        return _NO_TIME
+    try:
+        return f"{(_EPOCH + timedelta(microseconds=microsecond)).isoformat()}Z"
+    except OverflowError:
+        return _NO_TIME
 
 
 def _status(value: Any, status: str) -> str:

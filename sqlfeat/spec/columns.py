@@ -154,7 +154,7 @@ def _arguments(name: str, given: Section, column: str | None) -> tuple[dict[str,
     missing = [key for key in needed if nested.need(key) is None]
     values = nested.get("values")
     if values is not None and not values.is_list:
-        given.problems.add(
+        given.problems.add_unless_lenient(
             ProjectError("bad-value", "'values' of the test 'accepted_values' must be a list.", values.place)
         )
         missing.append("values")

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlfeat.base.names import did_you_mean, is_identifier, nearest
 from sqlfeat.errors import Place, ProjectError
+from sqlfeat.spec.dbt_values import is_template
 from sqlfeat.spec.duration import UNITS, Duration
 from sqlfeat.spec.monitor import MonitorSpec
 from sqlfeat.spec.problems import Problems
@@ -104,7 +105,7 @@ def read_layer(layer: Layer, *, lenient: bool = False) -> dict[str, Any]:
     for raw_key, value in layer.values.items():
         key = _SPELLINGS.get(raw_key, raw_key)
         place = layer.place_of(raw_key)
-        if key in _UNUSED:
+        if key in _UNUSED or (lenient and is_template(value)):
             continue
         if key not in _KEYS:
             if not lenient:

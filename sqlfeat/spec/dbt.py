@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlfeat.base.environment import expand_environment
 from sqlfeat.base.yaml import Node
-from sqlfeat.spec.dbt_values import with_variables
+from sqlfeat.spec.dbt_values import Given, with_variables
 from sqlfeat.spec.problems import Problems
+from sqlfeat.spec.project import TargetSpec
 from sqlfeat.spec.project_file import ProjectFile, first_target, inside, read_paths, read_targets
 from sqlfeat.spec.section import Section
 
@@ -39,24 +40,37 @@ def read_dbt_project(
     targets = read_targets(outputs, root, target_path / f"{name}.duckdb")
     variables = _vars(file, name)
     chosen = profile.text("target") if profile else None  # it may be one of those that are left out
+    default = chosen if chosen is not None and chosen in targets else first_target(targets)
+    given = Given(variables, environment, _as_named(targets[default]))
     return ProjectFile(
         name=name,
         version=file.text("version") or "0.0.0",
-        default_target=chosen if chosen is not None and chosen in targets else first_target(targets),
+        default_target=default,
         targets=targets,
         entities={},
         vars=variables,
         registry=inside(root, "registry"),
         target_path=target_path,
         online={},
-        model_config=_said(file.get("models"), variables, environment),
-        seed_config=_said(file.get("seeds"), variables, environment),
-        paths={**read_paths(file), "package-paths": (*_PACKAGES, *file.texts("packages-install-path"))},
+        model_config=_said(file.get("models"), given),
+        seed_config=_said(file.get("seeds"), given),
+        given=given,
+        paths={
+            **read_paths(file),
+            "package-paths": (*_PACKAGES, *file.texts("packages-install-path")),
+            "snapshot-paths": file.texts("snapshot-paths") or ("snapshots",),
+        },
     )
 
 
-def _said(config: Node | None, variables: Mapping[str, Any], environment: Mapping[str, str]) -> Node | None:
-    return None if config is None else with_variables(config, variables, environment)
+def _said(config: Node | None, given: Given) -> Node | None:
+    return None if config is None else with_variables(config, given)
+
+
+def _as_named(target: TargetSpec) -> Mapping[str, Any]:
+    """A target as Jinja in YAML names it."""
+    database = target.path.stem if target.path else ""
+    return {"name": target.name, "type": target.engine, "schema": target.schema, "database": database}
 
 
 def _vars(file: Section, name: str) -> Mapping[str, Any]:

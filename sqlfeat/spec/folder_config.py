@@ -81,8 +81,9 @@ def check_tree(tree: Node | None, project: str, files: _Files, check: _Check, pr
 def _check_level(level: Node, files: _Files, also: Collection[str], check: _Check, problems: Problems) -> None:
     below = {parts[0] for parts in files if parts}
     values, places = _own_config(level, below)
-    with problems.collected():
-        check(Layer(values, places, level.place))
+    if not problems.lenient:  # of a dbt project's config only what is used is judged, model by model
+        with problems.collected():
+            check(Layer(values, places, level.place))
     for key, entry in level.entries.items():
         if _is_config(key, entry, below):
             continue

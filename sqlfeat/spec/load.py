@@ -7,6 +7,7 @@ and their neighbours. Templates are not rendered and no engine is asked.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,6 +37,7 @@ from sqlfeat.spec.project_file import ProjectFile, read_project_file
 from sqlfeat.spec.properties import Properties, check_seed_config, read_properties
 
 PROJECT_FILE = "sqlfeat_project.yml"
+_SNAPSHOT = re.compile(r"\{%-?\s*snapshot\s+(\w+)\s*-?%\}(.*?)\{%-?\s*endsnapshot\s*-?%\}", re.DOTALL)
 
 
 def load_project(folder: Path, *, environment: Mapping[str, str] | None = None) -> ProjectSpec:
@@ -52,10 +54,11 @@ def load_project(folder: Path, *, environment: Mapping[str, str] | None = None) 
         return _Loader(root, said, variables, problems).project(PROJECT_FILE)
     if (root / DBT_PROJECT_FILE).is_file():
         problems = Problems(lenient=True)
-        node = _read_expanded(root, DBT_PROJECT_FILE, variables)
+        read = _read_leniently(root / DBT_PROJECT_FILE, DBT_PROJECT_FILE, problems) or Node({}, Place(DBT_PROJECT_FILE))
+        node = _expanded_but(("models", "seeds"), read, variables)
         has_profiles = (root / PROFILES_FILE).is_file()
-        profiles = read_yaml(read_text(root / PROFILES_FILE, PROFILES_FILE), PROFILES_FILE) if has_profiles else None
-        said = read_dbt_project(root, node or Node({}, Place(DBT_PROJECT_FILE)), profiles, variables, problems)
+        profiles = _read_leniently(root / PROFILES_FILE, PROFILES_FILE, problems) if has_profiles else None
+        said = read_dbt_project(root, node, profiles, variables, problems)
         return _Loader(root, said, variables, problems).project(DBT_PROJECT_FILE)
     raise _no_project(root)
 
@@ -63,6 +66,23 @@ def load_project(folder: Path, *, environment: Mapping[str, str] | None = None) 
 def _read_expanded(root: Path, name: str, environment: Mapping[str, str]) -> Node | None:
     node = read_yaml(read_text(root / name, name), name)
     return node if node is None else expand_environment(node, environment)
+
+
+def _expanded_but(others: Collection[str], node: Node, environment: Mapping[str, str]) -> Node:
+    """A mapping expanded but for the ``others``, whose texts may name more than the environment."""
+    entries = {
+        key: entry if key in others else expand_environment(entry, environment) for key, entry in node.entries.items()
+    }
+    return replace(node, value={key: entry.value for key, entry in entries.items()}, entries=entries)
+
+
+def _read_leniently(file: Path, name: str, problems: Problems) -> Node | None:
+    """A file as dbt reads it: of a key that is given twice the last one counts, and it is said so."""
+    repeated: list[ProjectError] = []
+    node = read_yaml(read_text(file, name), name, repeated)
+    for error in repeated:
+        problems.add_unless_lenient(ProjectError(error.code, f"{error.what} The last one counts.", error.where))
+    return node
 
 
 def _no_project(root: Path) -> ProjectError:
@@ -178,7 +198,11 @@ class _Loader:
         for kind in ("model-paths", "seed-paths"):
             for found in self._found(kind, ".yml", ".yaml"):
                 with self._problems.collected():
-                    node = read_yaml(read_text(found.file, found.path), found.path)
+                    if self._problems.lenient:
+                        node = _read_leniently(found.file, found.path, self._problems)
+                        node = node and with_variables(node, self._said.given)
+                    else:
+                        node = read_yaml(read_text(found.file, found.path), found.path)
                     if node is not None:
                         read.append(read_properties(self._expanded_sources(node), self._problems))
         return Properties(
@@ -193,24 +217,41 @@ class _Loader:
         if "sources" not in node.entries:
             return node
         sources = expand_environment(node.entries["sources"], self._environment)
-        if self._problems.lenient:
-            sources = with_variables(sources, self._said.vars, self._environment)
         return replace(node, entries={**node.entries, "sources": sources})
 
     def _models(self, files: list[_Found], properties: Properties) -> dict[str, ModelFile]:
         described = _once("model", ((each.name, each.place, each) for each in properties.models), self._problems)
         models: dict[str, ModelFile] = {}
         for found in files:
-            if found.name in models:
+            config, places = config_for(self._said.model_config, self._said.name, found.parts)
+            if found.name in models and self._problems.lenient and config.get("enabled") is False:
+                continue
+            if found.name in models and not self._disabled(models[found.name]):
                 self._problems.add(_duplicate("models", found, models[found.name].path))
                 continue
-            config, places = config_for(self._said.model_config, self._said.name, found.parts)
             with self._problems.collected():
                 text = read_text(found.file, found.path)
                 properties_of = described.get(found.name)
                 models[found.name] = ModelFile(found.name, found.path, text, config, places, properties_of)
-        _refuse_unknown("model", described, {found.name for found in files}, self._problems)
+        for made in self._unread_models() if self._problems.lenient else ():
+            models.setdefault(made.name, replace(made, properties=described.get(made.name)))
+        _refuse_unknown("model", described, {*models, *(found.name for found in files)}, self._problems)
         return models
+
+    def _unread_models(self) -> Iterator[ModelFile]:
+        """What dbt makes and sqlfeat does not, so that models above it can be told of: Python models, snapshots."""
+        for found in self._named("model-paths", ".py", "model"):
+            yield ModelFile(found.name, found.path, "", unread="it is a Python model of dbt")
+        for found in self._found("snapshot-paths", ".sql"):
+            with self._problems.collected():
+                text = read_text(found.file, found.path)
+                for block in _SNAPSHOT.finditer(text):
+                    before = re.sub(r"[^\n]", " ", text[: block.start(2)])
+                    yield ModelFile(block[1], found.path, before + block[2], unread="it is a snapshot of dbt")
+
+    def _disabled(self, model: ModelFile) -> bool:
+        """Whether a dbt project's folder config says so: another file of its name takes its place then."""
+        return self._problems.lenient and model.folder_config.get("enabled") is False
 
     def _seeds(
         self, files: list[_Found], models: Mapping[str, ModelFile], properties: Properties
@@ -305,7 +346,8 @@ def _refuse_unknown(
     for name, properties in described.items():
         if name not in known:
             what = f"There is no {kind} {name!r} to describe."
-            problems.add(ProjectError(f"unknown-{kind}", what, properties.place, did_you_mean(name, known)))
+            hint = did_you_mean(name, known)
+            problems.add_unless_lenient(ProjectError(f"unknown-{kind}", what, properties.place, hint))
 
 
 def _duplicate(what: str, found: _Found, first: str) -> ProjectError:

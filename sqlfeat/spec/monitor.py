@@ -14,7 +14,7 @@ from sqlfeat.base.names import did_you_mean
 from sqlfeat.spec.duration import Duration
 
 WINDOWS = ("hour", "day", "week", "month")
-THRESHOLDS = ("psi", "missing", "new_categories", "range")
+THRESHOLDS = ("psi", "shift", "spread", "missing", "new_categories", "range")
 """The thresholds that a column may have for itself."""
 
 
@@ -22,7 +22,8 @@ THRESHOLDS = ("psi", "missing", "new_categories", "range")
 class MonitorSpec:
     """Thresholds and habits of one monitor.
 
-    ``psi`` is how far a distribution may move, ``missing`` by how much the share of rows without a value may change,
+    ``psi`` is how far a distribution may move, ``shift`` how far its middle, or the share of a category, in deviations,
+    ``spread`` by what share its deviation may change, ``missing`` by how much the share of rows without a value,
     ``new_categories`` and ``range`` are the shares of rows with a category or a number that the baseline has not,
     ``volume`` is by what share the rows per window may become more (1: twice
     as many), or were more before, ``duplicates`` the share of rows that are there twice,
@@ -34,7 +35,9 @@ class MonitorSpec:
     """
 
     psi: float = 0.2
-    missing: float = 0.05
+    shift: float = 0.2
+    spread: float = 0.15
+    missing: float = 0.03
     new_categories: float = 0.01
     range: float = 0.05
     volume: float = 1.0
@@ -146,7 +149,7 @@ def _flag(key: str, value: object) -> bool:
 
 
 _KEYS: Mapping[str, Callable[[str, object], Any]] = {
-    **dict.fromkeys(("psi", "missing", "new_categories", "range", "volume", "duplicates", "performance"), _number),
+    **dict.fromkeys((*THRESHOLDS, "volume", "duplicates", "performance"), _number),
     "chance": _chance,
     "freshness": _duration,
     "period": _duration,

@@ -117,7 +117,8 @@ class ModelFile:
     """A ``.sql`` file under ``models/``: the file's name is the model's name.
 
     ``path`` is relative to the project (with ``/``); ``text`` is the template. ``folder_config`` is what
-    ``sqlfeat_project.yml`` says for its folder, merged from the outside in, keys without a leading ``+``.
+    ``sqlfeat_project.yml`` says for its folder, merged from the outside in, keys without a leading ``+``. ``unread``
+    says of a dbt project's model why sqlfeat does not make it, where that is known without reading it.
     """
 
     name: str
@@ -126,6 +127,7 @@ class ModelFile:
     folder_config: Mapping[str, Any] = field(default_factory=dict)
     folder_places: Mapping[str, Place] = field(default_factory=dict)
     properties: ModelProperties | None = None
+    unread: str = ""
 
     @property
     def id(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlfeat.base.names import check_name, did_you_mean
 from sqlfeat.base.yaml import Node
 from sqlfeat.errors import Place, ProjectError
+from sqlfeat.spec.dbt_values import Given
 from sqlfeat.spec.mlflow import MlflowSpec, read_mlflow
 from sqlfeat.spec.online import read_online
 from sqlfeat.spec.openlineage import OpenLineageSpec, read_openlineage
@@ -39,7 +40,10 @@ _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B|%)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ProjectFile:
-    """What the project file says. Folders are relative to the root, as written; other paths are absolute."""
+    """What the project file says. Folders are relative to the root, as written; other paths are absolute.
+
+    ``given`` is what Jinja in the YAML of a dbt project may name.
+    """
 
     name: str
     version: str
@@ -57,6 +61,7 @@ class ProjectFile:
     serving_log: ServingLogSpec | None = None
     openlineage: OpenLineageSpec | None = None
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(_PATHS))
+    given: Given = field(default_factory=lambda: Given({}, {}))
 
 
 def read_project_file(root: Path, node: Node, problems: Problems) -> ProjectFile:

@@ -67,8 +67,9 @@ def _described(file: Section, key: str, what: str, check: Callable[[Layer], obje
         section.only(_MODEL, hint=_misplaced(section))
         name = section.name(key.removesuffix("s"))
         config, places = _config(section)
-        with file.problems.collected():
-            check(Layer(config, places, section.place))
+        if not file.problems.lenient:  # of a dbt project's config only what is used is judged, model by model
+            with file.problems.collected():
+                check(Layer(config, places, section.place))
         if name is not None:
             yield ModelProperties(
                 name=name,

@@ -12,6 +12,7 @@ from sqlfeat.base.names import check_name, did_you_mean, nearest
 from sqlfeat.base.withheld import without_password
 from sqlfeat.base.yaml import Node
 from sqlfeat.errors import Place, ProjectError
+from sqlfeat.spec.dbt_values import is_template
 from sqlfeat.spec.duration import Duration
 from sqlfeat.spec.problems import Problems
 
@@ -169,7 +170,11 @@ class Section:
 
     def _wrong(self, key: str, found: Node, expected: str) -> None:
         what = f"{key!r} of {self.what} must be {expected}, not {_shown(found.value)}."
-        self._note("bad-value", what, found.place)
+        error = ProjectError("bad-value", what, found.place)
+        if is_template(found.value):  # dbt renders it when it runs, with more than is known here
+            self.problems.add_unless_lenient(error)
+        else:
+            self.problems.add(error)
 
     def _note(self, code: str, what: str, place: Place, hint: str | None = None) -> None:
         self.problems.add(ProjectError(code, what, place, hint))

@@ -166,7 +166,7 @@ def _format(location: str, read: _Config, place: Place, problems: Problems) -> s
         return stated[0].one_of("format", FORMATS, code="unknown-format") or "parquet"
     found = format_of(location)
     if found is None:
-        problems.add(
+        problems.add_unless_lenient(
             ProjectError(
                 "unknown-format",
                 f"The format of {location!r} cannot be told from its ending.",

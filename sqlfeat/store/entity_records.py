@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -103,6 +103,7 @@ class StateCodec:
     def __init__(self, features: Sequence[Column]) -> None:
         times = [Column("usable_at", pa.int64()), Column("event_at", pa.int64())]
         self._codec = RowCodec([*times, *features], plain=True)
+        self.single = _single([*times, *features])
 
     def encode(self, table: pa.Table, starts: Starts) -> pa.Array:
         """The records of entities whose rows lie together; ``table`` has the times, then the features."""
@@ -119,3 +120,23 @@ class StateCodec:
             rows.append(decode(data, start))
             start += self._codec.size(data, start)
         return rows
+
+
+class Single(NamedTuple):
+    """How a record of one row of numbers without a null is read at once: an entity mostly has no other.
+
+    Records that are ``size`` bytes long are unpacked to a count, a bitmap, and the row; the bitmap is ``no_nulls``.
+    """
+
+    size: int
+    unpack: Callable[[bytes], Row]
+    no_nulls: bytes
+
+
+def _single(columns: Sequence[Column]) -> Single | None:
+    slots = [slot_of(column.name, column.type, plain=True) for column in columns]
+    if not all(slot.format and slot.value is None and slot.tail is None for slot in slots):
+        return None
+    bitmap = (len(columns) + 7) // 8
+    form = struct.Struct(f"<I{bitmap}s{''.join(slot.format for slot in slots)}")
+    return Single(form.size, form.unpack, bytes(bitmap))

@@ -1,6 +1,6 @@
 """The events of an entity as an online store keeps them: columns in the order of time, what is in doubt, and tiles.
 
-**Record** (format 2): how many events there are, n, and how many of them are in doubt, m (4 bytes each); a byte for
+**Record** (format 3): how many events there are, n, and how many of them are in doubt, m (4 bytes each); a byte for
 each column that can be null (1: some are) and one for each lane (``store.event_tiles``: its numbers at an edge); then
 
 - the event times, 8 bytes each: microseconds since 1970;
@@ -27,7 +27,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlfeat.store.event_tiles import TILE, Lane, Tiling
+from sqlfeat.store.event_tiles import NOWHERE, TILE, Lane, Tiling
 from sqlfeat.store.row_codec import FOREVER, Slot, slot_of
 
 _HEAD = struct.Struct("<II")
@@ -102,6 +102,12 @@ class EventCodec:
                 passing = pc.fill_null(arrays[self._places[lane.filter]].cast(pa.bool_()), False)
                 passing = passing.to_numpy(zero_copy_only=False)
                 kept = passing if kept is None else kept & passing
+            if lane.kind in ("min", "max") and _lies_elsewhere(self.layout.slots[str(lane.argument)]):
+                some = arrays[self._places[str(lane.argument)]].take(pa.array(tiling.chosen))
+                order = pc.array_sort_indices(some).to_numpy().astype(np.int64)
+                written = tiling.places(lane, order, kept)
+                yield written.words, _binaries(written.data, written.edges)
+                continue
             values = numbers[lane.argument] if lane.kind != "count" else None
             written = tiling.of(lane, values, kept, _neutral(lane.kind, values))
             yield written.words, _binaries(written.data, written.edges)
@@ -128,7 +134,7 @@ class Layout:
         self.slots = {column.name: slot for column, slot in columns}
         self._widths = [(c.name, c.nullable, _width(s.numpy) if s.numpy else 0, s.tail is not None) for c, s in columns]
         self._sizes = [
-            (lane, 4 if lane.kind == "count" else 8, _width(self.slots[str(lane.argument)].numpy))
+            (lane, 4 if lane.kind == "count" else 8, _width_of_extreme(self.slots[str(lane.argument)]))
             if lane.argument is not None
             else (lane, 4, 0)
             for lane in lanes
@@ -276,7 +282,24 @@ class EventBlock:
         while level:
             size += level
             level //= TILE
-        return words, self._memory[at : at + size * _width(slot.numpy)].cast(_format(slot.format))
+        form = "I" if _lies_elsewhere(slot) else slot.format
+        return words, self._memory[at : at + size * _width_of_extreme(slot)].cast(_format(form))
+
+    def picked(self, name: str, numbers: Any) -> list[Any]:
+        """The extremes that some numbers of a lane of a column mean."""
+        if not _lies_elsewhere(self._layout.slots[name]):
+            found: list[Any] = numbers.tolist()
+            return found
+        return [self._raw(name, place, place + 1)[0] for place in numbers if place != NOWHERE]
+
+
+def _lies_elsewhere(slot: Slot) -> bool:
+    """Whether plain values are not the numbers of their slots, so that tiles have the places of extremes."""
+    return slot.tail is not None or slot.value is not None
+
+
+def _width_of_extreme(slot: Slot) -> int:
+    return 4 if _lies_elsewhere(slot) else _width(slot.numpy)
 
 
 def _format(text: str) -> Any:

@@ -5,7 +5,8 @@ what all events before it come to:
 
 **counts**: how many they are. **sums**: one number, or several that are added: the digits of a sum of integers, each of
 32 bits and summed on its own; of doubles such digits as doubles, scaled, so that all of them together are the exact sum
-(``math.fsum`` of them rounds once). **min** and **max**: the extreme of each tile, of each sixteen tiles, and so on.
+(``math.fsum`` of them rounds once). **min** and **max**: the extreme of each tile, of each sixteen tiles, and so on; of
+what has no fixed width, or is wider than eight bytes, the place of the event that has it (``NOWHERE``: none counts).
 
 Where an entity's numbers have no such form (infinities, NaN, magnitudes too far apart) it has no tiles in that lane.
 Everything is made for all entities at once, and knows nothing of windows.
@@ -26,6 +27,7 @@ FEWEST = 2 * TILE
 MOST_DIGITS = 6
 _MOST_EVENTS = 2**21
 """Of so many events a sum of digits is a whole double."""
+NOWHERE = 2**32 - 1
 _DIGIT = np.int64(32)
 _MASK = np.int64(2**32 - 1)
 
@@ -88,6 +90,25 @@ class Tiling:
         if lane.kind == "sum":
             return self._summed(chosen)
         return self._extremes(chosen, np.minimum if lane.kind == "min" else np.maximum)
+
+    @property
+    def chosen(self) -> Integers:
+        """The places of all events of entities that have tiles."""
+        return self._chosen
+
+    def places(self, lane: Lane, order: Integers, kept: Flags | None) -> Written:
+        """A lane of extremes, as the places of events; ``order`` are the chosen events as they are ordered."""
+        if self.is_empty:
+            return self._nothing()
+        nowhere = len(order) if lane.kind == "min" else -1
+        ranks = np.empty(len(order), np.int64)
+        ranks[order] = np.arange(len(order))
+        if kept is not None:
+            ranks = np.where(kept[self._chosen], ranks, nowhere)
+        written = self._extremes(ranks, np.minimum if lane.kind == "min" else np.maximum)
+        found, sizes = written.data.view(np.int64), np.diff(written.edges)[self._tiled] // 8
+        places = order[np.where(found == nowhere, 0, found)] - np.repeat(self._inner[:-1], sizes)
+        return self._written(sizes > 0, np.where(found == nowhere, NOWHERE, places).astype("<u4"), sizes * 4)
 
     def _nothing(self) -> Written:
         none = np.zeros(self.entities, np.uint8)

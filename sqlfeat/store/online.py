@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from sqlfeat.errors import StoreError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 REMOVED = b""
 """The value of a key that an incremental snapshot takes away; no entry has it."""
 

@@ -82,8 +82,8 @@ ViewRows = Mapping[str, Sequence[ViewRow]]
 """By the name of a view's table: no more rows than there are events."""
 Evaluate = Callable[[Sequence[int]], ViewRows]
 """Gives what views make of the events at some places, which are those that are new."""
-Elsewhere = Callable[[str, bytes], Sequence[ViewRow]]
-"""Gives the versions of an event that a snapshot has of it, by table and identity."""
+Elsewhere = Callable[[str, Sequence[ViewRow]], Sequence[Sequence[ViewRow]]]
+"""Gives, by table, the versions of each row's event that were there before; its own entity's of a snapshot are not."""
 
 
 class Pushes(Protocol):
@@ -145,10 +145,23 @@ def sealed(place: bytes, data: bytes) -> bytes:
     return _CHECK.pack(crc32(data, crc32(place))) + data
 
 
+def sealed_all(places: Sequence[bytes], rows: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Many of them, each after its place."""
+    seal = _CHECK.pack
+    return ((place, seal(crc32(data, crc32(place))) + data) for place, data in zip(places, rows, strict=True))
+
+
+def checked(place: bytes, sealed: bytes) -> bytes | None:
+    """What was sealed; None where it is something else."""
+    data = bytes(sealed[4:])
+    is_whole = len(sealed) >= 4 and _CHECK.unpack_from(sealed)[0] == crc32(data, crc32(place))
+    return data if is_whole else None
+
+
 def opened(place: bytes, sealed: bytes, what: str) -> bytes:
     """What was sealed; raises :class:`StoreError` (``damaged-push``) where it is something else."""
-    data = bytes(sealed[4:])
-    if len(sealed) < 4 or _CHECK.unpack_from(sealed)[0] != crc32(data, crc32(place)):
+    data = checked(place, sealed)
+    if data is None:
         raise StoreError(
             "damaged-push",
             f"{what} is not what was written: its checksum does not match.",

@@ -34,9 +34,11 @@ from sqlfeat.store.pushed import (
     Evaluate,
     Events,
     ViewRow,
+    checked,
     opened,
     packed,
     sealed,
+    sealed_all,
 )
 from sqlfeat.store.pushed_segments import (
     FOLDER,
@@ -73,11 +75,10 @@ class LmdbPushes:
         with self._writing() as environment, Counter.of(self.folder).changing():
             databases = environment.made([*_FIXED, *(f"{kind}:{table}" for table in tables for kind in _KINDS)])
             with environment.lmdb.begin(write=True) as transaction:
-                new, seen = [], set()
-                for place, id_ in enumerate(events.ids):
-                    if id_ not in seen and transaction.get(id_, db=databases["ids"]) is None:
-                        new.append(place)
-                        seen.add(id_)
+                with transaction.cursor(databases["ids"]) as cursor:
+                    known = {bytes(id_) for id_, _ in cursor.getmulti(events.ids)}
+                first = {id_: place for place, id_ in reversed(list(enumerate(events.ids))) if id_ not in known}
+                new = sorted(first.values())
                 last = _last(transaction, databases)
                 if new:
                     chosen = events.only(new) if len(new) < len(events.ids) else events
@@ -221,17 +222,15 @@ class LmdbPushed:
         own = entity(key)
         found = []
         with environment.lmdb.begin() as transaction, transaction.cursor(view) as cursor:
-            there = cursor.set_range(own + NUMBER.pack(self._taken_up.get(table, 0) + 1))
-            while there:
-                place = cursor.key()
+            cursor.set_range(own + NUMBER.pack(self._taken_up.get(table, 0) + 1))
+            for place, value in cursor.iternext():
                 if len(place) != len(own) + 10 or not place.startswith(own):
                     break
-                name, _, _ = table.partition("@")
-                data = opened(
-                    place, cursor.value(), f"The row of {name} that was pushed with {event_named(place[-10:-2])}"
-                )
+                data = checked(place, value)
+                if data is None:
+                    name, number = table.partition("@")[0], event_named(place[-10:-2])
+                    data = opened(place, value, f"The row of {name} that was pushed with {number}")
                 found.append((data[0], data[1:]))
-                there = cursor.next()
         return packed([(KEY, key), *found]) if found else None
 
 
@@ -267,69 +266,61 @@ class _Writing:
         first, count = self._first, len(events.ids)
         schema = self._schema(events)
         numbers = [NUMBER.pack(number) for number in range(first, first + count)]
-        rows = zip(numbers, events.rows, events.said, strict=True)
-        beginnings = {said: HEAD.pack(schema, first, said) for said in (False, True)}
-        log = [(key, sealed(key, beginnings[said] + row)) for key, row, said in rows]
-        self._put("log", log)
-        self._put("ids", list(zip(events.ids, numbers, strict=True)))
+        heads = {said: HEAD.pack(schema, first, said) for said in (False, True)}
+        rows = (heads[said] + row for row, said in zip(events.rows, events.said, strict=True))
+        self._put("log", sealed_all(numbers, rows))
+        self._put("ids", zip(events.ids, numbers, strict=True))
         last = first + count - 1
-        heads = [("last", last)]
+        counts = [("last", last)]
         for table, made in views.items():
             if made:
                 self._rows(table, made, numbers)
-                heads.append((f"last:{table}", last))
-        self._put("meta", [(name.encode(), NUMBER.pack(number)) for name, number in heads])
+                counts.append((f"last:{table}", last))
+        self._put("meta", [(name.encode(), NUMBER.pack(number)) for name, number in counts])
         return last
 
-    def _put(self, name: str, entries: Sequence[tuple[bytes, bytes]]) -> None:
+    def _put(self, name: str, entries: Iterable[tuple[bytes, bytes]]) -> None:
         with self._transaction.cursor(self._databases[name]) as cursor:
             cursor.putmulti(entries)
 
     def _rows(self, table: str, rows: Sequence[ViewRow], numbers: Sequence[bytes]) -> None:
         own = bytes([OWN])
-        entries = []
-        for at, row in zip(numbers, rows, strict=False):
-            place = entity(row.key) + at + b"\0\0"
-            entries.append((place, sealed(place, own + row.data)))
-        self._put(f"view:{table}", entries)
-        for number, row in enumerate(rows, self._first):
-            if row.identity is not None:
-                self._link(table, row, row.identity, number)
+        places = [entity(row.key) + at + b"\0\0" for at, row in zip(numbers, rows, strict=False)]
+        self._put(f"view:{table}", sealed_all(places, (own + row.data for row in rows)))
+        identified = [(row, at) for row, at in zip(rows, numbers, strict=False) if row.identity is not None]
+        if identified:
+            self._link(table, identified)
 
-    def _link(self, table: str, row: ViewRow, identity: bytes, number: int) -> None:
-        """Let every entity that has a version of the event know of those that are other entities'."""
-        view, versions = self._databases[f"view:{table}"], self._databases[f"uids:{table}"]
-        own, event, at = entity(row.key), entity(identity), NUMBER.pack(number)
+    def _link(self, table: str, rows: Sequence[tuple[ViewRow, bytes]]) -> None:
+        """Let every entity that has a version of an event know of those that are other entities'."""
+        view, versions = (self._databases[f"{kind}:{table}"] for kind in ("view", "uids"))
+        before = self._elsewhere(table, [row for row, _ in rows])
+        fresh: dict[bytes, list[tuple[bytes, bytes]]] = {}
+        with self._transaction.cursor(versions) as cursor:
+            for (row, at), there in zip(rows, before, strict=True):
+                event = entity(row.identity or b"")
+                pushed = [*_pushed(cursor, event), *fresh.setdefault(event, [])]
+                if pushed or there:
+                    self._tell_each_other(view, row, at, pushed, there)
+                fresh[event].append((entity(row.key), at))
+        self._put(f"uids:{table}", [(event + at, own) for event, made in fresh.items() for own, at in made])
+
+    def _tell_each_other(
+        self, view: Any, row: ViewRow, at: bytes, pushed: Sequence[tuple[bytes, bytes]], there: Sequence[ViewRow]
+    ) -> None:
+        own = entity(row.key)
         others: set[bytes] = set()
-        for other, earlier in self._pushed(versions, event):
+        for other, earlier in pushed:
             if other != own:
                 others.add(other)
                 data = self._transaction.get(other + earlier + b"\0\0", db=view)
                 if data is not None:
                     self._tell(view, own + earlier + b"\0\0", bytes(data[5:]))
-        copies = 0
-        for before in self._elsewhere(table, identity):
-            if before.key != row.key:
-                others.add(entity(before.key))
-                copies += 1
-                self._tell(view, own + at + copies.to_bytes(2, "big"), before.data)
-        for other in others:
+        for copy, before in enumerate(there, 1):
+            others.add(entity(before.key))
+            self._tell(view, own + at + copy.to_bytes(2, "big"), before.data)
+        for other in others - {own}:
             self._tell(view, other + at + b"\0\0", row.data)
-        self._transaction.put(event + at, own, db=versions)
-
-    def _pushed(self, versions: Any, event: bytes) -> list[tuple[bytes, bytes]]:
-        """The entities that have pushed versions of an event, and the numbers of these."""
-        cursor = self._transaction.cursor(versions)
-        found = []
-        there = cursor.set_range(event)
-        while there:
-            key = cursor.key()
-            if not key.startswith(event):
-                break
-            if len(key) == len(event) + 8:
-                found.append((bytes(cursor.value()), bytes(key[-8:])))
-            there = cursor.next()
-        return found
 
     def _tell(self, view: Any, place: bytes, data: bytes) -> None:
         self._transaction.put(place, sealed(place, bytes([ELSEWHERE]) + data), db=view)
@@ -344,6 +335,20 @@ class _Writing:
             count += 1
         self._transaction.put(count.to_bytes(4, "big"), body, db=schemas)
         return count
+
+
+def _pushed(cursor: Any, event: bytes) -> list[tuple[bytes, bytes]]:
+    """The entities that have pushed versions of an event, and the numbers of these."""
+    found = []
+    there = cursor.set_range(event)
+    while there:
+        key = cursor.key()
+        if not key.startswith(event):
+            break
+        if len(key) == len(event) + 8:
+            found.append((bytes(cursor.value()), bytes(key[-8:])))
+        there = cursor.next()
+    return found
 
 
 # -- for runs ----------------------------------------------------------------------------------------------------------

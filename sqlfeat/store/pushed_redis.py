@@ -39,6 +39,7 @@ from sqlfeat.store.pushed import (
     Evaluate,
     Events,
     ViewRow,
+    checked,
     opened,
     packed,
     sealed,
@@ -317,9 +318,10 @@ class _Writing:
             self._put(table, entity(row.key), NUMBER.pack(number) + b"\0\0", OWN, row.data)
         if any(row.identity is not None for row in rows):
             earlier = self._earlier(table, rows)
-            for number, row in enumerate(rows, self._first):
-                if row.identity is not None:
-                    self._link(table, row, number, earlier[entity(row.identity)], elsewhere(table, row.identity))
+            identified = [(row, number) for number, row in enumerate(rows, self._first) if row.identity is not None]
+            before = elsewhere(table, [row for row, _ in identified])
+            for (row, number), there in zip(identified, before, strict=True):
+                self._link(table, row, number, earlier[entity(row.identity or b"")], there)
 
     def _earlier(self, table: str, rows: Sequence[ViewRow]) -> dict[bytes, dict[bytes, tuple[bytes, bytes | None]]]:
         """The pushed versions of the events: by number the entity of each, and its row where it is there."""
@@ -350,13 +352,10 @@ class _Writing:
                 others.add(other)
                 if data is not None:
                     self._put(table, own, when + b"\0\0", ELSEWHERE, data)
-        copies = 0
-        for version in before:
-            if version.key != row.key:
-                others.add(entity(version.key))
-                copies += 1
-                self._put(table, own, at + copies.to_bytes(2, "big"), ELSEWHERE, version.data)
-        for other in others:
+        for copy, version in enumerate(before, 1):
+            others.add(entity(version.key))
+            self._put(table, own, at + copy.to_bytes(2, "big"), ELSEWHERE, version.data)
+        for other in others - {own}:
             self._put(table, other, at + b"\0\0", ELSEWHERE, row.data)
         earlier[at] = (own, row.data)
         event = self._keys.versions(table, entity(row.identity))
@@ -397,7 +396,10 @@ class RedisPushed:
         found = []
         for at, value in sorted(_pairs(reply)):
             if at[:8] >= after:
-                data = opened(own + at, value, f"The row of {name} that was pushed with {event_named(at[:8])}")
+                data = checked(own + at, value)
+                if data is None:
+                    what = f"The row of {name} that was pushed with {event_named(at[:8])}"
+                    data = opened(own + at, value, what)
                 found.append((data[0], data[1:]))
         return packed([(KEY, key), *found]) if found else None
 

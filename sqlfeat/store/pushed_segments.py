@@ -25,6 +25,8 @@ LONGEST = 480
 """Of a longer key the hash is kept: a number follows it, and LMDB takes 511 bytes."""
 SAID = "__sqlfeat_said"
 """The column of the files that tells whether a row said itself when it became known."""
+NUMBERED = "__sqlfeat_number"
+"""The column of the files with the number of each row: the instant of its push, in microseconds, or shortly after."""
 NUMBER = struct.Struct(">Q")
 HEAD = struct.Struct("<IQ?")
 
@@ -43,14 +45,14 @@ def table_of_events(schema: pa.Schema, rows: Sequence[tuple[int, bool, bytes]]) 
     columns = list(zip(*(decode(row) for _, _, row in rows), strict=True))
     arrays = [to_arrow(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
     numbers, said = pa.array([row[0] for row in rows], pa.int64()), pa.array([row[1] for row in rows])
-    return pa.table([*arrays, said, numbers], names=[*schema.names, SAID, "__sqlfeat_number"])
+    return pa.table([*arrays, said, numbers], names=[*schema.names, SAID, NUMBERED])
 
 
 def write_segment(folder: Path, table: pa.Table, last: int) -> None:
     """A file with its events, whole or not there."""
     folder.mkdir(exist_ok=True)
-    first = min(table.column("__sqlfeat_number").to_pylist())
-    _write(folder / f"{first:020}-{last:020}.parquet", table.drop_columns(["__sqlfeat_number"]))
+    first = min(table.column(NUMBERED).to_pylist())
+    _write(folder / f"{first:020}-{last:020}.parquet", table)
     sync_folder(folder)
     sync_folder(folder.parent)
 

@@ -24,7 +24,7 @@ _LAST_LOOK = 0.001
 """Seconds between the moment a reply is due and giving it up: the loop may have been busy, and it may have come."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Question:
     """What is asked, until when, and how much of the answer has come; ``again``: on a second connection."""
 
@@ -138,8 +138,10 @@ class RedisLink:
 
     def _watch(self) -> None:
         """Have a look when the oldest question is due."""
+        if self._timer is not None:
+            return
         oldest = self._oldest()
-        if self._timer is None and oldest is not None:
+        if oldest is not None:
             self._timer = self._loop.call_at(oldest.deadline, self._look)
 
     def _look(self) -> None:

@@ -16,6 +16,7 @@ from sqlfeat.errors import StoreError
 from sqlfeat.store.artifacts import Kind, unsealed
 from sqlfeat.store.online import FORMAT_VERSION, REMOVED
 from sqlfeat.store.pushed import PUSHED
+from sqlfeat.store.pushed_segments import entity
 from sqlfeat.store.redis_server import PATIENCE, RedisServer
 from sqlfeat.store.redis_wire import Reply, command
 
@@ -33,6 +34,8 @@ OPENING = 5.0
 MOST_ASKED = 4000
 """How many entries are asked for at a time."""
 _SCANNED = b"2000"
+_FEW, _MOST_FORMS = 64, 200
+"""Up to so many entries under one key are asked for by a form that is kept, and so many forms are."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,17 @@ class Exchange(NamedTuple):
     told: Callable[[Sequence[Reply]], Any]
 
 
+class _Asked(NamedTuple):
+    """Where the entries of each table stand among those wanted, how many layers are asked, and what may be pushed.
+
+    ``pushed`` are places, and the tables of which the rows that were pushed are wanted there.
+    """
+
+    places: Mapping[str, Sequence[int]]
+    layers: int
+    pushed: Sequence[tuple[int, str]]
+
+
 class RedisSnapshot:
     """One snapshot; ``passed_over`` are the errors of newer ones that are not what was written."""
 
@@ -149,6 +163,12 @@ class RedisSnapshot:
             for table, keys in self._hashes.items()
         }
 
+        self._pushed_names = (
+            {} if pushed is None else {table + PUSHED: (table, pushed.name(table, b"")) for table in self._hashes}
+        )
+        """Of a table's pushed rows its own name, and how the names of their hashes begin: an entity's key follows."""
+        self._forms: dict[tuple[int, tuple[str, ...]], tuple[list[bytes], list[bytes], _Asked]] = {}
+
     def fetch(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
         """See :class:`sqlfeat.store.online.Snapshot`.
 
@@ -165,37 +185,81 @@ class RedisSnapshot:
 
     def exchange(self, wanted: Sequence[tuple[str, bytes]]) -> Exchange:
         """What is asked for some entries, ``MOST_ASKED`` at most: a table's keys from each of its layers."""
+        if len(wanted) <= _FEW and len({key for _, key in wanted}) == 1:
+            data, asked = self._asked_of_one(tuple([table for table, _ in wanted]), wanted[0][1])
+        else:
+            data, asked = self._asked_of_many(wanted)
+
+        def told(replies: Sequence[Reply]) -> Exchange | list[bytes | None]:
+            found = self._told(len(wanted), asked.places, replies)
+            if not (asked.pushed and replies[asked.layers]):
+                return found
+            return self._exchange_of_pushed([(place, own, wanted[place][1]) for place, own in asked.pushed], found)
+
+        return Exchange(data, asked.layers + bool(asked.pushed), told)
+
+    def _asked_of_one(self, tables: tuple[str, ...], key: bytes) -> tuple[bytes, _Asked]:
+        """Entries under one key: what stands around it is the same again and again."""
+        own = entity(key)
+        form = self._forms.get((len(own), tables))
+        if form is None:
+            if len(self._forms) >= _MOST_FORMS:
+                self._forms.clear()
+            form = self._forms[len(own), tables] = self._form_of(tables, len(own))
+        around, around_names, asked = form
+        data = (b"$%d\r\n%b\r\n" % (len(key), key)).join(around)
+        return (data + own.join(around_names) if around_names else data), asked
+
+    def _form_of(self, tables: Sequence[str], length: int) -> tuple[list[bytes], list[bytes], _Asked]:
+        """What is said before, between and after the keys, and the same of the names of hashes that keys end."""
+        asked = self._places([(table, b"") for table in tables])
+        around: list[bytes] = []
+        for table, some in asked.places.items():
+            for head in self._heads[table]:
+                around += (b"*%d\r\n%b" % (3 + len(some), head), *[b""] * (len(some) - 1))
+        names = [self._pushed_names[tables[place]][1] for place, _ in asked.pushed]
+        begins = [b"$%d\r\n%b" % (len(name) + length, name) for name in names]
+        if not begins:
+            return [*around, b""], [], asked
+        begins[0] = b"*%d\r\n$6\r\nEXISTS\r\n%b" % (1 + len(begins), begins[0])
+        return [*around, b""], [begins[0], *(b"\r\n" + begin for begin in begins[1:]), b"\r\n"], asked
+
+    def _asked_of_many(self, wanted: Sequence[tuple[str, bytes]]) -> tuple[bytes, _Asked]:
+        asked = self._places(wanted)
+        data: list[bytes] = []
+        for table, some in asked.places.items():
+            keys = b"".join([b"$%d\r\n%b\r\n" % (len(wanted[place][1]), wanted[place][1]) for place in some])
+            for head in self._heads[table]:
+                data += (b"*%d\r\n" % (3 + len(some)), head, keys)
+        if asked.pushed:
+            names = [self._pushed_names[wanted[place][0]][1] + entity(wanted[place][1]) for place, _ in asked.pushed]
+            data.append(command(b"EXISTS", *names))
+        return b"".join(data), asked
+
+    def _places(self, wanted: Sequence[tuple[str, bytes]]) -> _Asked:
+        """Where what is wanted of each table stands."""
         places: dict[str, list[int]] = {}
-        pushed: list[int] = []
+        pushed: list[tuple[int, str]] = []
         for place, (table, _) in enumerate(wanted):
             if table in self._heads:
                 places.setdefault(table, []).append(place)
-            elif self.pushed is not None and table.endswith(PUSHED):
-                pushed.append(place)
-        asked: list[bytes] = []
-        for table, some in places.items():
-            keys = b"".join([b"$%d\r\n%b\r\n" % (len(wanted[place][1]), wanted[place][1]) for place in some])
-            for head in self._heads[table]:
-                asked += (b"*%d\r\n" % (3 + len(some)), head, keys)
-        count = len(asked) // 3
-        names: list[bytes] = []
-        if self.pushed is not None and pushed:
-            names = [self.pushed.name(wanted[place][0].removesuffix(PUSHED), wanted[place][1]) for place in pushed]
-            asked.append(command(b"EXISTS", *names))
-
-        def told(replies: Sequence[Reply]) -> Exchange | list[bytes | None]:
-            found = self._told(len(wanted), places, replies)
-            if not (pushed and replies[count]):
-                return found
-            return self._exchange_of_pushed([(place, *wanted[place]) for place in pushed], names, found)
-
-        return Exchange(b"".join(asked), count + bool(names), told)
+            elif table in self._pushed_names:
+                pushed.append((place, self._pushed_names[table][0]))
+        return _Asked(places, sum(len(self._heads[table]) for table in places), pushed)
 
     def _told(self, count: int, places: Mapping[str, Sequence[int]], replies: Sequence[Reply]) -> list[bytes | None]:
         """The entries of the snapshot's tables in what was replied."""
         found: list[bytes | None] = [None] * count
         at = 0
         for table, some in places.items():
+            if len(self._heads[table]) == 1:
+                values = replies[at]
+                at += 1
+                if values[0] is None:
+                    raise self._gone()
+                for nth, place in enumerate(some, 1):
+                    found[place] = values[nth] or None
+                continue
             layers = replies[at : at + len(self._heads[table])]
             at += len(layers)
             for values in layers:
@@ -209,15 +273,15 @@ class RedisSnapshot:
                         break
         return found
 
-    def _exchange_of_pushed(
-        self, wanted: Sequence[tuple[int, str, bytes]], names: Sequence[bytes], found: list[bytes | None]
-    ) -> Exchange:
+    def _exchange_of_pushed(self, wanted: Sequence[tuple[int, str, bytes]], found: list[bytes | None]) -> Exchange:
         """What is asked where something was pushed for one of some entities, which is seldom."""
+        assert self.pushed is not None
+        names = [self.pushed.name(table, key) for _, table, key in wanted]
 
         def told(replies: Sequence[Reply]) -> list[bytes | None]:
             assert self.pushed is not None
             for (place, table, key), reply in zip(wanted, replies, strict=True):
-                found[place] = self.pushed.told(table.removesuffix(PUSHED), key, reply)
+                found[place] = self.pushed.told(table, key, reply)
             return found
 
         return Exchange(b"".join([command(b"HGETALL", name) for name in names]), len(names), told)

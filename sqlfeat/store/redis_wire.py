@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlfeat.spec.redis_address import RedisAddress
 
@@ -40,8 +40,21 @@ def command(*words: bytes) -> bytes:
     return b"*%d\r\n%b" % (len(words), b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words]))
 
 
+class _Pair(NamedTuple):
+    """A list of two texts that came: all that was before the second one, the first, and the length of the second.
+
+    Rows come so, after the mark of their table: the next list mostly differs in the row alone.
+    """
+
+    head: bytes
+    first: bytes | None
+    length: int
+
+
 class Replies:
     """The replies in what comes: ``come`` waits for the next bytes, or raises what ends the reading."""
+
+    _pair = _Pair(b"", None, _LONGEST)
 
     def __init__(self) -> None:
         self._data = b""
@@ -80,13 +93,24 @@ class Replies:
         return line
 
     def _reply(self, deadline: float, depth: int) -> Reply:
+        data, at, pair = self._data, self._at, self._pair
+        start = at + len(pair.head)
+        end = start + pair.length
+        if end + 2 <= len(data) and data.startswith(pair.head, at):
+            self._at = end + 2
+            return [pair.first, data[start:end]]
         line = self._line(deadline)
         kind = line[:1]
         if kind == b"$":
             return self._text(_length(line), deadline)
         if kind == b"*" and depth < _DEEPEST:
             count = _length(line)
-            return None if count < 0 else self._list(count, deadline, depth)
+            if count < 0:
+                return None
+            found = self._list(count, deadline, depth)
+            if count == 2 and self._data is data and isinstance(found[0], bytes) and isinstance(found[1], bytes):
+                self._pair = _Pair(data[at : self._at - 2 - len(found[1])], found[0], len(found[1]))
+            return found
         if kind == b":":
             return _length(line)
         if kind == b"+":

@@ -55,6 +55,13 @@ def test_aliases_and_merge_keys_are_followed():
     assert node.entries["own"].keys["a"].line == 1
 
 
+def test_of_a_key_given_twice_the_last_counts_for_whoever_asks_so():
+    repeated = []
+
+    assert read_yaml("a: 1\nb: 2\na: 3\n", "p.yml", repeated).value == {"a": 3, "b": 2}
+    assert [str(error.where) for error in repeated] == ["p.yml:3:1"]
+
+
 def test_a_key_given_twice_is_refused_with_both_places():
     assert str(refused("models:\n  - name: a\n    name: b\n")) == (
         "models/a.yml:3:5: [yaml-duplicate-key] The key 'name' is given twice; the first is at line 2.\n"

@@ -138,8 +138,8 @@ def test_what_they_asked_is_in_the_log_and_the_same_offline(
         found = project.verify_log(opened.root / "log")
 
     assert {(one.keys["customer"], one.served, one.offline, one.cause) for one in found.differences} == {
-        ("zoe", "8", "9", "not yet published"),
-        ("zoe", "15", "24", "not yet published"),
+        ("zoe", "8", "9", "pushed since"),
+        ("zoe", "15", "24", "pushed since"),
     }  # who was asked of between two pushes
     assert found.unexplained == 0
     assert {one.subject for one in found.verdicts} == {"spent", "buyer@v1"}

@@ -60,6 +60,8 @@ def numeric(name: str, level: str = OK, *, role: str = FEATURE, days: int = SPAN
         current=Summary(12_885, 180, 0, 10.22, 11.2, -2.8, 46.9, 6.1),
         measures=(
             Measure("psi", value, 0.2, level, 0.06, 0.0001, 0.002, text),
+            Measure("shift", value / 2, 0.2, level, 0.11, 0.0001, 0.002),
+            Measure("spread", 12.25, 0.15, OK, 10.08, 0.3, 1.0),
             Measure("missing", 0.013, 0.05, OK, 0.002, 0.4, 1.0),
             Measure("range", 0.3, 0.05, OK, None, 0.3, 0.6),
         ),

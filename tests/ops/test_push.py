@@ -366,6 +366,45 @@ def test_an_older_version_counts_for_nothing_though_the_newer_one_has_left_every
         assert both(project, "spending", ["n"], {"customer": "ann"}, day(10, 2)) == [1]
 
 
+WINDOWED = """
+    {{ config(materialized='feature_view', entity='customer', event_time='ordered_at', available_at='landed_at',
+              unique_key='order_id', online=true) }}
+    select customer, order_id, ordered_at, landed_at, {{ window('count(*)', '3 days') }} as n
+    from {{ source('raw', 'orders') }}
+"""
+
+
+@pytest.mark.parametrize("when", ["published", "pushed", "published again"])
+def test_an_older_version_counts_for_nothing_though_no_window_knows_of_the_newer_one_any_more(
+    tmp_path: Path, when: str
+) -> None:
+    """It was known before it happened, and the newer one is of a time, and known at a time, that was long ago."""
+    newer = [order(1, "ann", "tea", 10, day(1), landed_at=day(2)), order(2, "bob", "tea", 20, day(1), landed_at=day(2))]
+    other = order(9, "eve", "tea", 20, day(1), landed_at=day(1))
+    schema = landed(orders()).schema
+    at_first = pa.Table.from_pylist([other] if when == "pushed" else newer, schema=schema)
+    files = {**LANDING, "models/spending.sql": WINDOWED, "data/orders.parquet": at_first}
+    with Opened(shop(tmp_path, files)).project() as project, Pusher(project._session) as pusher:
+        if when == "pushed":
+            project.publish(at=day(2))
+            pusher.push("raw.orders", newer)
+        project.publish(at=day(3) if when == "published again" else day(10))
+        late = [
+            order(1, "ann", "tea", 10, day(9), landed_at=day(1, 6)),
+            order(2, "ann", "tea", 20, day(9), landed_at=day(1, 6)),  # was another entity's
+            order(3, "ann", "tea", 30, day(9), landed_at=day(1, 6)),
+        ]
+        pusher.push("raw.orders", late)
+        pusher.push("raw.orders", [order(1, "ann", "tea", 11, day(9), landed_at=day(1, 7))])
+        with project.serve_session() as serving:
+            serving.look_up([("spending", "n")], {"customer": ["ann"]}, at=day(10, 2))
+            if when == "published again":
+                project.publish(at=day(10))
+
+        assert both(project, "spending", ["n"], {"customer": "ann"}, day(10, 2)) == [1]
+        assert both(project, "spending", ["n"], {"customer": "bob"}, day(10, 2)) == [0]
+
+
 def test_an_event_that_moves_to_another_entity_leaves_the_one_that_had_it(landing: Opened) -> None:
     with landing.project() as project:
         project.publish(at=day(5))
@@ -441,6 +480,14 @@ def test_few_rows_and_many_become_the_same(opened: Opened) -> None:
             assert one.made.is_compiled
             assert [row for rows in few for row in rows] == many
             assert [feed.batch([row], 0).ids[0] for row in given] == list(feed.batch(given, 0).ids)
+
+
+def test_many_rows_of_which_a_view_makes_nothing_are_kept_for_others(opened: Opened) -> None:
+    given = [order(number, "bob", "jam", -1, day(4, 1) + number * SECOND) for number in range(300)]
+    with opened.project() as project:
+        project.publish(at=day(4))
+
+        assert project.push("spending", given).views == {"sales": 300, "spending": 0}
 
 
 @pytest.mark.parametrize(
@@ -605,6 +652,30 @@ def test_what_is_pushed_while_a_view_is_published_first_is_seen_when_that_is_don
         project.publish(at=day(4), incremental=incremental)
         assert both(project, "spending", ["n"], {"customer": "cid"}, day(4, 2)) == [1]
         assert both(project, "sales", ["price"], {"product": "tea"}, day(4, 2)) == [9]
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_what_is_pushed_while_the_source_brings_it_too_counts_once(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, incremental: bool
+) -> None:
+    """The publication has read the row from the source; the push was compared with the snapshot of before."""
+    publish, given = LmdbStore.publish, order(5, "bob", "jam", 7, day(4, 1))
+    others = [given]
+
+    def pushed_meanwhile(store: LmdbStore, *arguments: Any, **more: Any) -> Any:
+        if others:
+            with opened.project() as other:
+                other.push("sales", [others.pop()])
+        return publish(store, *arguments, **more)
+
+    with opened.project() as project:
+        project.publish(at=day(4))
+    opened.change({"data/orders.parquet": pa.Table.from_pylist([*orders().to_pylist(), given], orders().schema)})
+    monkeypatch.setattr(LmdbStore, "publish", pushed_meanwhile)
+    with opened.project() as project:
+        project.publish(at=day(4), incremental=incremental)
+
+        assert both(project, "spending", ["n"], {"customer": "bob"}, day(4, 2)) == [3]
 
 
 def test_a_push_that_a_publication_overtakes_is_made_anew_for_its_snapshot(

@@ -23,13 +23,16 @@ from hypothesis import strategies as st
 
 from sqlfeat.compiler.manifest import WindowAggregate, WindowCall
 from sqlfeat.engine.base import EVENT_AT, KNOWN_AT, UNTIL_AT
+from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.ops.online.calendar import FOREVER
 from sqlfeat.ops.online.published import PublishedWindows
 from sqlfeat.ops.online.standing import Events, PushedEvent
+from sqlfeat.ops.online.whole_aggregates import DEVIATIONS, agreed
 from sqlfeat.ops.online.windows import OnlineWindows, lanes_of
 from sqlfeat.spec.duration import Duration
 from sqlfeat.store.event_records import EventCodec, EventColumn
 from sqlfeat.store.event_tiles import Lane
+from sqlfeat.store.plain_values import from_arrow, to_arrow
 from tests.properties.searching import searching
 from tests.properties.workbench import same
 
@@ -87,7 +90,7 @@ TYPES = {name: kind for name, (kind, _, _) in KINDS.items()}
 LANES = lanes_of(COLUMNS, AGGREGATES, TYPES)
 CODEC = EventCodec(COLUMNS, LANES)
 ONLINE = OnlineWindows(PublishedWindows(tuple(COLUMNS), tuple(AGGREGATES), (), TYPES, {}, (), LANES), CODEC.empty)
-PLACES = {name: place for place, name in enumerate(KINDS)}
+PLACES = {name: place for place, name in enumerate([*KINDS, EVENT_AT])}
 
 
 def event(random: Random, nulls: float, doubts: float) -> dict[str, Any]:
@@ -177,16 +180,22 @@ def plain(name: str, value: Any) -> Any:
     return int(value.scaleb(KINDS[name][1].scale)) if isinstance(value, Decimal) else value
 
 
-def ask(random: Random, block: Any, rows: list[dict[str, Any]], pushed: list[dict[str, Any]]) -> None:
-    """Compare all windows at some instants at which something changes, and a microsecond around them."""
+def beside(rows: list[dict[str, Any]], pushed: list[dict[str, Any]]) -> list[PushedEvent]:
+    """Pushed events beside those of a snapshot."""
     times = [row[EVENT_AT] for row in rows]
-    packed = [
+    return [
         PushedEvent(
             row[EVENT_AT], row[KNOWN_AT], row[UNTIL_AT], bisect_left(times, row[EVENT_AT] + 1),
-            tuple(plain(name, row[name]) for name in KINDS),
+            (*(plain(name, row[name]) for name in KINDS), row[EVENT_AT]),
         )
         for row in pushed
     ]  # fmt: skip
+
+
+def ask(random: Random, block: Any, rows: list[dict[str, Any]], pushed: list[dict[str, Any]]) -> None:
+    """Compare all windows at some instants at which something changes, and a microsecond around them."""
+    times = [row[EVENT_AT] for row in rows]
+    packed = beside(rows, pushed)
     replaced = {}
     if pushed and rows:
         place = random.randrange(len(rows))
@@ -251,3 +260,62 @@ def reduced(aggregate: WindowAggregate, values: list[Any], kind: pa.DataType) ->
         return float(exact)
     except OverflowError:
         return math.inf if exact > 0 else -math.inf
+
+
+# -- what is DuckDB's own ----------------------------------------------------------------------------------------------
+
+SHARES = ("0.5", "0.25", "0.1", "0.9", "0.999", "0", "1")
+NUMBERS = ("tiny", "whole", "large", "unsigned", "money", "price", "signed", "extreme", "huge", "faint", "wild")
+
+
+def of_the_engine() -> list[WindowAggregate]:
+    """Quantiles, deviations and others that are computed as DuckDB computes them, of every kind that has them."""
+    texts = [(name, (kind,)) for name in ("median", *DEVIATIONS) for kind in (*NUMBERS, "single")]
+    texts += [("quantile_cont", (kind, share)) for kind in NUMBERS for share in SHARES]
+    texts += [("quantile_disc", (kind, share)) for kind in KINDS for share in SHARES]
+    texts += [(name, ("flag",)) for name in ("bool_or", "bool_and")]
+    texts += [
+        (name, ("word", by)) for name in ("arg_max", "arg_min") for by in ("wild", "tiny", "word", "wide", "flag")
+    ]
+    texts += [("string_agg", ("word", "'; '")), ("string_agg", ("word",)), ("string_agg", ("word", "'it''s'"))]
+    made = []
+    for number, (function, arguments) in enumerate(texts):
+        span, condition = list(SPANS.values())[number % len(SPANS)], (None, "flag")[number % 3 == 0]
+        length = Duration(0, span, str(span)) if span else None
+        call = WindowCall(f"{function} {arguments} {condition} {span}", "", length, None)
+        made.append(WindowAggregate(call, function, arguments, False, None, condition, ""))
+    return made
+
+
+@pytest.fixture(scope="module")
+def engine():
+    engine = Rowwise()
+    yield engine
+    engine.close()
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@searching(3)
+def test_quantiles_and_deviations_are_those_of_the_engine_to_the_last_bit(engine, seed):
+    random = Random(seed)
+    asked, types = random.sample(of_the_engine(), 40), {name: kind for name, (kind, _, _) in KINDS.items()}
+    read = tuple(COLUMNS)
+    windows = PublishedWindows(read, tuple(asked), (), types, {}, (), ())
+    codec = EventCodec(read)
+    online = OnlineWindows(windows, codec.empty, agreed(engine))
+    rows = sorted((event(random, 0.2, 0.1) for _ in range(random.choice([1, 40, 400]))), key=_order)
+    (record,) = codec.encode(table(rows), np.array([0, len(rows)]), AS_OF).to_pylist()
+    pushed = sorted((event(random, 0.2, 0.5) for _ in range(random.choice([0, 3]))), key=_order)
+    events = Events(codec.decode(record), beside(rows, pushed), {}, lambda name, row: row[PLACES[name]])
+
+    left = {aggregate.call.token for aggregate in online.left}
+    for t in [AS_OF + random.choice([0, random.randrange(200)])]:
+        strict = random.random() < 0.3
+        given = {c.name: to_arrow(events.column(c.name), c.type) for c in read}
+        expected = engine.windows(asked, types, pa.table(given), t, strict=strict)
+        tokens = [one.call.token for one in asked if one.call.token not in left]
+        found = online.values(events, t, tokens, strict=strict)
+        for token in tokens:
+            wanted = from_arrow(expected[token])[0]
+            assert same(wanted, found[token]), (token, t, wanted, found[token])
+    assert {one.function for one in asked if one.call.token in left} <= {"median"}  # of FLOATs

@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sqlfeat.api import Project
+from sqlfeat.base.clock import FixedClock
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.online.verify_log import LogVerification
 from sqlfeat.store.serving_log import log_files
-from tests.made.projects import Opened, day, shop
+from tests.made.projects import NOW, Opened, day, shop
 from tests.made.serving import ANN, SERVED, publish, served_shop
 
 AT = day(4, 12)
@@ -133,6 +135,18 @@ def test_a_late_row_that_only_a_window_sees_is_found_among_the_others(opened: Op
 
     assert causes(found) == {"spent_3d": "late data"}
     assert "2024-01-02T03:00:00" in why(found, "spent_3d")
+
+
+def test_what_was_pushed_after_the_answer_is_said_to_be_pushed_since(opened: Opened) -> None:
+    serve(opened)
+    with Project.load(opened.root, clock=FixedClock(NOW + timedelta(minutes=3))) as project:
+        pushed = {"order_id": 7, "customer": "ann", "product": "tea", "amount": 50}
+        project.push("raw.orders", [{**pushed, "ordered_at": day(4, 6)}, {**pushed, "ordered_at": day(4, 13)}])
+    found = verify(opened)
+
+    assert causes(found) == {"amount": "pushed since", "spent_3d": "pushed since"}
+    assert why(found, "amount") == "a row of spent of 2024-01-04T06:00:00+00:00, was pushed 3 min after the answer"
+    assert found.unexplained == 0
 
 
 def test_late_rows_may_be_several_and_others_unpublished(opened: Opened) -> None:

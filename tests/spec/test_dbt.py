@@ -107,9 +107,64 @@ def test_the_duckdb_outputs_of_its_own_profile_are_its_targets(load, tmp_path):
 
 
 def test_mistakes_in_it_are_mistakes_all_the_same(refused):
-    error = refused({**FILES, "models/orders.yml": "models: [{name: ordres, config: {materialized: tabel}}]\n"})
+    error = refused({**FILES, "models/orders.yml": "models: [{description: nobody}]\n"})
 
-    assert [single.code for single in error.errors] == ["unknown-model", "bad-config-value"]
+    assert error.code == "missing-key"
+
+
+def test_what_describes_no_model_is_left_out_and_said(load):
+    project = load({**FILES, "models/others.yml": "models: [{name: ordres, config: {materialized: tabel}}]\n"})
+
+    assert project.left_out[-1] == "models/others.yml:1:17: There is no model 'ordres' to describe."
+
+
+def test_of_a_key_that_is_given_twice_the_last_counts_and_it_is_said(load):
+    twice = "models:\n  - name: orders\n    description: first\n    description: last\n"
+    project = load({**FILES, "models/schema.yml": twice})
+
+    assert project.models["orders"].properties.description == "last"
+    assert project.left_out == (
+        "models/schema.yml:4:5: The key 'description' is given twice; the first is at line 3. The last one counts.",
+    )
+
+
+def test_statements_and_the_target_in_yaml_are_worked_out(load):
+    yaml = (
+        "models:\n"
+        "  - name: orders\n"
+        "    config:\n"
+        "      schema: \"{%- if var('other') > 1 -%}big_{{ target.type }}{%- else -%}small{%- endif -%}\"\n"
+        "      alias: \"{%- if var('absent', none) -%}x{%- endif -%}\"\n"
+        "      tags: [\"{{ ref('unknown_here') }}\"]\n"
+    )
+    config = load({**FILES, "models/schema.yml": yaml}).models["orders"].properties.config
+
+    assert config == {"schema": "big_duckdb", "alias": None, "tags": ["{{ ref('unknown_here') }}"]}
+
+
+def test_two_models_of_a_name_are_one_where_the_folder_of_the_other_is_disabled(load):
+    by_target = PROJECT.replace(
+        "    staging: {+materialized: view, +dist: even}",
+        "    spark: {+enabled: \"{{ target.type == 'spark' }}\"}\n"
+        "    duckdb: {+enabled: \"{{ target.type == 'duckdb' }}\"}",
+    )
+    both = {"models/spark/days.sql": "select 'spark'", "models/duckdb/days.sql": "select 'duckdb'"}
+
+    assert load({**FILES, "dbt_project.yml": by_target, **both}).models["days"].path == "models/duckdb/days.sql"
+
+
+def test_python_models_and_snapshots_are_known_by_name(load):
+    others = {
+        "models/elo.py": "def model(dbt, session): ...",
+        "snapshots/past.sql": "{% snapshot orders_past %}\nselect 1 as id\n{% endsnapshot %}",
+    }
+    models = load({**FILES, **others}).models
+
+    assert {name: models[name].unread for name in ("elo", "orders_past")} == {
+        "elo": "it is a Python model of dbt",
+        "orders_past": "it is a snapshot of dbt",
+    }
+    assert models["orders_past"].text.strip() == "select 1 as id"
 
 
 def test_a_project_file_of_sqlfeat_comes_first(load):

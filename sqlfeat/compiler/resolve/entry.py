@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from sqlfeat.compiler.algebra import Field, Relation, Span
-from sqlfeat.compiler.manifest import Column
+from sqlfeat.compiler.manifest import UNKNOWN, Column
 from sqlfeat.compiler.parse import UnreadableSql, parse_query
 from sqlfeat.compiler.resolve.errors import Unresolved
 from sqlfeat.compiler.resolve.query import Resolver
@@ -45,5 +45,6 @@ class _Fields(dict[str, tuple[Field, ...]]):
         self._columns = columns
 
     def __missing__(self, node: str) -> tuple[Field, ...]:
-        self[node] = fields = tuple(Field(column.name, column.type) for column in self._columns[node])
+        own = self._columns[node]
+        self[node] = fields = tuple(Field(each.name, None if each.type == UNKNOWN else each.type) for each in own)
         return fields

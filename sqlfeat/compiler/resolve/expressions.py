@@ -113,9 +113,9 @@ class Expressions:
         prefix = tree.this
         if isinstance(prefix, exp.Identifier):
             if scope.find([prefix.name], span_of(prefix)) is None:
-                if prefix.name.lower() not in ("main", "pg_catalog", "system"):
-                    raise Unresolved(f"no column {prefix.name!r} here", span_of(prefix))
-                return self.resolve(function, scope)
+                if prefix.name.lower() in ("main", "pg_catalog", "system"):
+                    return self.resolve(function, scope)
+                return self.unknown(function, scope)  # somebody's own, in a schema of theirs
             first = self.dotted([prefix], scope)
         else:
             first = self.resolve(prefix, scope)

@@ -68,7 +68,7 @@ class Select:
         before = self.resolver.expressions.aggregates
         source = self._filtered(self.row.relation, tree.args.get("where"), "where")
         outputs = [output for index in range(len(tree.expressions)) for output in self.item(index)]
-        if not outputs:
+        if not outputs and source.fields:  # those of a relation of which no column is known are none
             raise Unresolved("a SELECT without columns", _whole(tree))
         having, qualify = (
             resolve(clause.this, self.scope) if clause is not None else None

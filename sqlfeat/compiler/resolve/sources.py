@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -207,6 +208,9 @@ class Sources:
             found = self.resolver.cte(tree.name, span, outer)
             if found is not None:
                 return self.bound(found, tree, tree.name)
+            with contextlib.suppress(KeyError):  # a model by its bare name: only where the engine has not been asked
+                node = f"ref.{tree.name}"
+                return self.bound(Scan(span, tuple(self.resolver.nodes[node]), node), tree, tree.name)
         raise Unresolved(f"{tree.name!r} is neither a ref(), a source() nor a CTE", span)
 
     def _subquery(self, tree: exp.Subquery, outer: Scope | None) -> Row:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from sqlfeat.base.names import quote
@@ -23,7 +23,9 @@ from sqlfeat.engine.duckdb.publishing import Shown, publish
 from sqlfeat.engine.duckdb.windows import ASKED, Asked, WindowsAt, delay_sql, values_sql
 from sqlfeat.errors import RunError
 
-OWN = "sqlfeat_own"
+OWN, SAMPLED, LOT = "sqlfeat_own", "sqlfeat_sampled", "__sqlfeat_lot"
+MOST_READ = 50_000_000
+"""So many pairs of a sampled event and one of its entity's are looked at; of more, fewer are sampled."""
 USABLE_FROM = f"case when {EVENT} is not null and {AVAILABLE} is not null then greatest({EVENT}, {AVAILABLE}) end"
 
 
@@ -92,13 +94,9 @@ class Builder:
         A table where prepared totals give all windows, for that costs next to nothing. Otherwise every event would be
         joined with those before it, perhaps for nobody: then it is a view, and costs whoever reads it. Gives which.
         """
-        items = tuple(item.name for item in view.items)
-        lookup = Lookup(OWN, model.name, tuple((key, quote(key)) for key in model.keys), items)
         name = physical(model.name, model.fingerprint)
         self._drop(model)
-        prepared = self._layouts.open(model, facts)
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="windows") as workers:
-            one = FeatureLookup(self._connection, lookup, model, prepared, prepared is None, None, workers)
+        with self._own_lookup(model, view, facts) as one:
             if one.reads_events():
                 self._connection.execute(f"create view {name} as\n{self._own_sql(model, view, events)}")
                 return False
@@ -108,24 +106,75 @@ class Builder:
         self._connection.execute(f"drop table temp.{OWN}")
         return True
 
+    @contextmanager
+    def _own_lookup(self, model: CompiledModel, view: WindowView, facts: Mapping[str, Any]) -> Iterator[FeatureLookup]:
+        """The lookup of all of a view's windows, as a training set would have it."""
+        items = tuple(item.name for item in view.items)
+        lookup = Lookup(OWN, model.name, tuple((key, quote(key)) for key in model.keys), items)
+        prepared = self._layouts.open(model, facts)
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="windows") as workers:
+            yield FeatureLookup(self._connection, lookup, model, prepared, prepared is None, None, workers)
+
     def _own_chunk(self, model: CompiledModel, view: WindowView, one: FeatureLookup, first: int, count: int) -> None:
         """Append some events with their windows."""
         name, events = physical(model.name, model.fingerprint), physical(model.name, model.fingerprint, "events")
-        listed = ", ".join([ROW, EVENT, AVAILABLE, *map(quote, dict.fromkeys((*model.keys, *view.plain)))])
         self._connection.execute(
-            f"create or replace temp table {OWN} as select {listed} from {events} "
+            f"create or replace temp table {OWN} as select {ROW} - 1 as {ASKED}, {_listed(model, view)} from {events} "
             f"where {ROW} > {first} and {ROW} <= {first + count}"
         )
+        self._with_windows(
+            model, view, one, (first, count), f"create table {name} as" if not first else f"insert into {name}"
+        )
+
+    def _with_windows(
+        self, model: CompiledModel, view: WindowView, one: FeatureLookup, numbers: tuple[int, int], begin: str
+    ) -> None:
+        """The events in ``OWN`` with their windows; ``numbers`` are the first of them and how many they are."""
         keys = "".join(f", {quote(key)} as k{i}" for i, key in enumerate(model.keys))
-        found = one.run(f"select {ROW} - 1 as n, {USABLE_FROM} as t{keys} from temp.{OWN}", first, count)
+        found = one.run(f"select {ASKED} as n, {USABLE_FROM} as t{keys} from temp.{OWN}", *numbers)
         fields = {**{column: f"r.{quote(column)}" for column in view.plain}, **found.fields}
         columns = ", ".join(f"{fields[column]} as {quote(column)}" for column in view.order)
         joins = "".join(f" positional join {relation}" for relation in found.relations)
-        begin = f"create table {name} as" if first == 0 else f"insert into {name}"
         with ExitStack() as registered:
             for relation, table in found.registered.items():
                 registered.enter_context(self._connection.registered(relation, table))
             self._connection.execute(f"{begin}\nselect {columns} from temp.{OWN} as r{joins}")
+
+    @contextmanager
+    def sampled(self, model: CompiledModel, view: WindowView, facts: Mapping[str, Any], most: int) -> Iterator[str]:
+        """A relation of at most so many of a view's events, each with its windows as of the instant of its use.
+
+        Those with the lowest hashes of keys and time: so a later build has many of the same. They are fewer where
+        entities have so many events that too many would have to be read.
+        """
+        try:
+            self._sample(model, view, most)
+            with self._own_lookup(model, view, facts) as one:
+                count = self._count(f"temp.{OWN}")
+                self._with_windows(model, view, one, (0, count), f"create or replace temp table {SAMPLED} as")
+            yield f"temp.{SAMPLED}"
+        finally:
+            self._connection.execute(f"drop table if exists temp.{OWN}")
+            self._connection.execute(f"drop table if exists temp.{SAMPLED}")
+
+    def _sample(self, model: CompiledModel, view: WindowView, most: int) -> None:
+        """Put events with the lowest hashes into ``OWN``, numbered in their order."""
+        events = physical(model.name, model.fingerprint, "events")
+        lot = f"hash({', '.join([*map(quote, model.keys), EVENT])})" if model.keys else f"hash({ROW})"
+        drawn = (
+            f"create or replace temp table {OWN} as select {lot} as {LOT}, {ROW}, {_listed(model, view)} from {events}"
+        )
+        rows = max(self._count(events), 1)
+        most = min(most, rows)
+        # first as many as they should be and some more: that many are sorted fast
+        self._connection.execute(f"{drawn} where {lot} <= {min(2**64 - 1, 2**64 * most * 5 // (rows * 4))}")
+        if self._count(f"temp.{OWN}") < most:
+            self._connection.execute(drawn)
+        read = self._connection.value(_read_sql(model, events)) * most / rows
+        kept = most if read <= MOST_READ else max(int(most * MOST_READ / read), 1)
+        kept_sql = f"select * exclude ({LOT}) from temp.{OWN} order by {LOT}, {ROW} limit {kept}"
+        numbered = f"select row_number() over (order by {ROW}) - 1 as {ASKED}, * from ({kept_sql}) order by {ROW}"
+        self._connection.execute(f"create or replace temp table {OWN} as {numbered}")
 
     def _own_sql(self, model: CompiledModel, view: WindowView, events: str) -> str:
         """The same as one query over the events."""
@@ -159,3 +208,15 @@ class Builder:
 
     def _count(self, name: str) -> int:
         return int(self._connection.value(f"select count(*) from {name}"))
+
+
+def _listed(model: CompiledModel, view: WindowView) -> str:
+    """What is read of events beside their number."""
+    return ", ".join([EVENT, AVAILABLE, *map(quote, dict.fromkeys((*model.keys, *view.plain)))])
+
+
+def _read_sql(model: CompiledModel, events: str) -> str:
+    """How many pairs there are of two events of one entity."""
+    keys = f" group by {', '.join(map(quote, model.keys))}" if model.keys else ""
+    counted = f"select count(*)::hugeint as n from {events}{keys}"
+    return f"select coalesce(sum(n * n), 0)::double from ({counted})"

@@ -17,8 +17,8 @@ from sqlfeat.base.names import quote
 from sqlfeat.compiler.catalog import SqlProblem
 from sqlfeat.compiler.facades import Answer
 from sqlfeat.compiler.manifest import CompiledModel, Manifest
-from sqlfeat.compiler.rewriting import with_relations
-from sqlfeat.engine.base import Assembled, FitRows, Record, RowsRequest, Transformed
+from sqlfeat.compiler.rewriting import ref_token, with_relations
+from sqlfeat.engine.base import OWN_WINDOWS, Assembled, FitRows, Record, RowsRequest, Transformed
 from sqlfeat.engine.duckdb import explain, label_rows, predictions, profile, snapshots, sources, standing
 from sqlfeat.engine.duckdb.build import Builder
 from sqlfeat.engine.duckdb.connection import Connection
@@ -292,6 +292,20 @@ class DuckDBEngine:
                 return profile.profile(self._connection.arrow, self._relation(rows), request)
             with profile.held(self._connection, self._relation(rows), request) as (held, rest):
                 return profile.profile(self._connection.arrow, held, rest)
+
+        return self._guarded(profiled)
+
+    def profile_of_view(self, model: CompiledModel, request: ProfileRequest, most: int) -> Profile:
+        record = self._state.records()[model.id]
+        view = model.window_view
+        if view is None or record.facts.get(OWN_WINDOWS):
+            every = max(-(-(record.rows or 0) // most), 1)
+            return self.profile(ref_token(model.name), replace(request, every=every, hold=every > 1))
+        builder = Builder(self._connection, self._layouts, self._names, self._schema, self._threads)
+
+        def profiled() -> Profile:
+            with builder.sampled(model, view, record.facts, most // 2) as sampled:
+                return profile.profile(self._connection.arrow, sampled, request)
 
         return self._guarded(profiled)
 

@@ -7,7 +7,7 @@ such rows already.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ from sqlfeat.compiler.row_by_row import RowByRow
 from sqlfeat.engine.duckdb import sources
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.naming import source_name, source_schema
-from sqlfeat.engine.duckdb.pushed_rows import SAID
+from sqlfeat.engine.duckdb.pushed_rows import SAID, source_relation
 from sqlfeat.errors import UsageError
 from sqlfeat.spec.project import SourceTable
 
@@ -31,11 +31,16 @@ _MEMORY = "1GB"
 
 
 class PushEngine:
-    """One connection for all pushes of a process; calls wait for each other."""
+    """One connection for all pushes of a process; calls wait for each other.
 
-    def __init__(self, folders: Sequence[Path], root: Path, manifest: Manifest) -> None:
+    ``whole`` is what stands after FROM to read all of a source, where not only new rows are asked about.
+    """
+
+    def __init__(self, folders: Sequence[Path], root: Path, manifest: Manifest, whole: str | None = None) -> None:
+        self._folders = folders
         self._root = root
         self._manifest = manifest
+        self._whole = whole
         self._connection = Connection(folders=folders, threads=1, memory_limit=_MEMORY)
         self._connection.execute(f"create schema {_REFS}")
         self._known: set[str] = set()
@@ -79,13 +84,38 @@ class PushEngine:
             self._prepare(way, table, columns)
             return self._connection.arrow(with_relations(way.texts[-1], self._names()).text)
 
+    def versions(
+        self,
+        way: RowByRow,
+        table: SourceTable,
+        columns: Sequence[Column],
+        pushed: Sequence[Path],
+        wanted: pa.Table,
+        types: Mapping[str, str],
+    ) -> pa.Table:
+        """What the models on a way make of a whole source and the files of what was pushed to it, of some events alone.
+
+        ``wanted`` are the unique keys of the events, ``types`` DuckDB's types of their columns. The source is read, so
+        this is asked where nothing else knows.
+        """
+        relation = source_relation(table, self._root, columns, {table.id: pushed})
+        whole = PushEngine(self._folders, self._root, self._manifest, whole=relation)
+        try:
+            with whole._connection.registered(_ROWS, wanted):
+                whole._prepare(way, table, columns)
+                made = with_relations(way.texts[-1], whole._names()).text
+                equal = " and ".join(f"m.{quote(n)} = cast(w.{quote(n)} as {types[n]})" for n in wanted.column_names)
+                return whole._connection.arrow(f"select m.* from (\n{made}\n) as m semi join {_ROWS} as w on {equal}")
+        finally:
+            whole.close()
+
     def _prepare(self, way: RowByRow, table: SourceTable, columns: Sequence[Column]) -> None:
         """The source and the models before the last one as views, made once."""
         name_of = self._names()
         if table.id not in self._known:
             listed = ", ".join(f"cast({quote(c.name)} as {c.type}) as {quote(c.name)}" for c in columns)
             self._connection.execute(f"create schema if not exists {quote(source_schema(table.source))}")
-            self._connection.execute(f"create view {name_of(table.id)} as select {listed} from {_ROWS}")
+            self._connection.execute(f"create view {name_of(table.id)} as select {listed} from {self._whole or _ROWS}")
             self._known.add(table.id)
         for node in way.beside:
             if node not in self._known:

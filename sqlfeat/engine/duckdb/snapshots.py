@@ -28,7 +28,8 @@ from sqlfeat.engine.duckdb.search import last_not_after
 from sqlfeat.engine.duckdb.windows import Asked, WindowsAt, bounds_of, tokens_sql
 
 _ROWS = "sqlfeat_snapshot_rows"
-_UNORDERED = ("count", "sum", "avg", "mean", "min", "max")
+_UNORDERED = ("count", "sum", "avg", "mean", "min", "max", "median", "quantile_cont", "quantile_disc", "bool_or",
+              "bool_and")  # fmt: skip
 """Aggregates that are the same in whatever order their events come."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -1,22 +1,20 @@
 """What a feature view was like each time that it was built or published: a small profile, kept beside the others.
 
-``target/profiles/VIEW/ID/`` has one for each definition and state of the data; the same rows give the same bytes. What
-is many is sampled by a hash, and what would have to be computed only to be counted is not, so that a run takes little
-longer. Without ``monitor: false`` in its config a view has them.
+``target/profiles/VIEW/ID/`` has one for each definition and state of the data; the same rows give the same bytes. Every
+feature is in it, windows as of the instant from which a row can be used. What is many is sampled by a hash of keys and
+time, so that a run takes little longer. Without ``monitor: false`` in its config a view has them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlfeat.base.files import canonical_json, sha256_text
 from sqlfeat.compiler.manifest import CompiledModel
-from sqlfeat.compiler.rewriting import ref_token
-from sqlfeat.engine.base import OWN_WINDOWS
 from sqlfeat.engine.profile import Profile, ProfileRequest
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.monitoring import profiles
@@ -25,7 +23,9 @@ from sqlfeat.store.artifacts import Kind, publish_folder, read_built, read_file,
 
 BUILT, PUBLISHED = "built", "published"
 MOST_ROWS = 20_000
-"""Of more rows only so many are counted."""
+"""Of more rows only about so many are counted, and half as many where windows have to be read from events."""
+SAMPLE_OF = "sample_of"
+"""The fact of a profile that says of how many rows those that it counts are a sample."""
 VIEW_PROFILE = Kind(
     name="view_profile",
     title="feature view's profile",
@@ -87,24 +87,18 @@ def _keep(session: Session, model: CompiledModel, kind: str, state: Mapping[str,
         return
 
     def fill(folder: Path) -> dict[str, Any]:
-        counted = _nothing(rows)
-        if model.window_view is None or session.engine.records()[model.id].facts.get(OWN_WINDOWS):
-            counted = session.engine.profile(ref_token(model.name), _request(model, rows))
+        counted = session.engine.profile_of_view(model, _request(model), MOST_ROWS)
+        if counted.rows < rows:
+            counted = replace(counted, facts={SAMPLE_OF: rows})
         (folder / profiles.PROFILE).write_text(profiles.written({profiles.INPUTS: {BUILT: counted}}))
         return {"view": model.name, "fingerprint": model.fingerprint, "rows": rows, "state": said}
 
     publish_folder(place, fill, VIEW_PROFILE, {"created_at": session.clock.now().astimezone(UTC).isoformat()})
 
 
-def _nothing(rows: int) -> Profile:
-    """No more than how many events there are: of a view whose windows are computed whenever its rows are read."""
-    return Profile(rows, "day", None, None, (), (), ())
-
-
-def _request(model: CompiledModel, rows: int) -> ProfileRequest:
-    """What of a view is counted: all but keys and times."""
+def _request(model: CompiledModel) -> ProfileRequest:
+    """What of a view is counted: all but keys and times. Rows without keys are told apart by all that they have."""
     time = model.time
     aside = {*model.keys, time.event_time, time.available_at, *time.tie_breaker, *time.unique_key}
     listed = tuple((one.name, one.type) for one in model.columns if one.name not in aside)
-    every = -(-rows // MOST_ROWS) if rows else 1
-    return ProfileRequest(listed, time.event_time, model.keys, window=None, every=every)
+    return ProfileRequest(listed, time.event_time, model.keys or tuple(name for name, _ in listed), window=None)

@@ -16,6 +16,7 @@ import numpy as np
 
 from sqlfeat.engine.profile import CATEGORICAL, NUMERIC, ColumnProfile, Counted, Profile, Shape
 from sqlfeat.ops.monitoring import statistics
+from sqlfeat.ops.monitoring.contrasts import Contrast, shifts_and_spreads
 from sqlfeat.ops.monitoring.figures import interval
 from sqlfeat.ops.monitoring.results import (
     BREACH,
@@ -30,7 +31,16 @@ from sqlfeat.ops.monitoring.results import (
     worst,
 )
 from sqlfeat.ops.monitoring.statistics import Floats
-from sqlfeat.ops.monitoring.variation import LEAST_ROWS, WARNED, Windows, judged, length_in_windows, measures_of_rows
+from sqlfeat.ops.monitoring.variation import (
+    LEAST_ROWS,
+    SHIFT,
+    SPREAD,
+    WARNED,
+    Windows,
+    judged,
+    length_in_windows,
+    measures_of_rows,
+)
 from sqlfeat.ops.monitoring.wording import sentence_of
 from sqlfeat.spec.monitor import MonitorSpec
 
@@ -38,6 +48,7 @@ _LOST_SHARE, _LOST_ROWS = 0.02, 20
 _SEEN_AT = 0.001
 """How unlikely chance must be for a single day to count as the first one on which something is visible."""
 _TRAILING = (1, 3, 7)
+_OF_DISTRIBUTION = ("psi", SHIFT, SPREAD)
 _GROWS = 8
 
 
@@ -110,9 +121,11 @@ class _Column:
         self.enough = min(before.whole.rows, now.whole.rows) >= LEAST_ROWS
         self.windows = Windows([one.counts for one in before.windows] if self.shape.bins else [], statistics.psi)
         self.missing = Windows([_presence(one) for one in before.windows], _change)
+        self.contrasts: dict[str, Contrast] = {}
         self.measures: list[Measure] = self._missing()
         if not _only_grows(before):
-            self.measures = [*self._distribution(), *self.measures, *self._outside()]
+            self.contrasts = self._directions()
+            self.measures = [*self._distribution(), *self._moved(), *self.measures, *self._outside()]
 
     @property
     def tested(self) -> list[int]:
@@ -127,6 +140,26 @@ class _Column:
         chance = statistics.significance(before, now, self.windows.design(self.length)) if self.enough else 1.0
         own = self.windows.most(self.length)
         return [Measure("psi", value, self.spec.threshold("psi", self.shape.name), OK, own, chance)]
+
+    def _directions(self) -> dict[str, Contrast]:
+        if not self.shape.bins or not self._values:
+            return {}
+        counts, ordered = [one.counts for one in self.before.windows], self.shape.kind == NUMERIC
+        return {one.name: one for one in shifts_and_spreads(counts, self._grouped[1], self.length, ordered=ordered)}
+
+    def _moved(self) -> list[Measure]:
+        """How far the middle and the spread have moved, or the share of a category."""
+        now = self._grouped[1] if self.contrasts else np.zeros(0)
+        return [
+            Measure(
+                one.name,
+                one.effect(now),
+                self.spec.threshold(one.name, self.shape.name),
+                own=one.most(self.length),
+                p_value=one.chance(now, self.length) if self.enough else 1.0,
+            )
+            for one in self.contrasts.values()
+        ]
 
     def _missing(self) -> list[Measure]:
         before, now = (np.array(_presence(one.whole), float) for one in (self.before, self.now))
@@ -167,7 +200,7 @@ class _Column:
 
     def result(self) -> ColumnResult:
         level = worst([one.level for one in self.measures])
-        told = tuple(one if one.level == OK else self._told(one) for one in self.measures)
+        told = tuple(one if one.level == OK or self._said_by_another(one) else self._told(one) for one in self.measures)
         lost = self._lost()
         return ColumnResult(
             name=self.shape.name,
@@ -184,6 +217,15 @@ class _Column:
             lost_categories=lost,
             first_seen=self._first_seen() if level != OK else None,
         )
+
+    def _said_by_another(self, measure: Measure) -> bool:
+        """Whether another measure of the same distribution, as grave, says already that it has moved."""
+        places = [one.name for one in self.measures if one.level != OK and one.name in _OF_DISTRIBUTION]
+        if measure.name not in places:
+            return False
+        gravest = worst([one.level for one in self.measures if one.name in places])
+        first = next(one.name for one in self.measures if one.name in places and one.level == gravest)
+        return measure.name != first
 
     def _told(self, measure: Measure) -> Measure:
         return replace(measure, text=sentence_of(measure, self.role, self.before, self.now))
@@ -249,11 +291,25 @@ class _Column:
                 seen = self._visible(self.windows, whole, counts, statistics.psi, "psi", back)
                 if (
                     seen
+                    or self._seen_to_move(counts, back)
                     or self._new_in(counts)
                     or self._visible(self.missing, presence, there, _change, "missing", back)
                 ):
                     return self.current.starts[end - 1]
         return self.current.starts[0] if self.current.starts else None
+
+    def _seen_to_move(self, counts: Floats, length: int) -> bool:
+        """Whether what has moved has moved in these windows already."""
+        for measure in self.measures:
+            if measure.name not in self.contrasts or measure.level == OK or counts.sum() < LEAST_ROWS:
+                continue
+            one = self.contrasts[measure.name]
+            bound = max(
+                (measure.threshold or 0.0) * (WARNED if measure.level == WARN else 1.0), one.most(length) or 0.0
+            )
+            if one.effect(counts) >= bound and one.chance(counts, length) < _SEEN_AT:
+                return True
+        return False
 
     def _new_in(self, counts: Floats) -> bool:
         """Whether values that the baseline has not are too many among these to be chance."""

@@ -31,7 +31,7 @@ from sqlfeat.ops.monitoring.results import (
     worst,
 )
 from sqlfeat.ops.monitoring.skew import skew_of
-from sqlfeat.ops.monitoring.slices import slices_by
+from sqlfeat.ops.monitoring.slices import refuse_unknown, slices_by
 from sqlfeat.ops.monitoring.subjects import Baseline, Rows, Subject, subject_of, with_current
 from sqlfeat.ops.monitoring.variation import LEAST_ROWS, schema_measures
 from sqlfeat.ops.monitoring.wording import findings_of, sentence_of_all
@@ -230,6 +230,8 @@ class _Look:
         by = self.question.by or self.spec.by
         if not by:
             return []
+        for column in by:
+            refuse_unknown(column, rows)
         if baseline.rows is None and self.question.against == BASELINE and self.subject.kind != "feature_view":
             raise UsageError(
                 "no-baseline",

@@ -1,4 +1,4 @@
-"""What a version really predicted: rows of the serving log, and of tables that batch scoring has written.
+"""What a version really predicted: rows of the serving log, and of tables and files that batch scoring has written.
 
 The log has features and predictions as they were served; a table has predictions, beside which the features are put
 that the definition gives for its rows. Labels come from the label rows of the same keys that are nearest in time, no
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from sqlfeat.base.names import did_you_mean, literal, quote
 from sqlfeat.compiler.manifest import TrainingSetPlan
 from sqlfeat.errors import UsageError
+from sqlfeat.ops.monitoring.predicted_files import PredictedFiles, files_of, means_files
 from sqlfeat.ops.predictions import PREDICTED_AT
 from sqlfeat.ops.session import Session
 from sqlfeat.spec.duration import Duration
@@ -41,7 +42,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Predicted(Protocol):
     """Predictions of one version that were really made."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """``log`` or ``predictions``."""
+        ...
 
     @property
     def told(self) -> str:
@@ -79,7 +83,8 @@ def chosen(
 ) -> Predicted | None:
     """What was really predicted, as ``current`` says; None for what the version gives for the definition's rows.
 
-    Unless it says, that is the log, else the newest table of predictions: the first that has enough in the period.
+    Unless it says, that is the log, else the newest table of predictions: the first that has enough in the period. It
+    may name a table, a file, or a folder of files.
 
     Raises:
         UsageError: ``bad-current`` where there is nothing of what is asked for.
@@ -92,6 +97,8 @@ def chosen(
         return None
     if current == FEATURES:
         return None
+    if current not in (*CURRENT, *session.engine.prediction_tables()) and means_files(current):
+        return filed(version, plan, Path(current))
     table = None if current in CURRENT else current
     found = logged(session, version, plan) if current == LOG else scored(session, version, plan, table)
     if found is None:
@@ -125,6 +132,19 @@ def logged(session: Session, version: ModelVersion, plan: TrainingSetPlan) -> Pr
     return _Logged(version, plan, [_LogPart.of(one) for one in files]) if files else None
 
 
+def filed(version: ModelVersion, plan: TrainingSetPlan, place: Path) -> Predicted:
+    """What a file, or a folder of files, has of a version.
+
+    Raises:
+        UsageError: ``bad-current`` where there is nothing.
+    """
+    found = PredictedFiles(version, plan, prediction_names(version), place, files_of(place), PREDICTIONS)
+    if found.last() is None:
+        what = f"{place} has no predictions of {version.reference}."
+        raise UsageError("bad-current", what, hint=f"sqlfeat predict {version.reference} --out FILE.parquet")
+    return found
+
+
 def scored(session: Session, version: ModelVersion, plan: TrainingSetPlan, name: str | None = None) -> Predicted | None:
     """The table of a version's predictions, of several the one that was written last; None where there is none.
 
@@ -133,7 +153,7 @@ def scored(session: Session, version: ModelVersion, plan: TrainingSetPlan, name:
     """
     known = session.engine.prediction_tables()
     if name is not None and name not in known:
-        what = f"{name!r} is no table of predictions, and neither {', '.join(CURRENT[:-1])} nor {CURRENT[-1]}."
+        what = f"{name!r} is no table of predictions, no file, and neither {', '.join(CURRENT[:-1])} nor {CURRENT[-1]}."
         hint = did_you_mean(name, [*known, *CURRENT]) or "sqlfeat predict NAME --table TABLE writes one."
         raise UsageError("bad-current", what, hint=hint)
     needed = {*plan.named("key"), plan.as_of, *prediction_names(version), "model", "version", PREDICTED_AT}

@@ -16,6 +16,8 @@ _LEVELS = {"ok": ("✓", "As it was"), "warn": ("!", "Worth a look"), "breach": 
 _KINDS = {"model": "registered model", "training_set": "training set", "feature_view": "feature view"}
 _TITLES = {
     "psi": "Distribution (PSI)",
+    "shift": "Middle (deviations)",
+    "spread": "Spread",
     "missing": "Missing values",
     "new_categories": "New categories",
     "range": "Out of range",
@@ -40,6 +42,12 @@ GLOSSARY = (
         "Population stability index: how far two distributions are apart. Up to 0.1 is usually called little, from "
         "0.25 on much.",
     ),
+    (
+        "Middle",
+        "How far the values have moved up or down, in deviations of the baseline and by their ranks; of categories the "
+        "greatest change of a share, in the same unit. It shows before a whole distribution looks otherwise.",
+    ),
+    ("Spread", "By what share the deviation has changed, by ranks."),
     ("Missing", "The change of the share of rows that have no value, or NaN."),
     ("Out of range", "The share of values that are lower or higher than any of the baseline."),
     ("Usual up to", "The greatest effect that periods of the same length within the baseline show against the rest."),
@@ -88,7 +96,9 @@ def measured(measure: Measure, value: float | None) -> str:
         return f"{value * 100:.0f} %" if value < 1e6 else "no end"
     if measure.name == "freshness":
         return span(value)
-    return f"{value:.2f}" if measure.name == "psi" else f"{value:.3g}"
+    if measure.name == "spread":
+        return f"{value * 100:.0f} %"
+    return f"{value:.2f}" if measure.name in ("psi", "shift") else f"{value:.3g}"
 
 
 def judgement(measure: Measure) -> str:

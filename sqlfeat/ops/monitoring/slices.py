@@ -52,11 +52,15 @@ def slices_by(
     return sorted(found, key=lambda one: (-LEVELS.index(one.level), -one.rows))
 
 
-def _values(session: Session, column: str, rows: Rows) -> list[tuple[str | None, int]]:
+def refuse_unknown(column: str, rows: Rows) -> None:
+    """Raise :class:`UsageError` for a column that the rows have not."""
     known = [name for name, _ in rows.request.columns]
     if column not in known:
         what = f"There is no column {column!r} to look at."
         raise UsageError("unknown-column", what, hint=did_you_mean(column, known))
+
+
+def _values(session: Session, column: str, rows: Rows) -> list[tuple[str | None, int]]:
     sql = (
         f"select cast({quote(column)} as varchar) as value, count(*) as n from {rows.source} "
         f"where {rows.request.where} group by 1 order by n desc, value limit {MOST_SLICES}"

@@ -16,13 +16,15 @@ from sqlfeat.ops.monitoring.results import BREACH, OK, WARN, Measure
 from sqlfeat.ops.monitoring.statistics import Design, Floats
 from sqlfeat.spec.monitor import MonitorSpec
 
+SHIFT, SPREAD = "shift", "spread"
+"""The measures of a single direction."""
 LEAST_ROWS = 30
 """Of fewer rows nothing is said."""
 WARNED = 0.5
 """The share of a threshold from which on is warned."""
 WARNED_CHANCE = 5.0
 """How many times the chance of an alarm is still worth a warning."""
-_BLOCKS, _LEAST_BLOCKS = 16, 4
+_BLOCKS, LEAST_BLOCKS = 16, 4
 _TREND = 21
 _STRANGE, _SIGMA = 5.0, 1.4826
 """How many deviations (the MAD times that of a normal distribution) from the median something is strange."""
@@ -34,14 +36,16 @@ SECONDS = {"hour": 3_600.0, "day": 86_400.0, "week": 604_800.0, "month": 2_678_4
 def judged(measure: Measure, chance: float) -> Measure:
     """The measure with its level: past its threshold, past what the baseline shows itself, and more than chance.
 
-    Half of the threshold is worth a warning, and so is a whole one that may be chance a little more easily.
+    Half of the threshold is worth a warning, and so is a whole one that may be chance a little more easily; but not
+    where a small effect is looked for in one direction.
     """
     value, threshold, likely = measure.value, measure.threshold, measure.adjusted or 0.0
     if value is None or threshold is None or value < (measure.own or 0.0) or not value:
         return replace(measure, level=OK)
     if likely < chance and value >= threshold * WARNED:
         return replace(measure, level=BREACH if value >= threshold else WARN)
-    worth_a_look = value >= threshold and likely < chance * WARNED_CHANCE
+    most = chance * (1.0 if measure.name in (SHIFT, SPREAD) else WARNED_CHANCE)
+    worth_a_look = value >= threshold and likely < most
     return replace(measure, level=WARN if worth_a_look else OK)
 
 
@@ -61,7 +65,7 @@ class Windows:
     def design(self, length: int) -> Design:
         """How rows of blocks hang together; blocks are as long as the period, but there are sixteen if there can be."""
         days = len(self._counts)
-        block = max(1, min(length, days // _BLOCKS))
+        block = block_length(days, length)
         if block not in self._designs:
             count = days // block
             first = days - count * block  # what is oldest is left out
@@ -70,7 +74,7 @@ class Windows:
             if own is not None:
                 starts = first + block * np.arange(count)
                 blocks = blocks[(starts + block <= own.start) | (starts >= own.stop)]
-            self._designs[block] = statistics.design_of(blocks) if len(blocks) >= _LEAST_BLOCKS else Design()
+            self._designs[block] = statistics.design_of(blocks) if len(blocks) >= LEAST_BLOCKS else Design()
         return self._designs[block]
 
     def most(self, length: int) -> float | None:
@@ -95,6 +99,11 @@ class Windows:
             if some.sum() >= LEAST_ROWS and (total - some).sum() > 0:
                 found[start] = self._effect(total - some, some)
         return found
+
+
+def block_length(windows: int, length: int) -> int:
+    """Of how many windows a block is: as many as the period has, but there are sixteen blocks if there can be."""
+    return max(1, min(length, windows // _BLOCKS))
 
 
 def usual_most(effects: Floats, length: int) -> float | None:

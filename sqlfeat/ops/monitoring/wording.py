@@ -24,12 +24,18 @@ def sentence_of(measure: Measure, role: str, then: ColumnProfile, current: Colum
         )
     if measure.name == "new_categories":
         return f"{name}: {percent(measure.value)} of the values are of categories that were not there before."
+    kind = {PREDICTION: "The predictions", LABEL: f"The label {name}"}.get(role, name)
+    several = role == PREDICTION
     moved = _most_moved(then, current) if then.shape.kind == CATEGORICAL else ""
+    if measure.name == "shift":
+        how = f": {moved}" if moved else f" by {measure.value:.2f} deviations: {_middle(then, current)}"
+        return f"{kind} {'have' if several else 'has'} moved{how}."
+    if measure.name == "spread":
+        inner = f"80 % lie between {_inner(current)}, and lay between {_inner(then)}"
+        return f"{kind} {'vary' if several else 'varies'} otherwise: {inner}."
     if not moved:
         moved = f"the mean went from {number(before.mean)} to {number(now.mean)}"
-    kind = {PREDICTION: "The predictions", LABEL: f"The label {name}"}.get(role, name)
-    verb = "are" if role == PREDICTION else "is"
-    return f"{kind} {verb} distributed otherwise: {moved} (PSI {measure.value:.2f})."
+    return f"{kind} {'are' if several else 'is'} distributed otherwise: {moved} (PSI {measure.value:.2f})."
 
 
 def findings_of(columns: Sequence[ColumnResult], measures: Sequence[Measure]) -> list[Finding]:
@@ -38,7 +44,7 @@ def findings_of(columns: Sequence[ColumnResult], measures: Sequence[Measure]) ->
         Finding(measure.level, measure.name, column.name, measure.text, measure.weight, column.first_seen)
         for column in columns
         for measure in column.measures
-        if measure.level != OK
+        if measure.level != OK and measure.text
     ]
     found += [
         Finding(WARN, "lost_categories", column.name, _lost(column), 0.0, column.first_seen)
@@ -84,6 +90,19 @@ def _most_moved(before: ColumnProfile, now: ColumnProfile) -> str:
     place = int(np.argmax(np.abs(there - then)))
     names = (*before.shape.categories, "others")
     return f"{names[place]} went from {percent(float(then[place]))} to {percent(float(there[place]))}"
+
+
+def _middle(before: ColumnProfile, now: ColumnProfile) -> str:
+    """The median on both sides, or the mean where the median stays."""
+    then, there = (number(one.quantile(0.5)) for one in (before, now))
+    if then != there:
+        return f"the median went from {then} to {there}"
+    return f"the mean went from {number(before.whole.mean)} to {number(now.whole.mean)}"
+
+
+def _inner(one: ColumnProfile) -> str:
+    """Between what the values lie but for a tenth on each side."""
+    return f"{number(one.quantile(0.1))} and {number(one.quantile(0.9))}"
 
 
 def _missing(one: Counted) -> float:

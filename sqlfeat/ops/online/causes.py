@@ -19,14 +19,15 @@ from sqlfeat.compiler.manifest import Lookup
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.ops.online.agreement import same
 from sqlfeat.ops.online.published import PublishedView
+from sqlfeat.ops.online.pushed_facts import PushedFacts
 from sqlfeat.ops.online.replay import Fact, Replay
 from sqlfeat.ops.online.request import RequestPlan
 from sqlfeat.ops.session import Session
 from sqlfeat.spec.duration import Duration
 
-UNPUBLISHED, LATE, TTL, DEFINITION, REMOVED = "not yet published", "late data", "ttl", "other definition", "row removed"
-MISMATCH = "mismatch"
-EXPLAINED = (UNPUBLISHED, LATE, TTL, DEFINITION, REMOVED)
+UNPUBLISHED, PUSHED, LATE, TTL = "not yet published", "pushed since", "late data", "ttl"
+DEFINITION, REMOVED, MISMATCH = "other definition", "row removed", "mismatch"
+EXPLAINED = (UNPUBLISHED, PUSHED, LATE, TTL, DEFINITION, REMOVED)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEMBERED = 1_000
 _SINGLE, _LAST, _PAIRED = 200, 50, 30
@@ -48,12 +49,21 @@ class Explainer:
         self._plan = plan
         self._views = {view.name: view for view in views}
         self._replay = Replay(session, plan, views, engine)
+        self._pushes = PushedFacts(session, views)
         self._asked: dict[tuple[str, int], _Tried] = {}
 
     def causes(
-        self, row: Mapping[str, Any], at: int, served: Mapping[str, Any], times: Mapping[str, datetime | None]
+        self,
+        row: Mapping[str, Any],
+        at: int,
+        served: Mapping[str, Any],
+        times: Mapping[str, datetime | None],
+        answered: int,
     ) -> dict[str, Cause]:
-        """Why the values that were ``served`` are not today's; ``times`` are those of the rows that lookups found."""
+        """Why the values that were ``served`` are not today's; ``times`` are those of the rows that lookups found.
+
+        They were asked as of ``at``, and begun to be ``answered`` when the clock said so.
+        """
         left = dict(served)
         found: dict[str, Cause] = {}
         tried = self._tried(row, at)
@@ -61,7 +71,9 @@ class Explainer:
         for hidden, is_late, answer in tried:
             for name in [name for name, value in left.items() if same(answer[name], value)]:
                 del left[name]
-                found[name] = self._late(hidden, unpublished) if is_late else self._unpublished(hidden, at)
+                found[name] = self._pushed(hidden, answered) or (
+                    self._late(hidden, unpublished) if is_late else self._unpublished(hidden, at)
+                )
             if not left:
                 return found
         known = {(fact.view, fact.event_time) for fact in facts}
@@ -92,6 +104,15 @@ class Explainer:
             unpublished = [fact for fact in facts if fact.known_at > self._views[fact.view].as_of]
             known = self._asked[key] = _Tried(self._replay, row, at, facts, unpublished)
         return known
+
+    def _pushed(self, hidden: Sequence[Fact], answered: int) -> Cause | None:
+        """The cause, where all that was not there was pushed after the answer."""
+        numbers = [self._pushes.last_of(fact) for fact in hidden]
+        if not all(number is not None and number >= answered for number in numbers):
+            return None
+        more = f", and {len(hidden) - 1} more" if len(hidden) > 1 else ""
+        first = min(number for number in numbers if number is not None)
+        return Cause(PUSHED, f"{_told(hidden[0])}{more}, was pushed {_span(first - answered)} after the answer")
 
     def _unpublished(self, hidden: Sequence[Fact], at: int) -> Cause:
         newest = hidden[0]

@@ -5,7 +5,7 @@ Knows views and keys; a training set's SELECT is another module's (``ops.online.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import RunError, UsageError
 from sqlfeat.ops.online.expressions import Typed
 from sqlfeat.ops.online.fetching import Steps, Wanted
-from sqlfeat.ops.online.given import plain_of
+from sqlfeat.ops.online.given import taking
 from sqlfeat.ops.online.published import PublishedView
 from sqlfeat.ops.online.reading import Read, ViewReader, check_instant
 from sqlfeat.ops.online.shown import Shown, number_of
@@ -39,11 +39,12 @@ class EntityFeatures:
 
 @dataclass(frozen=True)
 class EntityReader:
-    """Some columns of a view, read by its keys."""
+    """Some columns of a view, read by its keys; ``takes`` make plain what is given for each of them."""
 
     reader: ViewReader
     columns: tuple[str, ...]
     keys: Mapping[str, Typed]
+    takes: Sequence[tuple[str, Callable[[Any], Any]]]
     shown: Shown
 
     @property
@@ -105,9 +106,11 @@ class AskedColumns:
         for number, (one, alike) in enumerate(zip(self.readers, self.alike, strict=True)):
             check_instant(one.reader.view, t)
             told.append(_keys(one, entities) if alike == number else told[alike])
+            tables = one.reader.tables()
             for _, key in told[number]:
                 if key is not None:
-                    wanted += one.reader.wanted_by(key)
+                    for table in tables:
+                        wanted.append((table, key))
                 ends.append(len(wanted))
         fetched = yield Wanted(snapshot, wanted)
         found, begin, at = [], 0, iter(ends)
@@ -115,7 +118,10 @@ class AskedColumns:
             reads = []
             for _ in keys:
                 end = next(at)
-                reads.append(one.reader.read(fetched[begin:end] if end > begin else None, t))
+                if one.reader.plain is not None and end == begin + 1:
+                    reads.append(one.reader.plain(fetched[begin], t))
+                else:
+                    reads.append(one.reader.read(fetched[begin:end] if end > begin else None, t))
                 begin = end
             found.append(ViewRead(one, [values for values, _ in keys], reads, _shown(one, reads)))
         return found
@@ -141,7 +147,9 @@ def _reader(name: str, columns: tuple[str, ...], views: Sequence[PublishedView],
     reader = ViewReader(view, columns, engine)
     kinds = engine.arrow_types([view.types[column] for column in columns])
     keys = {column.name: Typed(view.types[column.name], column.type) for column in view.keys}
-    return EntityReader(reader, columns, keys, Shown([kinds[view.types[column]] for column in columns], number_of))
+    takes = [(name, taking(name, typed)) for name, typed in keys.items()]
+    shown = Shown([kinds[view.types[column]] for column in columns], number_of)
+    return EntityReader(reader, columns, keys, takes, shown)
 
 
 def _keys(one: EntityReader, entities: Mapping[str, Sequence[Any]]) -> list[tuple[tuple[Any, ...], bytes | None]]:
@@ -150,7 +158,7 @@ def _keys(one: EntityReader, entities: Mapping[str, Sequence[Any]]) -> list[tupl
     if lacking:
         what = f"The request has no entity {', '.join(map(repr, lacking))}, by which {one.view} is looked up."
         raise RunError("missing-request-column", what, hint=f"needed are: {', '.join(one.keys)}.")
-    columns = [[plain_of(name, value, typed) for value in entities[name]] for name, typed in one.keys.items()]
+    columns = [list(map(take, entities[name])) for name, take in one.takes]
     count = len(next(iter(entities.values()), ()))
     rows: list[tuple[Any, ...]] = list(zip(*columns, strict=True)) if columns else [()] * count
     return [(row, None if None in row else one.reader.encode_key(row)) for row in rows]

@@ -5,6 +5,7 @@ An event is known again by all that it says, but for the instant at which it bec
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -28,7 +29,7 @@ from sqlfeat.ops.online.made_rows import FEW
 from sqlfeat.ops.online.publish import online_views
 from sqlfeat.ops.session import Session
 from sqlfeat.spec.project import SourceTable
-from sqlfeat.store.plain_values import packer_of, to_arrow
+from sqlfeat.store.plain_values import from_arrow, packer_of, to_arrow
 from sqlfeat.store.pushed import ViewRow, form_of
 from sqlfeat.store.row_codec import RowCodec
 
@@ -40,6 +41,7 @@ _AS_THEY_ARE: Mapping[str, type] = {
     "BOOLEAN": bool,
 }
 """Types whose values are Python's own."""
+_INSTANTS = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 Plain = dict[str, Any]
 
 
@@ -166,7 +168,8 @@ class Feed:
         known = self._known_at
         if known is not None and known not in given.column_names:
             given = given.append_column(known, pa.nulls(given.num_rows))
-        typed = self._engine.typed(given.select(self._names), self.columns)
+        given = given.select(self._names)
+        typed = given if _are_alike(given.schema, self._schema) else self._engine.typed(given, self.columns)
         arrays = [column.cast(field.type) for column, field in zip(typed.columns, self._schema, strict=True)]
         return self._of_typed(pa.table(arrays, schema=self._schema), now)
 
@@ -180,7 +183,14 @@ class Feed:
             table = unstamped.set_column(place, self._schema.field(place), unstamped[known].fill_null(stamp))
         rows = self._codec.encode(table).to_pylist()
         named = rows if table is unstamped else self._codec.encode(unstamped).to_pylist()
-        return Batch(rows, [self._id(row) for row in named], said, None, lambda: table)
+        return Batch(rows, list(map(self._id, named)), said, self._few(table), lambda: table)
+
+    def _few(self, table: pa.Table) -> list[Plain] | None:
+        """A few rows, plain."""
+        if table.num_rows > FEW:
+            return None
+        columns = [from_arrow(column) for column in table.columns]
+        return [dict(zip(self._names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def _id(self, row: bytes) -> bytes:
         """What identifies an event: all that it says."""
@@ -238,12 +248,26 @@ class Feed:
         return {"ns": now * 1000, "us": now, "ms": now // 1000, "s": now // 1_000_000}[kind.unit]
 
 
+def _are_alike(given: pa.Schema, wanted: pa.Schema) -> bool:
+    """Whether columns are of their types already; texts of both sizes are texts."""
+    texts = (pa.string(), pa.large_string())
+    return all(a == b or (a in texts and b in texts) for a, b in zip(given.types, wanted.types, strict=True))
+
+
 def _array(name: str, values: list[Any], typed: Typed) -> pa.Array:
     """Given values as an array; those that are of the type already are not looked at one by one."""
-    kind = _AS_THEY_ARE.get(typed.sql)
-    if kind is not None and set(map(type, values)) <= {kind, type(None)}:
-        with suppress(pa.ArrowException, ValueError, OverflowError):  # one of them does not fit: then it is told which
+    kinds = set(map(type, values))
+    if kinds == {str} and typed.sql in _INSTANTS:
+        with suppress(ValueError):
+            values = list(map(dt.datetime.fromisoformat, values))
+            kinds = {dt.datetime}
+    with suppress(pa.ArrowException, ValueError, OverflowError):  # one of them does not fit: then it is told which
+        if kinds <= {_AS_THEY_ARE.get(typed.sql), type(None)}:
             return pa.array(values, typed.arrow)
+        if kinds == {dt.datetime} and typed.sql in _INSTANTS:
+            zones = {value.tzinfo for value in values}
+            if zones == {None} or zones == {dt.UTC}:
+                return pa.array(values, pa.timestamp("us", "UTC" if None not in zones else None)).cast(typed.arrow)
     return to_arrow([None if value is None else plain_of(name, value, typed) for value in values], typed.arrow)
 
 

@@ -27,24 +27,33 @@ _ISO = "write it in ISO 8601: 2024-05-01T12:00:00Z"
 
 
 def plain_of(name: str, value: Any, typed: Typed) -> Any:
-    """A given value, plain.
+    """A given value, plain; raises as what ``taking`` gives."""
+    return taking(name, typed)(value)
 
-    Raises:
-        UsageError: ``bad-request-value`` where it is none of the column's type.
+
+def taking(name: str, typed: Typed) -> Callable[[Any], Any]:
+    """What makes a given value of a column plain.
+
+    It raises ``UsageError`` (``bad-request-value``) where the value is none of the column's type.
     """
-    if value is None:
-        return None
     kind = typed.sql.split("(")[0]
     convert = _CONVERSIONS.get(kind) if "[" not in typed.sql else None
-    try:
-        if convert is not None:
-            return convert(value, typed)
-        return from_arrow(pa.array([value], typed.arrow))[0]
-    except (ValueError, TypeError, OverflowError, InvalidOperation, Inexact, pa.ArrowException):
-        shown = repr(value)
-        shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
-        hint = _ISO if kind in ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "DATE") else None
-        raise UsageError("bad-request-value", f"{name} is {shown}, which is no {typed.sql}.", hint=hint) from None
+    least, most = _bounds(kind) if convert is _integer else (0, -1)
+
+    def take(value: Any) -> Any:
+        if (type(value) is int and least <= value <= most) or value is None:
+            return value
+        try:
+            if convert is not None:
+                return convert(value, typed)
+            return from_arrow(pa.array([value], typed.arrow))[0]
+        except (ValueError, TypeError, OverflowError, InvalidOperation, Inexact, pa.ArrowException):
+            shown = repr(value)
+            shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
+            hint = _ISO if kind in ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "DATE") else None
+            raise UsageError("bad-request-value", f"{name} is {shown}, which is no {typed.sql}.", hint=hint) from None
+
+    return take
 
 
 def microseconds(value: Any) -> int:
@@ -63,12 +72,17 @@ def _integer(value: Any, typed: Typed) -> int:
     whole = int(value)
     if whole != value:
         raise ValueError(value)
-    kind = typed.sql
-    bits = _SIGNED[kind.removeprefix("U")] if kind not in _SIGNED else _SIGNED[kind]
-    least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if kind in _SIGNED else (0, 2**bits - 1)
+    least, most = _bounds(typed.sql)
     if not least <= whole <= most:
         raise OverflowError(value)
     return whole
+
+
+def _bounds(kind: str) -> tuple[int, int]:
+    """The least and the greatest integer of a type."""
+    if kind in _SIGNED:
+        return -(2 ** (_SIGNED[kind] - 1)), 2 ** (_SIGNED[kind] - 1) - 1
+    return 0, 2 ** _SIGNED[kind.removeprefix("U")] - 1
 
 
 def _float(value: Any, typed: Typed) -> float:

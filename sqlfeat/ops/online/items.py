@@ -15,6 +15,7 @@ from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.ops.online.expressions import Expressions, Key, Typed
 from sqlfeat.ops.online.published import PublishedWindows
 from sqlfeat.ops.online.standing import Events
+from sqlfeat.ops.online.whole_aggregates import agreed_of
 from sqlfeat.ops.online.windows import OnlineWindows
 from sqlfeat.store.event_records import EventBlock
 from sqlfeat.store.plain_values import from_arrow, to_arrow
@@ -28,7 +29,7 @@ class WindowItems:
         self._wanted: list[WindowItem] = [items[name] for name in names]
         self._windows = windows
         self._engine = engine
-        self._online = OnlineWindows(windows, empty)
+        self._online = OnlineWindows(windows, empty, agreed_of(windows.aggregates, engine))
         self._nothing = Events(empty)
         tokens = list(dict.fromkeys(token for item in self._wanted for token in item.tokens))
         self._left = [aggregate for aggregate in self._online.left if aggregate.call.token in tokens]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,11 @@ from sqlfeat.ops.online.calendar import FOREVER, after
 from sqlfeat.ops.online.merged import pushed_columns
 from sqlfeat.ops.online.published import PublishedView
 from sqlfeat.spec.project import SourceTable
-from sqlfeat.store.plain_values import packer_of
+from sqlfeat.store.plain_values import packer_of, to_arrow
 from sqlfeat.store.pushed import ViewRow
 from sqlfeat.store.row_codec import RowCodec
 
-FEW = 32
+FEW = 256
 """So many rows are evaluated one by one."""
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 Plain = Mapping[str, Any]
@@ -96,6 +97,19 @@ class MadeRows:
         if made.num_rows > given.num_rows:
             what = f"{self.view.name} makes several rows of one: what it joins to has a key twice."
             raise UsageError("not-pushable", what, hint="make that unique, or publish more often.")
+        return self._view_rows(made)
+
+    def versions(self, pushed: Sequence[Path], identities: Sequence[Sequence[Any]]) -> list[ViewRow]:
+        """The rows that the view makes of a whole source of some events, told by plain values of its unique key."""
+        names = self.view.ranking.unique_key
+        columns = list(zip(*identities, strict=True))
+        wanted = pa.table([to_arrow(c, self._kinds[n]) for c, n in zip(columns, names, strict=True)], names=list(names))
+        try:
+            types = self.view.types
+            made = self._engine.versions(self._way, self._table, self._columns, pushed, wanted, types)
+        except SqlProblem as problem:
+            what = f"{self.view.name} has no value for a row of its source: {problem.what}."
+            raise RunError("expression-failed", what) from problem
         return self._view_rows(made)
 
     # -- evaluation ------------------------------------------------------------------------------------------------
@@ -191,7 +205,7 @@ class MadeRows:
 
 
 def _whole(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
-    array = pa.concat_arrays(column.chunks) if column.num_chunks != 1 else column.chunk(0)
+    array = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays([*column.chunks, pa.array([], column.type)])
     return array if array.type == kind else array.cast(kind)
 
 

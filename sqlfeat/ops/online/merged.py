@@ -8,9 +8,11 @@ now (TIME semantics, section 3): they count for nobody here, and end what was va
 from __future__ import annotations
 
 import math
+import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -57,6 +59,7 @@ class Merging:
         columns = pushed_columns(view)
         self.columns = columns
         self.codec = RowCodec(columns, plain=True)
+        self._first = struct.Struct(f"<{(len(columns) + 7) // 8}xqq")
         self._places = {column.name: place for place, column in enumerate(columns)}
         self._orders = {column.name: ordered(column.type) for column in columns}
         self._keys = 2 + len(view.keys)
@@ -86,16 +89,25 @@ class Merging:
                 key = self._key_codec.decode(data, 1)
         return PushedRows(tuple(own), tuple(elsewhere), key)
 
+    def times(self, data: bytes) -> tuple[int, int]:
+        """When a packed row happened, and since when it is known; neither is null."""
+        event, known = self._first.unpack_from(data)
+        return event, known
+
     # -- the row that holds ----------------------------------------------------------------------------------------
 
     def latest(self, row: Row | None, pushed: Iterable[Row], t: int, *, strict: bool) -> Row | None:
         """The row that holds at an instant: the snapshot's (usable from, event time, columns), or a pushed one."""
+        last = t - 1 if strict else t
+        there = [one for one in pushed if one[0] <= last and one[1] <= last]
+        newest = max([one[0] for one in there], default=-FOREVER)
+        if not there or (row is not None and row[1] > newest):
+            return row  # a later one is the greater, whatever breaks ties
         best, best_rank = row, None if row is None else self._rank_of_state(row)
-        for one in pushed:
-            usable = max(one[0], one[1])
-            if usable > t or (usable == t and strict):
+        for one in there:
+            if one[0] < newest:
                 continue
-            found = (usable, one[0], *one[self._keys : self._keys + self._plain])
+            found = (max(one[0], one[1]), one[0], *one[self._keys : self._keys + self._plain])
             rank = self._rank_of_state(found)
             if best_rank is None or rank > best_rank:
                 best, best_rank = found, rank
@@ -121,7 +133,8 @@ class Merging:
             return None
         block = block or self._empty
         assert block is not None
-        order = sorted(range(len(pushed.own)), key=lambda place: self._rank(pushed.own[place]))
+        rank = self._rank if self._has_ranks else itemgetter(0)  # else no aggregate hangs on the order
+        order = sorted(range(len(pushed.own)), key=lambda place: rank(pushed.own[place]))
         found = []
         for place in order:
             row = pushed.own[place]
@@ -130,9 +143,10 @@ class Merging:
 
     def place_in(self, block: EventBlock, row: Row) -> int:
         """Before which event of a snapshot a pushed one comes."""
-        first, last = bisect_left(block.events, row[0]), bisect_right(block.events, row[0])
+        last = bisect_right(block.events, row[0])
         if not self._has_ranks:
             return last
+        first = bisect_left(block.events, row[0])
         rank = self._rank(row)
         while first < last and self._base_rank(block, first) <= rank:
             first += 1
@@ -164,12 +178,12 @@ class Merging:
         for place, row in enumerate((*pushed.own, *pushed.elsewhere)):
             identity = self._identity(row)
             if identity is not None:
-                versions.setdefault(identity, []).append(((*self._version(row), place), row[1]))
+                versions.setdefault(identity, []).append(((*self.version(row), place), row[1]))
         replaced = self._base_replaced(block, versions, pushed) if block is not None and versions else {}
         until = []
         for place, row in enumerate(pushed.own):
             identity = self._identity(row)
-            rank = (*self._version(row), place)
+            rank = (*self.version(row), place)
             later = versions[identity] if identity is not None else []
             until.append(min((known for other, known in later if other > rank), default=FOREVER))
         return replaced, until
@@ -215,7 +229,7 @@ class Merging:
         found = tuple(self._orders[name](row[self._places[name]]) for name in self._unique_key)
         return None if _NULL in found else found
 
-    def _version(self, row: Row) -> Rank:
+    def version(self, row: Row) -> Rank:
         """Which of two versions of an event is the later one."""
         names = (*self._key_names, *self._times, *self._ties, *self._read)
         declared = (self._orders[name](row[self._places[name]]) for name in self._declared)

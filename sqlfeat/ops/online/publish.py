@@ -6,6 +6,7 @@ snapshot before, as they stood.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sqlfeat.base.files import sha256_text
 from sqlfeat.compiler import fingerprint
 from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.engine.base import AVAILABLE_AT, EVENT_AT, KEY, KNOWN_AT, UNTIL_AT, USABLE_AT
@@ -43,6 +45,8 @@ from sqlfeat.store.row_codec import Column
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 500_000
 """Entities that are encoded at a time."""
+_MOST_AGAIN = 3
+"""So often a publication is repeated for what was pushed while it was under way."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,10 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
     store = online_store(session)
     store.newest()  # a server that is down is better found now than after an hour's work
     done = _published(session, store, views, at, incremental=incremental)
-    if any(table_of(view) not in done.before for view in views) and session.pushes.last() > done.taken_up:
-        # of what was pushed meanwhile rows were made for the views of before; from now on, for these
+    for _ in range(_MOST_AGAIN):
+        if not done.differs or session.pushes.last() <= done.taken_up:
+            break
+        # what was pushed meanwhile was compared with the rows, and made for the views, of before; now it is with these
         again = _published(session, store, views, at, incremental=True)
         done = replace(again, written=_together(done.written, again.written))
     forget(session)
@@ -120,12 +126,15 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
 
 @dataclass(frozen=True)
 class _Done:
-    """A snapshot, the tables that it has from the one before, those of that one, and the last event that it has."""
+    """A snapshot, the tables that it has from the one before, and the last event that it has.
+
+    ``differs`` tells whether it has other views than the one before, or is made of other source files.
+    """
 
     written: Written
     instant: datetime
     carried: tuple[str, ...]
-    before: frozenset[str]
+    differs: bool
     taken_up: int
 
 
@@ -136,6 +145,7 @@ def _published(
     session.pushes.pull()
     with session.holding_pushes() as taken_up:
         make_views(session, [view.id for view in views])
+        sources = _sources(session, views)
     instant = (at or session.clock.now()).astimezone(UTC)
     described = {view.name: _Described(session, view, instant, taken_up) for view in views}
     carried = _carried(session, store, {table_of(view) for view in views})
@@ -147,6 +157,7 @@ def _published(
             **{view.table: {**view.as_dict(), "current": False} for view in carried.views},
         },
         "plans": _plans(session),
+        "sources": sources,
     }
     try:
         images = _images(described, carried)
@@ -154,7 +165,21 @@ def _published(
     finally:
         carried.close()
     session.pushes.drop(store.taken_up())  # and who pushes is waited for: others see this snapshot
-    return _Done(written, instant, tuple(view.table for view in carried.views), carried.before, taken_up)
+    differs = sources != carried.sources or any(table_of(view) not in carried.before for view in views)
+    return _Done(written, instant, tuple(view.table for view in carried.views), differs, taken_up)
+
+
+def _sources(session: Session, views: Sequence[CompiledModel]) -> str:
+    """A hash of the files of the sources that views are made of, but for those of pushes."""
+    manifest, pushed = session.manifest, session.pushes.folder
+    nodes = sorted(node for node in manifest.graph.ancestors([view.id for view in views]) if node in manifest.sources)
+    files = [
+        (node, digest)
+        for node in nodes
+        for file, _, digest in session.engine.source_files(manifest.sources[node])
+        if not file.is_relative_to(pushed)
+    ]
+    return sha256_text(json.dumps(files))
 
 
 def _plans(session: Session) -> dict[str, Any]:
@@ -301,6 +326,7 @@ class _Carried:
 
     def __init__(self, snapshot: Snapshot | None, views: tuple[PublishedView, ...], before: frozenset[str]) -> None:
         self._snapshot = snapshot
+        self.sources = snapshot.manifest.get("sources") if snapshot is not None else None
         self.views = views
         self.before = before
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
@@ -21,8 +22,10 @@ from sqlfeat.compiler.manifest import CompiledModel
 from sqlfeat.compiler.row_by_row import RowByRow, row_by_row
 from sqlfeat.engine.base import AVAILABLE_AT, EVENT_AT
 from sqlfeat.engine.duckdb.pushing import PushEngine
+from sqlfeat.engine.duckdb.windows import Bound, bounds_of
 from sqlfeat.errors import StoreError, UsageError
 from sqlfeat.ops.given_rows import Rows
+from sqlfeat.ops.online.calendar import before
 from sqlfeat.ops.online.feed import Batch, Feed, given_rows
 from sqlfeat.ops.online.made_rows import MadeRows
 from sqlfeat.ops.online.merged import TIMES, Merging
@@ -126,6 +129,7 @@ class Pusher:
         views = self._views(feed)
         snapshot, looked_at = self._snapshot, self._looked_at
         batch, repeated = self._without_repeated(feed, views, batch)
+        gone = self._gone_by(feed, views, batch)
         counts = {one.view.name: 0 for one in views}
 
         def evaluate(places: Sequence[int]) -> dict[str, list[ViewRow]]:
@@ -136,9 +140,15 @@ class Pusher:
             counts.update({one.view.name: len(made[one.view.table]) for one in views})
             return made
 
-        def elsewhere(table: str, identity: bytes) -> list[ViewRow]:
+        def elsewhere(table: str, rows: Sequence[ViewRow]) -> list[Sequence[ViewRow]]:
             one = next(one for one in views if one.view.table == table)
-            return one.versions(snapshot, identity)
+            there = one.versions(snapshot, {row.identity for row in rows if row.identity is not None})
+            before = []
+            for row in rows:
+                assert row.identity is not None
+                published = [version for version in there.get(row.identity, ()) if version.key != row.key]
+                before.append([*published, *gone.get((table, row.identity), ())])
+            return before
 
         if not batch.ids:
             return 0, repeated, counts
@@ -247,6 +257,24 @@ class Pusher:
         repeated = {places[place] for place in there}
         return batch.only([place for place in range(len(batch.ids)) if place not in repeated]), len(repeated)
 
+    def _gone_by(
+        self, feed: Feed, views: Sequence[_Published], batch: Batch
+    ) -> Mapping[tuple[str, bytes], Sequence[ViewRow]]:
+        """By table and identity, the last version of events that a snapshot may not have any more.
+
+        A row that was known before it happened may be an older version of an event whose newer ones, of a time and
+        known at a time that no window reaches, were not published. Only for such rows is the source asked.
+        """
+        found: dict[tuple[str, bytes], Sequence[ViewRow]] = {}
+        for one in views:
+            early = one.known_early(batch, self._now())
+            if early:
+                self._pushes.pull()
+                for version in one.last_versions(self._pushes.files(feed.name), early):
+                    assert version.identity is not None
+                    found[one.view.table, version.identity] = [version]
+        return found
+
 
 def _names(sources: Mapping[str, SourceTable]) -> list[str]:
     return [node.removeprefix("source.") for node in sources]
@@ -268,6 +296,7 @@ class _Published:
         self.made = MadeRows(view, way, feed.table, feed.columns, engine)
         self._merging = Merging(view)
         self._events = view.event_codec if view.windows else None
+        self._edges = {bounds_of(aggregate)[1] for aggregate in view.windows.aggregates} if view.windows else set()
         self._read = [column.name for column in view.windows.read if column.name not in TIMES] if view.windows else []
 
     def rows(self, batch: Batch) -> list[ViewRow]:
@@ -290,14 +319,16 @@ class _Published:
         rows = self.rows(batch)
         if snapshot is None or not rows or self._events is None:
             return set()
-        fetched = snapshot.fetch([(self.view.event_table, row.key) for row in rows])
-        found = set()
-        for place, (row, record) in enumerate(zip(rows, fetched, strict=True)):
-            if not record:
+        keys = list({row.key: None for row in rows})
+        records = snapshot.fetch([(self.view.event_table, key) for key in keys])
+        blocks = {key: self._events.decode(one) for key, one in zip(keys, records, strict=True) if one}
+        last = {key: block.events[-1] for key, block in blocks.items()}
+        found, times, decode = set(), self._merging.times, self._merging.codec.decode
+        for place, (key, data, _) in enumerate(rows):
+            newest = last.get(key)
+            if newest is None or times(data)[0] > newest:
                 continue
-            block = self._events.decode(record)
-            one = self._merging.codec.decode(row.data)
-            if self._is_in(block, one):
+            if self._is_in(blocks[key], decode(data)):
                 found.add(place)
         return set(range(len(batch.ids))) if found and len(rows) < len(batch.ids) else found
 
@@ -309,20 +340,46 @@ class _Published:
         values = [(block.values(name, first, last), self._merging.value(name, row)) for name in self._read]
         return any(all(_same(column[at], wanted) for column, wanted in values) for at in range(last - first))
 
-    def versions(self, snapshot: Snapshot | None, identity: bytes) -> list[ViewRow]:
-        """The versions of an event that the snapshot has, under the keys of their entities."""
-        if snapshot is None:
+    def known_early(self, batch: Batch, now: int) -> list[Row]:
+        """The rows of events of which a snapshot may not have the versions that came after them.
+
+        One that is published now may be as of any instant until then.
+        """
+        windows = self.view.windows
+        if windows is None or not self.view.has_identities or None in self._edges:
             return []
-        (listed,) = snapshot.fetch([(self.view.identity_table, identity)])
-        if not listed:
-            return []
-        (entities,) = ENTITIES.decode(listed)
+        as_of = self.view.as_of
+        since, until = (min(edge_at(edge, t) for edge in self._edges) for t in (as_of, max(now, as_of)))
         found = []
-        for key, record in zip(
-            entities, snapshot.fetch([(self.view.event_table, key) for key in entities]), strict=True
-        ):
-            if record:
-                found += self._versions_of(key, record, identity)
+        for row in self.rows(batch):
+            event, known = self._merging.times(row.data)
+            if known < event and known < until and event >= since and row.identity is not None:
+                found.append(self._merging.codec.decode(row.data))
+        return found
+
+    def last_versions(self, pushed: Sequence[Path], rows: Sequence[Row]) -> list[ViewRow]:
+        """Of the events of some rows the last version each that the source has, or that was pushed and published."""
+        value, names = self._merging.value, self.view.ranking.unique_key
+        last: dict[bytes, tuple[Any, ViewRow]] = {}
+        for version in self.made.versions(pushed, [[value(name, row) for name in names] for row in rows]):
+            assert version.identity is not None
+            rank = self._merging.version(self._merging.codec.decode(version.data))
+            if version.identity not in last or rank > last[version.identity][0]:
+                last[version.identity] = rank, version
+        return [version for _, version in last.values()]
+
+    def versions(self, snapshot: Snapshot | None, identities: Collection[bytes]) -> Mapping[bytes, list[ViewRow]]:
+        """The versions of events that the snapshot has, under the keys of their entities."""
+        if snapshot is None:
+            return {}
+        listed = snapshot.fetch([(self.view.identity_table, identity) for identity in identities])
+        found: dict[bytes, list[ViewRow]] = {}
+        for identity, known in zip(identities, listed, strict=True):
+            (entities,) = ENTITIES.decode(known) if known else ((),)
+            records = snapshot.fetch([(self.view.event_table, key) for key in entities])
+            for key, record in zip(entities, records, strict=True):
+                if record:
+                    found.setdefault(identity, []).extend(self._versions_of(key, record, identity))
         return found
 
     def _versions_of(self, key: bytes, record: bytes, identity: bytes) -> list[ViewRow]:
@@ -338,6 +395,14 @@ class _Published:
         identities = view.identity_codec.encode(table.select(list(view.ranking.unique_key))).to_pylist()
         data = RowCodec(packed).encode(table).to_pylist()
         return [ViewRow(key, row) for row, other in zip(data, identities, strict=True) if other == identity]
+
+
+def edge_at(edge: Bound | None, instant: int) -> int:
+    """Where a window ends in the past."""
+    assert edge is not None
+    for span in edge.spans:
+        instant = before(instant, span)
+    return instant
 
 
 def _same(left: Any, right: Any) -> bool:

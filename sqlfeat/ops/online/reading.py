@@ -65,6 +65,7 @@ class ViewReader:
             else None
         )
         self._has_windows = bool(windowed)
+        self._table = view.table
         self._has_plain = any(name in plain for name in columns)
         unknown = next((name for name in columns if name not in plain and name not in items), None)
         if unknown is not None:
@@ -74,7 +75,11 @@ class ViewReader:
                 hint=did_you_mean(unknown, [*plain, *items]),
             )
         self._nothing = (None,) * len(columns)
-        self._take = None if windowed else _taker([plain[name] for name in columns])
+        self.plain = None if windowed else self._plain_reading([plain[name] for name in columns])
+        """Reads what a snapshot's own table has for an entity, where no window is asked for."""
+        tables = (view.table,) if self._has_plain or not windowed else ()
+        self._tables = (*tables, view.event_table) if windowed else tables
+        self._live_tables = (*self._tables, view.table + PUSHED)
         self._picks = [(True, windowed.index(name)) if name in items else (False, plain[name]) for name in columns]
 
     @property
@@ -92,19 +97,16 @@ class ViewReader:
 
     def wanted_by(self, key: bytes) -> list[tuple[str, bytes]]:
         """The same by the bytes of the key."""
-        wanted = [(self.view.table, key)] if self._has_plain or not self._has_windows else []
-        if self._has_windows:
-            wanted.append((self.view.event_table, key))
-        if self._is_live is not None and self._is_live(self.view.table):
-            wanted.append((self.view.table + PUSHED, key))
-        return wanted
+        return [(table, key) for table in self.tables()]
+
+    def tables(self) -> tuple[str, ...]:
+        """The tables from which an entity's entries are to be fetched."""
+        return self._live_tables if self._is_live is not None and self._is_live(self._table) else self._tables
 
     def read(self, fetched: Sequence[bytes | None] | None, t: int) -> Read:
         """The features at an instant from what was fetched; None for an entity whose key is null."""
-        if self._take is not None and (fetched is None or len(fetched) == 1):
-            row, status = self._row(fetched[0] if fetched else None, None, t)
-            values = self._take(row) if row is not None and status == FOUND else self._nothing
-            return Read(values, status, None if row is None else row[1])
+        if self.plain is not None and (fetched is None or len(fetched) == 1 or fetched[1] is None):
+            return self.plain(fetched[0] if fetched else None, t)
         given = list(fetched) if fetched is not None else []
         data = given.pop(0) if given and (self._has_plain or not self._has_windows) else None
         events = given.pop(0) if given and self._has_windows else None
@@ -127,6 +129,26 @@ class ViewReader:
             for windowed, place in self._picks
         )
         return Read(values, status, None if row is None else row[1])
+
+    def _plain_reading(self, places: Sequence[int]) -> Callable[[bytes | None, int], Read]:
+        """``read`` for columns at some places of a row."""
+        take, nothing, no_row, ttl = _taker(places), self._nothing, Read(self._nothing, MISSING, None), self._ttl
+        single = self._states.single
+        size, unpack, no_nulls = single if single is not None else (-1, tuple[Any, ...], b"")
+        take_single = _taker([place + 2 for place in places])
+        is_kept = ttl is None
+
+        def read(data: bytes | None, t: int) -> Read:
+            if data is not None and len(data) == size:
+                one = unpack(data)
+                if one[2] < t and one[1] == no_nulls and is_kept:
+                    return Read(take_single(one), FOUND, one[3])
+            row, status = self._row(data, None, t)
+            if row is None:
+                return no_row
+            return Read(take(row) if status == FOUND else nothing, status, row[1])
+
+        return read
 
     def _row(self, data: bytes | None, pushed: PushedRows | None, t: int) -> tuple[tuple[Any, ...] | None, str]:
         row = None

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from sqlfeat.engine.duckdb.pushing import PushEngine
 from sqlfeat.ops.online.calendar import before
 from sqlfeat.ops.session import Session
-from sqlfeat.store.pushed_segments import SAID, numbers_of, replace_segment
+from sqlfeat.store.pushed_segments import NUMBERED, SAID, numbers_of, replace_segment
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -46,7 +46,7 @@ def _without_brought(session: Session, engine: PushEngine, name: str, file: Path
     source, _, known_as = name.partition(".")
     table = session.spec.sources.get((source, known_as))
     rows = pq.read_table(file)
-    given = rows.drop_columns([SAID])
+    given = rows.drop_columns([name for name in (SAID, NUMBERED) if name in rows.column_names])
     if table is None or not rows.num_rows:
         return
     if set(given.column_names) != {column.name for column in session.manifest.columns[table.id]}:

@@ -55,12 +55,20 @@ class Scorer:
     def predict(self, rows: _Values) -> Floats:
         """A number for each row, or a row of probabilities for each; ``rows`` have the plan's outputs, plain."""
         if self._single is not None and self._is_known and 0 < len(rows) <= FEW:
-            single = self._single
-            found = [single(row) for row in map(self._numbers, rows)]
-            made = found[0].reshape(1, -1) if len(found) == 1 else np.array(found)
-            return made[:, 0] if made.shape[1] == 1 else made
+            return np.array(self._one_by_one(self._single, rows))
         numbers = self._matrix(rows) if self._is_known else None
         return codecs.predict_rows(self._codec, self._model, _PlainRows(self._inputs, rows, self._taken, numbers))
+
+    def listed(self, rows: _Values) -> list[Any]:
+        """The same as Python's numbers: a number for each row, or a list of them."""
+        if self._single is not None and self._is_known and 0 < len(rows) <= FEW:
+            return self._one_by_one(self._single, rows)
+        made: list[Any] = self.predict(rows).tolist() if rows else []
+        return made
+
+    def _one_by_one(self, single: Callable[[Sequence[float | None]], list[float]], rows: _Values) -> list[Any]:
+        found = [single(self._numbers(row)) for row in rows]
+        return [made[0] for made in found] if len(found[0]) == 1 else found
 
     def _matrix(self, rows: _Values) -> Floats:
         numbers = [self._numbers(row) for row in rows]

@@ -31,7 +31,6 @@ from sqlfeat.ops.online.serving import Planned, Serving
 from sqlfeat.ops.session import Session
 from sqlfeat.store import registry
 from sqlfeat.store.serving_log import ServingLog
-from sqlfeat.store.signature import Floats
 
 __all__ = ["EXPIRED", "FOUND", "MISSING", "EntityFeatures", "ServeSession", "ServedFeatures", "ServedPredictions"]
 
@@ -203,7 +202,7 @@ class ServeSession:
         asking = self._log.asking(request_id) if self._log is not None else None
         one = serving.model(reference)
         answers = yield from self._answers(one.planned, rows, at)
-        found = one.scorer.predict([answer.values for answer in answers]) if answers else np.empty(0)
+        found = one.scorer.listed([answer.values for answer in answers])
         predictions, probabilities = _told(found, one.version)
         if self._log is not None and asking is not None:
             self._log.keep(asking, serving, one.planned, rows, answers, one, predictions, probabilities)
@@ -410,12 +409,12 @@ def _instant(column: str, value: Any) -> int:
 
 
 def _told(
-    found: Floats, version: registry.ModelVersion
+    found: Sequence[Any], version: registry.ModelVersion
 ) -> tuple[tuple[Any, ...], tuple[Mapping[str, float], ...] | None]:
     """What a model gave as numbers; where it gave probabilities as the likeliest classes, and the probabilities."""
-    if found.ndim == 1:
-        return tuple(found.tolist()), None
+    if not found or isinstance(found[0], float):
+        return tuple(found), None
     classes = list(version.signature.output.classes or ())
     names = [str(name) for name in classes]
-    likely = tuple(dict(zip(names, row, strict=True)) for row in found.tolist())
+    likely = tuple(dict(zip(names, row, strict=True)) for row in found)
     return tuple(classes[int(place)] for place in np.argmax(found, axis=1)), likely

@@ -28,7 +28,11 @@ class Shown:
     def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """The values of a row."""
         floats = values if self._are_floats else [values[place] for place in self._floats]
-        if not isfinite(sum(filter(None, floats))):  # one of them may be what JSON has no number for
+        try:
+            total = sum(floats)
+        except TypeError:  # None is among them
+            total = sum(filter(None, floats))
+        if not isfinite(total):  # one of them may be what JSON has no number for
             pairs = zip(values, self._shows, strict=True)
             return [value if show is None or value is None else show(value) for value, show in pairs]
         if not self._others:

@@ -221,6 +221,8 @@ class _Rows:
         self.count = rows.num_rows
         self.subject = _subject(said)
         self.at: list[int] = rows["at"].combine_chunks().cast(pa.int64()).to_pylist()
+        seconds, ended = rows["seconds"].to_pylist(), rows["asked_at"].combine_chunks().cast(pa.int64()).to_pylist()
+        self.begun = [end - int(taken * 1_000_000) for end, taken in zip(ended, seconds, strict=True)]
         self.request = _fields(rows, "request")
         self.served = _fields(rows, "features")
         self.views = [PublishedView.from_dict(table, view) for table, view in said["views"].items()]
@@ -337,7 +339,7 @@ class _Plans:
             if place < EXAMINED:
                 served = {name: value for name, (value, _) in cells.items()}
                 times = dict(rows.rows["event_times"][number].as_py() or ())
-                causes = explainer.causes(plain[number], rows.at[number], served, times)
+                causes = explainer.causes(plain[number], rows.at[number], served, times, rows.begun[number])
             else:
                 causes = dict.fromkeys(cells, Cause("not examined", f"only {EXAMINED} rows were looked into"))
             for name, (value, expected) in cells.items():
@@ -429,4 +431,6 @@ class _Views:
         plan = plan_of_view(self._view, name)
         explainer = self._explainers.setdefault(name, Explainer(self._session, plan, self._rows.views, self._engine))
         times = dict(self._rows.rows["event_times"][number].as_py() or ())
-        return explainer.causes(self._rows.plain_rows()[number], self._rows.at[number], {name: served}, times)[name]
+        rows = self._rows
+        causes = explainer.causes(rows.plain_rows()[number], rows.at[number], {name: served}, times, rows.begun[number])
+        return causes[name]

@@ -23,7 +23,7 @@ _FLOAT64 = 1
 _TRIED = 48
 
 
-def single_row(codec: str, model: Any) -> Callable[[Sequence[float | None]], Floats] | None:
+def single_row(codec: str, model: Any) -> Callable[[Sequence[float | None]], list[float]] | None:
     """What gives the outputs of a decoded model for one row of numbers; None where nothing is faster and the same."""
     if codec != "lightgbm":
         return None
@@ -59,6 +59,7 @@ class _LightGBMRow:
         self._given: Any = np.zeros(self._width)
         self._put = struct.Struct(f"={self._width}d").pack_into
         self._made: Floats = np.zeros(max(1, int(booster.num_model_per_iteration())))
+        self._outputs = len(self._made)
         self._length = ctypes.c_int64(0)
         self._config = ctypes.c_void_p()
         self._lock = threading.Lock()
@@ -83,15 +84,16 @@ class _LightGBMRow:
             ctypes.c_void_p(self._made.ctypes.data),
         )
 
-    def __call__(self, row: Sequence[float | None]) -> Floats:
+    def __call__(self, row: Sequence[float | None]) -> list[float]:
         with self._lock:
             try:
                 self._put(self._given, 0, *row)
             except struct.error:  # None is no number
                 self._put(self._given, 0, *(math.nan if number is None else number for number in row))
-            if self._call(*self._arguments) or self._length.value != len(self._made):
+            if self._call(*self._arguments) or self._length.value != self._outputs:
                 raise ValueError("LightGBM cannot predict this row")
-            return self._made.copy()
+            made: list[float] = self._made.tolist()
+            return made
 
     def __del__(self) -> None:
         if getattr(self, "_config", None):

@@ -204,7 +204,7 @@ def test_of_a_few_rows_nothing_is_said():
 def test_a_threshold_of_one_column_wins():
     week = changed(lambda rows, _: rows.update(amount=rows["amount"] * 1.6))
 
-    assert found_in(week, MonitorSpec.parse({"columns": {"amount": {"psi": 5}}})) == []
+    assert found_in(week, MonitorSpec.parse({"columns": {"amount": {"psi": 5, "shift": 2, "spread": 1}}})) == []
 
 
 def test_an_ignored_column_is_not_looked_at():

@@ -269,6 +269,13 @@ def test_what_cannot_be_meant_is_refused_with_a_hint(sound, name, question, code
     assert (caught.value.code, bool(caught.value.hint)) == (code, True)
 
 
+def test_of_a_model_a_wrong_column_is_refused_before_anything_is_counted_by_it(broken):
+    with pytest.raises(UsageError) as caught:
+        monitored(broken, "returner", by=["chanel"])
+
+    assert (caught.value.code, caught.value.hint) == ("unknown-column", "did you mean 'channel'?")
+
+
 def test_a_training_set_that_was_never_built_has_no_baseline(tmp_path):
     opened = watched_shop(tmp_path, quiet(3, a_day=20))
 

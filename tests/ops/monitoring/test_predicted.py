@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 import pytest
 
 from sqlfeat.api import Project
@@ -139,7 +142,11 @@ def test_predictions_of_rows_that_are_no_label_rows_have_no_inputs_to_look_at(sc
 @pytest.mark.parametrize(
     ("name", "current", "what"),
     [
-        ("returner", "scoers", "'scoers' is no table of predictions, and neither log, predictions nor features."),
+        (
+            "returner",
+            "scoers",
+            "'scoers' is no table of predictions, no file, and neither log, predictions nor features.",
+        ),
         ("returns", "log", "returns is no registered model, so there is nothing to choose for --current."),
     ],
 )
@@ -148,3 +155,70 @@ def test_what_there_is_none_of_cannot_be_looked_at(scored, name, current, what):
         project.monitor(name, current=current)
 
     assert (caught.value.code, caught.value.what, bool(caught.value.hint)) == ("bad-current", what, True)
+
+
+def test_files_of_predictions_are_looked_at_like_a_table(scored, tmp_path):
+    folder = tmp_path / "scores"
+    with scored.project() as project:
+        for first, last in ((12, 15), (15, 19)):
+            project.predict("returner", start=at(2, first), end=at(2, last), out=folder, incremental=True)
+
+    found, beside = monitored(scored, current=str(folder)), monitored(scored, current="scores")
+
+    assert found.current.source == f"what returner@v1 predicted ({folder}, 2 files)"
+    assert found.current.end == beside.current.end
+    assert [one.as_dict() for one in found.columns] == [one.as_dict() for one in beside.columns]
+    assert found.performance.as_dict() == beside.performance.as_dict()
+
+
+def test_a_csv_of_predictions_is_read_as_what_its_columns_are_to_be(scored, tmp_path):
+    file = tmp_path / "scores.parquet"
+    with scored.project() as project:
+        project.predict("returner", start=at(2, 12), end=at(2, 19), out=file)
+    text = tmp_path / "scores.csv"
+    pa_csv.write_csv(pq.read_table(file), text)
+
+    found, beside = monitored(scored, current=str(text)), monitored(scored, current=str(file))
+
+    assert found.current.source == f"what returner@v1 predicted ({text})"
+    assert found.column("prediction").as_dict() == beside.column("prediction").as_dict()
+    assert found.performance.as_dict() == beside.performance.as_dict()
+
+
+def test_predictions_of_another_version_in_a_file_are_left_out(scored, tmp_path):
+    file = tmp_path / "scores.parquet"
+    with scored.project() as project:
+        project.predict("returner", start=at(2, 12), end=at(2, 19), out=file)
+    rows = pq.read_table(file)
+    place = rows.column_names.index("version")
+    pq.write_table(rows.set_column(place, "version", pa.array([2] * rows.num_rows, pa.int32())), file)
+
+    with pytest.raises(UsageError) as caught:
+        monitored(scored, current=str(file))
+
+    assert (caught.value.code, caught.value.what) == ("bad-current", f"{file} has no predictions of returner@v1.")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (None, "There is no file or folder {file}."),
+        (
+            "order_id,sold_at,prediktion\n1,2024-02-12,0.5\n",
+            "{file} has no column 'prediction', so it has no predictions of returner@v1.",
+        ),
+        (
+            "order_id,sold_at,prediction\n1,yesterday,0.5\n",
+            "The predictions in {file} cannot be read: invalid timestamp field format",
+        ),
+    ],
+)
+def test_files_that_hold_no_predictions_are_refused(scored, tmp_path, content, what):
+    file = tmp_path / "scores.csv"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(UsageError) as caught:
+        monitored(scored, current=str(file))
+
+    assert (caught.value.code, caught.value.what.startswith(what.format(file=file))) == ("bad-current", True)
