@@ -29,6 +29,15 @@ FEWEST = 20_000
 SPANS = ("1 hour", "1 day", "7 days", "30 days")
 AGGREGATES = {"n": "count(*)", "cents": "sum(cents)", "price": "avg(price)", "most": "max(price)"}
 ITEMS = {f"{name}_{place}": (sql, span) for name, sql in AGGREGATES.items() for place, span in enumerate(SPANS)}
+OTHERS = {
+    "middle": "median(price)",
+    "high": "quantile_cont(price, 0.9)",
+    "spread": "stddev_samp(price)",
+    "last_word": "max(word)",
+    "dearest": "arg_max(cents, price)",
+    "any_dear": "bool_or(price > 100)",
+}
+"""Other aggregates than counts, sums and means, each over thirty days."""
 DAYS = 30
 DAY = 86_400_000_000
 BEGIN = 1_767_225_600_000_000  # 2026-01-01
@@ -105,6 +114,7 @@ def write_project(folder: Path) -> None:
         "happened": pa.array(BEGIN + random.integers(0, DAYS * DAY, len(owner)), pa.timestamp("us")),
         "cents": random.integers(-500, 100_000, len(owner)),
         "price": np.round(random.lognormal(3, 1, len(owner)), 2),
+        "word": pa.array(np.char.add("word ", random.integers(0, 10_000, len(owner)).astype(str))),
     }
     labels = {
         "id": np.arange(100),
@@ -113,11 +123,13 @@ def write_project(folder: Path) -> None:
         "label": random.integers(0, 2, 100),
     }
     items = ", ".join(f"{{{{ window('{sql}', '{span}') }}}} as {name}" for name, (sql, span) in ITEMS.items())
+    others = ", ".join(f"{{{{ window('{sql}', '30 days') }}}} as {name}" for name, sql in OTHERS.items())
     two = ["cents_2", "most_3"]
     files = {
         "sqlfeat_project.yml": PROJECT,
         "models/sources.yml": SOURCES,
         "models/lately.sql": VIEW.format(items=items),
+        "models/others.sql": VIEW.format(items=others),
         "models/labels.sql": LABELS,
         "models/all.sql": ASKED.format(features=", ".join(f"{{{{ feature('lately.{name}') }}}}" for name in ITEMS)),
         "models/two.sql": ASKED.format(features=", ".join(f"{{{{ feature('lately.{name}') }}}}" for name in two)),
@@ -135,7 +147,7 @@ def in_child(code: Path, made: Path, folder: Path) -> dict[str, Any]:
     """What one revision takes, measured in a process of its own over a copy of the project."""
     subprocess.run(["cp", "-r", str(made), str(folder)], check=True)
     environment = {**os.environ, "PYTHONPATH": f"{code}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-P", "-m", "benchmarks.online_windows", "--child", str(folder)]
+    command = [sys.executable, "-P", __file__, "--child", str(folder)]  # this measure, of whatever revision
     told = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, cwd=folder)
     found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
     measured = found.pop("code")  # to be sure of; where it lies is nobody's business
@@ -160,13 +172,15 @@ def measured(folder: Path) -> dict[str, Any]:
     published = time.perf_counter() - started
     session = project.serve_session()
     snapshot = session._serving.snapshot
-    (view,) = views_of(snapshot).values()
+    views = {one.name: one for one in views_of(snapshot).values()}
+    view = views["lately"]
     sizes: dict[int, list[int]] = {kind: [] for kind in range(len(EVENTS))}
     for key, record in snapshot.items(view.event_table):
         sizes[int.from_bytes(key[-8:], "little") // 1_000_000].append(len(record))
     readers = {
         "sixteen": ViewReader(view, list(ITEMS), session._serving._engine),
         "two": ViewReader(view, ["cents_2", "most_3"], session._serving._engine),
+        **{name: ViewReader(views["others"], [name], session._serving._engine) for name in OTHERS},
     }
     t = int(at) + 3_600_000_000
     found: dict[str, Any] = {"code": sqlfeat.__file__, "publish": published, "kinds": {}, "answers": {}}
@@ -198,8 +212,8 @@ def pushing(project: Any, session: Any, at: int) -> dict[str, Any]:
         now[0] += count
         owners = random.integers(0, users if many_entities else 1, count) + entities
         cents, prices = random.integers(-500, 100_000, count), np.round(random.lognormal(3, 1, count), 2)
-        names = ("user_id", "happened", "cents", "price")
-        made = zip(owners.tolist(), happened, cents.tolist(), prices.tolist(), strict=True)
+        names = ("user_id", "happened", "cents", "price", "word")
+        made = zip(owners.tolist(), happened, cents.tolist(), prices.tolist(), ["word"] * count, strict=True)
         return [dict(zip(names, row, strict=True)) for row in made]
 
     project.push("lately", rows(1))
@@ -292,9 +306,17 @@ def page(kept: Mapping[str, Any]) -> list[str]:
             for name in ("read sixteen", "read two", "features all", "features two")
         ]
         lines.append(f"| {int(count):,} | {_figure(turns, others, count, 'bytes', 1)} | {' | '.join(cells)} |")
+    lines += ["", f"One window of {DAYS} days of another aggregate, `read`:", ""]
+    lines += [f"| events | {' | '.join(f'`{sql}`' for sql in OTHERS.values())} |", f"| --- |{' --- |' * len(OTHERS)}"]
+    for count in map(str, EVENTS):
+        cells = [_figure(turns, others, count, f"read {name}", 1e6) for name in OTHERS]
+        lines.append(f"| {int(count):,} | {' | '.join(cells)} |")
     rows = sum(max(FEWEST // count, 3) * count for count in EVENTS)
     rates = [f"{rows / median(turn['publish'] for turn in some):,.0f}" for some in (turns, others) if some]
-    lines += ["", f"A publication of these {rows:,} events: {' beside '.join(rates)} events a second, all of it."]
+    lines += [
+        "",
+        f"A publication of these {rows:,} events, in two views: {' beside '.join(rates)} events a second, all of it.",
+    ]
     if others:
         lines.append("The answers are the same." if same else "**The answers differ.**")
     return [*lines, *_pushes(turns, others)]

@@ -61,7 +61,7 @@ class MonitorSpec:
         for key, given in _mapping(value).items():
             if key not in _KEYS:
                 hint = did_you_mean(str(key), _KEYS) or f"there are {', '.join(_KEYS)}"
-                raise ValueError(f"there is no key {key!r}; {hint}")
+                raise ValueError(f"there is no key {key!r} ({hint})")
             read[key] = _KEYS[key](key, given)
         return cls(**read)
 
@@ -138,7 +138,8 @@ def _columns(key: str, value: object) -> Mapping[str, Mapping[str, float]]:
     for name, own in value.items():
         strange = next((each for each in own if each not in THRESHOLDS), None)
         if strange is not None:
-            raise ValueError(f"{key}: {name} has no threshold {strange!r}; there are {', '.join(THRESHOLDS)}")
+            hint = did_you_mean(str(strange), THRESHOLDS) or f"there are {', '.join(THRESHOLDS)}"
+            raise ValueError(f"{key}: {name} has no threshold {strange!r} ({hint})")
     return {str(name): {each: _number(f"{name}.{each}", own[each]) for each in own} for name, own in value.items()}
 
 

@@ -222,8 +222,8 @@ class LmdbPushed:
         own = entity(key)
         found = []
         with environment.lmdb.begin() as transaction, transaction.cursor(view) as cursor:
-            cursor.set_range(own + NUMBER.pack(self._taken_up.get(table, 0) + 1))
-            for place, value in cursor.iternext():
+            there = cursor.set_range(own + NUMBER.pack(self._taken_up.get(table, 0) + 1))
+            for place, value in cursor.iternext() if there else ():
                 if len(place) != len(own) + 10 or not place.startswith(own):
                     break
                 data = checked(place, value)

@@ -108,7 +108,7 @@ class Pushed(Protocol):
     def is_live(self, table: str) -> bool: ...
 
     def name(self, table: str, key: bytes) -> bytes:
-        """The hash with an entity's rows."""
+        """The hash with an entity's rows; it ends in the key as ``pushed_segments.entity`` writes it."""
         ...
 
     def told(self, table: str, key: bytes, reply: Sequence[bytes]) -> bytes | None:
@@ -163,10 +163,6 @@ class RedisSnapshot:
             for table, keys in self._hashes.items()
         }
 
-        self._pushed_names = (
-            {} if pushed is None else {table + PUSHED: (table, pushed.name(table, b"")) for table in self._hashes}
-        )
-        """Of a table's pushed rows its own name, and how the names of their hashes begin: an entity's key follows."""
         self._forms: dict[tuple[int, tuple[str, ...]], tuple[list[bytes], list[bytes], _Asked]] = {}
 
     def fetch(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
@@ -217,7 +213,7 @@ class RedisSnapshot:
         for table, some in asked.places.items():
             for head in self._heads[table]:
                 around += (b"*%d\r\n%b" % (3 + len(some), head), *[b""] * (len(some) - 1))
-        names = [self._pushed_names[tables[place]][1] for place, _ in asked.pushed]
+        names = [self.pushed.name(table, b"") for _, table in asked.pushed] if self.pushed is not None else []
         begins = [b"$%d\r\n%b" % (len(name) + length, name) for name in names]
         if not begins:
             return [*around, b""], [], asked
@@ -231,8 +227,8 @@ class RedisSnapshot:
             keys = b"".join([b"$%d\r\n%b\r\n" % (len(wanted[place][1]), wanted[place][1]) for place in some])
             for head in self._heads[table]:
                 data += (b"*%d\r\n" % (3 + len(some)), head, keys)
-        if asked.pushed:
-            names = [self._pushed_names[wanted[place][0]][1] + entity(wanted[place][1]) for place, _ in asked.pushed]
+        if self.pushed is not None and asked.pushed:
+            names = [self.pushed.name(table, wanted[place][1]) for place, table in asked.pushed]
             data.append(command(b"EXISTS", *names))
         return b"".join(data), asked
 
@@ -243,8 +239,8 @@ class RedisSnapshot:
         for place, (table, _) in enumerate(wanted):
             if table in self._heads:
                 places.setdefault(table, []).append(place)
-            elif table in self._pushed_names:
-                pushed.append((place, self._pushed_names[table][0]))
+            elif self.pushed is not None and table.endswith(PUSHED):
+                pushed.append((place, table.removesuffix(PUSHED)))
         return _Asked(places, sum(len(self._heads[table]) for table in places), pushed)
 
     def _told(self, count: int, places: Mapping[str, Sequence[int]], replies: Sequence[Reply]) -> list[bytes | None]:

@@ -107,6 +107,24 @@ def test_replies_are_read_wherever_they_are_cut(expected, data):
     assert connection.is_quiet
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from([b"mark", b"", None]), st.sampled_from([b"aa", b"bb", b"", None, b"\r\n"]))),
+    st.integers(1, 40),
+)
+def test_lists_of_two_that_begin_alike_are_read_each_for_itself(pairs, size):
+    expected = [list(pair) for pair in pairs]
+    whole = b"".join(map(written, expected))
+    coming, found = ComingReplies(), []
+    for start in range(0, len(whole), size):
+        coming.fed(whole[start : start + size])
+        with suppress(Incomplete):
+            while len(found) < len(expected):
+                found.append(coming.next())
+
+    assert expected == found
+    assert coming.is_quiet
+
+
 @pytest.mark.parametrize(
     "said",
     [

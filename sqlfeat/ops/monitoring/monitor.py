@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from sqlfeat.base.names import did_you_mean
 from sqlfeat.engine.profile import Profile, in_windows
 from sqlfeat.errors import SqlfeatError, UsageError
 from sqlfeat.ops.events import notify
@@ -105,6 +106,7 @@ class _Look:
         baseline = self._baseline()
         self._overlaps(baseline)
         with subject.rows(self.since, self.until) as rows:
+            self._doubt_names(rows)
             current = self._profile(_but_predictions(rows), baseline.profile.shapes)
             compared = self._compared(baseline, current, rows)
             columns = self._named(compared.columns, rows, baseline.profile)
@@ -164,6 +166,15 @@ class _Look:
         end = max(ends, default=None)
         if self.question.against == BASELINE and end is not None and self.since <= end:
             self.notes.append("The period reaches into what the model was made from, which hides what has changed.")
+
+    def _doubt_names(self, rows: Rows) -> None:
+        """Say which columns the thresholds name that are not there."""
+        known = [*rows.roles, *rows.request.keys, *([rows.request.time] if rows.request.time else [])]
+        for name in dict.fromkeys((*self.spec.ignore, *self.spec.columns)):
+            if name not in known:
+                hint = did_you_mean(name, known)
+                more = f"; {hint}" if hint else "."
+                self.notes.append(f"monitor: names a column {name!r} that is not there{more}")
 
     # -- comparing -------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,9 @@ def slices_by(
     ``count`` makes a profile of rows in given bins, ``baseline`` one of the baseline's rows of which a condition holds.
     """
     found = []
-    for value, number in _values(session, column, rows):
+    values = _values(session, column, rows)
+    spec = replace(spec, chance=spec.chance / max(len(values), 1))  # each of them is looked at
+    for value, number in values:
         condition = f"cast({quote(column)} as varchar) {'is null' if value is None else f'= {literal(value)}'}"
         before = baseline(condition) if number >= LEAST_ROWS else None
         if before is None or before.rows < LEAST_ROWS:
@@ -43,10 +45,10 @@ def slices_by(
         now = count(_without(rows.where(condition), column), before.shapes)
         compared = compare(before, now, spec, rows.roles, whole=False)
         drifted = tuple(
-            replace(measure, text=measure.text or f"{one.name} has drifted.")
+            measure
             for one in compared.columns
             for measure in one.measures
-            if measure.level != OK
+            if measure.level != OK and measure.text  # the others say what one of these says
         )
         found.append(SliceResult(column, value, before.rows, now.rows, compared.level, drifted, metrics.get(value, {})))
     return sorted(found, key=lambda one: (-LEVELS.index(one.level), -one.rows))

@@ -276,6 +276,20 @@ def test_of_a_model_a_wrong_column_is_refused_before_anything_is_counted_by_it(b
     assert (caught.value.code, caught.value.hint) == ("unknown-column", "did you mean 'channel'?")
 
 
+def test_thresholds_of_columns_that_are_not_there_are_told_of(tmp_path):
+    opened = watched_shop(tmp_path, orders(broken=False), {
+        "models/sold.yml": """
+            version: 2
+            models: [{name: sold, config: {monitor: {ignore: [order_id, grosss], columns: {chanel: {shift: 1}}}}}]
+        """
+    })  # fmt: skip
+
+    assert monitored(opened, "sold").notes == (
+        "monitor: names a column 'grosss' that is not there; did you mean 'gross'?",
+        "monitor: names a column 'chanel' that is not there; did you mean 'channel'?",
+    )
+
+
 def test_a_training_set_that_was_never_built_has_no_baseline(tmp_path):
     opened = watched_shop(tmp_path, quiet(3, a_day=20))
 
