@@ -207,10 +207,10 @@ def pushing(project: Any, session: Any, at: int) -> dict[str, Any]:
     entities, now = 1_000_000, [at]
     users = max(FEWEST // EVENTS[1], 3)
 
-    def rows(count: int, *, many_entities: bool = True) -> list[dict[str, Any]]:
+    def rows(count: int) -> list[dict[str, Any]]:
         happened = [EPOCH + timedelta(microseconds=now[0] + place) for place in range(count)]
         now[0] += count
-        owners = random.integers(0, users if many_entities else 1, count) + entities
+        owners = random.integers(0, users, count) + entities
         cents, prices = random.integers(-500, 100_000, count), np.round(random.lognormal(3, 1, count), 2)
         names = ("user_id", "happened", "cents", "price", "word")
         made = zip(owners.tolist(), happened, cents.tolist(), prices.tolist(), ["word"] * count, strict=True)
@@ -231,16 +231,16 @@ def pushing(project: Any, session: Any, at: int) -> dict[str, Any]:
             "cpu": median(one for one, _ in seconds),
             "wall": median(one for _, one in seconds),
         }
-    until_seen, before = [], None
+    until_seen = []
     for _ in range(300):
-        (row,) = rows(1, many_entities=False)
-        asked, started = EPOCH + timedelta(microseconds=now[0]), time.perf_counter()
+        (row,) = rows(1)
+        asked, key = EPOCH + timedelta(microseconds=now[0]), {"user_id": [row["user_id"]]}
+        before = session.look_up([("lately", "happened")], key, at=asked)[0].values[0]
+        started, seen = time.perf_counter(), before
         project.push("lately", [row])
-        seen = before
         while seen == before:
-            seen = session.look_up([("lately", "happened")], {"user_id": [entities]}, at=asked)[0].values[0]
+            seen = session.look_up([("lately", "happened")], key, at=asked)[0].values[0]
         until_seen.append(time.perf_counter() - started)
-        before = seen
     until_seen.sort()
     return {"sizes": taken, "seen": [until_seen[len(until_seen) // 2], until_seen[len(until_seen) * 99 // 100]]}
 

@@ -108,7 +108,9 @@ class Tiling:
         written = self._extremes(ranks, np.minimum if lane.kind == "min" else np.maximum)
         found, sizes = written.data.view(np.int64), np.diff(written.edges)[self._tiled] // 8
         places = order[np.where(found == nowhere, 0, found)] - np.repeat(self._inner[:-1], sizes)
-        return self._written(sizes > 0, np.where(found == nowhere, NOWHERE, places).astype("<u4"), sizes * 4)
+        return self._written(
+            (sizes > 0).astype(np.int64), np.where(found == nowhere, NOWHERE, places).astype("<u4"), sizes * 4
+        )
 
     def _nothing(self) -> Written:
         none = np.zeros(self.entities, np.uint8)

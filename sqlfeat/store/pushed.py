@@ -119,6 +119,10 @@ class PushStore(Protocol):
         """The files with all events so far by source, and the number of the last event in them."""
         ...
 
+    def pull(self) -> None:
+        """Have the events so far in files of this machine, where they are kept on another one."""
+        ...
+
     def last(self) -> int:
         """The number of the last event of all, 0 if there never was one."""
         ...

@@ -20,12 +20,12 @@ from sqlfeat.engine.duckdb.naming import physical, schema_of
 from sqlfeat.engine.duckdb.plans import CHUNK_ROWS
 from sqlfeat.engine.duckdb.prepared import Layouts
 from sqlfeat.engine.duckdb.publishing import Shown, publish
-from sqlfeat.engine.duckdb.windows import ASKED, Asked, WindowsAt, delay_sql, values_sql
+from sqlfeat.engine.duckdb.windows import ASKED, Asked, WindowsAt, delay_sql, longest_window, values_sql
 from sqlfeat.errors import RunError
 
 OWN, SAMPLED, LOT = "sqlfeat_own", "sqlfeat_sampled", "__sqlfeat_lot"
-MOST_READ = 50_000_000
-"""So many pairs of a sampled event and one of its entity's are looked at; of more, fewer are sampled."""
+MOST_READ = 20_000_000
+"""So many pairs of a sampled event and one of its windows' are looked at; of more, fewer are sampled."""
 USABLE_FROM = f"case when {EVENT} is not null and {AVAILABLE} is not null then greatest({EVENT}, {AVAILABLE}) end"
 
 
@@ -170,11 +170,21 @@ class Builder:
         self._connection.execute(f"{drawn} where {lot} <= {min(2**64 - 1, 2**64 * most * 5 // (rows * 4))}")
         if self._count(f"temp.{OWN}") < most:
             self._connection.execute(drawn)
-        read = self._connection.value(_read_sql(model, events)) * most / rows
+        read = self._pairs(model, view, events) * most / rows
         kept = most if read <= MOST_READ else max(int(most * MOST_READ / read), 1)
         kept_sql = f"select * exclude ({LOT}) from temp.{OWN} order by {LOT}, {ROW} limit {kept}"
         numbered = f"select row_number() over (order by {ROW}) - 1 as {ASKED}, * from ({kept_sql}) order by {ROW}"
         self._connection.execute(f"create or replace temp table {OWN} as {numbered}")
+
+    def _pairs(self, model: CompiledModel, view: WindowView, events: str) -> float:
+        """About how many pairs there are of an event and one that its windows make read: some of the same entity."""
+        keys = f" group by {', '.join(map(quote, model.keys))}" if model.keys else ""
+        counted = f"select count(*)::hugeint as n from {events}{keys}"
+        pairs = float(self._connection.value(f"select coalesce(sum(n * n), 0)::double from ({counted})"))
+        ends = f"epoch_us(max({EVENT})) - epoch_us(min({EVENT}))"
+        span = self._connection.value(f"select {ends} from {events} where isfinite({EVENT})") or 0
+        # a window lies in two pieces of time that are as long as it is
+        return pairs * min(1.0, 2 * longest_window(view, span) / span) if span else pairs
 
     def _own_sql(self, model: CompiledModel, view: WindowView, events: str) -> str:
         """The same as one query over the events."""
@@ -213,10 +223,3 @@ class Builder:
 def _listed(model: CompiledModel, view: WindowView) -> str:
     """What is read of events beside their number."""
     return ", ".join([EVENT, AVAILABLE, *map(quote, dict.fromkeys((*model.keys, *view.plain)))])
-
-
-def _read_sql(model: CompiledModel, events: str) -> str:
-    """How many pairs there are of two events of one entity."""
-    keys = f" group by {', '.join(map(quote, model.keys))}" if model.keys else ""
-    counted = f"select count(*)::hugeint as n from {events}{keys}"
-    return f"select coalesce(sum(n * n), 0)::double from ({counted})"

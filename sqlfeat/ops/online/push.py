@@ -143,7 +143,7 @@ class Pusher:
         def elsewhere(table: str, rows: Sequence[ViewRow]) -> list[Sequence[ViewRow]]:
             one = next(one for one in views if one.view.table == table)
             there = one.versions(snapshot, {row.identity for row in rows if row.identity is not None})
-            before = []
+            before: list[Sequence[ViewRow]] = []
             for row in rows:
                 assert row.identity is not None
                 published = [version for version in there.get(row.identity, ()) if version.key != row.key]

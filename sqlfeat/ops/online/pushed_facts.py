@@ -7,9 +7,9 @@ made anew, as it was when it was pushed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sqlfeat.compiler.row_by_row import RowByRow, row_by_row
@@ -76,6 +76,6 @@ def _made(made: MadeRows, file: Path, names: Sequence[str]) -> Iterator[tuple[in
         yield from zip(numbers, rows, strict=True)
         return
     for place, number in enumerate(numbers):  # some make none: one by one it is known which do
-        one: pa.Table = given.slice(place, 1)
+        one = given.slice(place, 1)
         plain = {name: from_arrow(one[name])[0] for name in names}
-        yield from ((number, row) for row in made.rows(lambda one=one: one, [plain]))
+        yield from ((number, row) for row in made.rows(partial(given.slice, place, 1), [plain]))

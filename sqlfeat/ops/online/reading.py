@@ -17,6 +17,7 @@ from sqlfeat.ops.online.merged import Merging, PushedRows
 from sqlfeat.ops.online.published import PublishedView
 from sqlfeat.ops.online.standing import Events
 from sqlfeat.spec.duration import Duration
+from sqlfeat.store.entity_records import StateCodec
 from sqlfeat.store.online import Snapshot
 from sqlfeat.store.pushed import PUSHED
 
@@ -132,8 +133,9 @@ class ViewReader:
 
     def _plain_reading(self, places: Sequence[int]) -> Callable[[bytes | None, int], Read]:
         """``read`` for columns at some places of a row."""
-        take, nothing, no_row, ttl = _taker(places), self._nothing, Read(self._nothing, MISSING, None), self._ttl
-        single = self._states.single
+        take, nothing, no_row = _taker(places), self._nothing, Read(self._nothing, MISSING, None)
+        states, strict, ttl = self._states, self.strict, self._ttl
+        single = states.single
         size, unpack, no_nulls = single if single is not None else (-1, tuple[Any, ...], b"")
         take_single = _taker([place + 2 for place in places])
         is_kept = ttl is None
@@ -143,19 +145,17 @@ class ViewReader:
                 one = unpack(data)
                 if one[2] < t and one[1] == no_nulls and is_kept:
                     return Read(take_single(one), FOUND, one[3])
-            row, status = self._row(data, None, t)
+            row = _usable(states, data, t, strict=strict)
             if row is None:
                 return no_row
-            return Read(take(row) if status == FOUND else nothing, status, row[1])
+            if ttl is not None and row[1] < before(t, ttl):
+                return Read(nothing, EXPIRED, row[1])
+            return Read(take(row), FOUND, row[1])
 
         return read
 
     def _row(self, data: bytes | None, pushed: PushedRows | None, t: int) -> tuple[tuple[Any, ...] | None, str]:
-        row = None
-        for one in reversed(self._states.decode(data)) if data else ():
-            if one[0] < t or (one[0] == t and not self.strict):
-                row = one
-                break
+        row = _usable(self._states, data, t, strict=self.strict)
         if pushed is not None:
             assert self._merging is not None
             row = self._merging.latest(row, pushed.own, t, strict=self.strict)
@@ -164,6 +164,14 @@ class ViewReader:
         if self._ttl is not None and row[1] < before(t, self._ttl):
             return row, EXPIRED
         return row, FOUND
+
+
+def _usable(states: StateCodec, data: bytes | None, t: int, *, strict: bool) -> tuple[Any, ...] | None:
+    """The last row of an entity that can be used at an instant; ``strict``: before it."""
+    for row in reversed(states.decode(data)) if data else ():
+        if row[0] < t or (row[0] == t and not strict):
+            return row
+    return None
 
 
 def _taker(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:

@@ -101,14 +101,14 @@ def at_extreme(argument: str, by: str, condition: str | None, *, greatest: bool)
     """``arg_max`` and ``arg_min``: of several the first."""
 
     def found(scope: Scope) -> Any:
-        best, there = None, False
+        best: Any = None
         value = None
         for one, rank in zip(in_order(scope, argument, condition), in_order(scope, by, condition), strict=True):
             if one is None or rank is None:
                 continue
-            rank = (rank != rank, 0.0 if rank != rank else rank) if isinstance(rank, float) else rank
-            if not there or (rank > best if greatest else rank < best):
-                best, value, there = rank, one, True
+            order = _rank(rank) if isinstance(rank, float) else rank
+            if best is None or (order > best if greatest else order < best):
+                best, value = order, one
         return value
 
     return found
