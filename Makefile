@@ -1,7 +1,7 @@
 # Everything that is done to this repo. `make` alone says what there is.
 #
-# A machine needs make and Python 3.11 or newer (with venv and pip), and for the tests of reports a Chromium; nothing
-# else: the environment in .venv is made by Python itself, uv is put into it, and uv installs exactly what uv.lock says.
+# A machine needs make and Python 3.11 or newer (with venv and pip), nothing else: the environment in .venv is made
+# by Python itself, uv is put into it, and uv installs exactly what uv.lock says.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh

@@ -6,6 +6,7 @@ import gc
 import signal
 from collections.abc import Sequence
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,26 +63,16 @@ def serve_command(
     From the newest snapshot, and goes over to a newer one, or to what an alias means now, while requests run.
     GET /openapi.json tells what can be asked.
     """
-    from sqlfeat.base.packages import install_hint
-    from sqlfeat.cli.render import place, write_json
-    from sqlfeat.errors import StoreError, UsageError
+    from sqlfeat.errors import UsageError
 
     if host not in LOOPBACK and not token:
         raise UsageError(
             "needs-token", f"Whoever reaches {host} could ask.", hint="choose a secret: SQLFEAT_TOKEN=… or --token."
         )
-    try:
-        from sqlfeat.serve.application import Application
-        from sqlfeat.serve.served import Served
-        from sqlfeat.serve.server import Server, listen, run
-    except ModuleNotFoundError as error:
-        package = error.name or "msgspec"
-        hint = f"{install_hint(package)}."
-        raise StoreError("missing-package", f"The package {package} is not installed.", hint=hint) from error
-
-    def talk(text: str) -> None:
-        if not (call.quiet or call.as_json):
-            click.echo(text, err=True)
+    _need_packages()
+    from sqlfeat.serve.application import Application
+    from sqlfeat.serve.served import Served
+    from sqlfeat.serve.server import Server, listen, run
 
     def failed(text: Any) -> None:
         click.echo(f"[internal-error] {text if call.debug else str(text).strip().splitlines()[-1]}", err=True)
@@ -92,12 +83,7 @@ def serve_command(
         served = Served(project, model=model, log=failed, serving_log=serving_log, opened=_settle)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         served.keep_fresh(refresh.total_seconds())
-        if call.as_json:
-            write_json({"address": address})
-        talk(f"Serving {project.spec.name} at {address} (Ctrl-C stops).")
-        if serving_log is not None:
-            share = "" if serving_log.sample == 1 else f"{serving_log.sample:.4g} of "
-            talk(f"Logging {share}all requests in {place(serving_log.folder)}.")
+        _announce(call, project.spec.name, address, serving_log)
         try:
             hosts = None if token or host not in LOOPBACK else (*LOOPBACK, "[::1]", *allow_host)
             application = Application(served, token=token, hosts=hosts, log=failed)
@@ -108,8 +94,37 @@ def serve_command(
                 serving_log.close()
     if serving_log is not None and serving_log.problem is not None:
         click.echo(f"[{serving_log.problem.code}] {serving_log.problem.what}", err=True)
-    talk("Stopped.")
+    _talk(call, "Stopped.")
     return {int(signal.SIGINT): EXIT_INTERRUPTED, int(signal.SIGTERM): EXIT_TERMINATED}.get(number, 0)
+
+
+def _need_packages() -> None:
+    """Raise where what the server is made of is not installed."""
+    from sqlfeat.base.packages import install_hint
+    from sqlfeat.errors import StoreError
+
+    try:
+        import_module("sqlfeat.serve.server")
+    except ModuleNotFoundError as error:
+        package = error.name or "msgspec"
+        hint = f"{install_hint(package)}."
+        raise StoreError("missing-package", f"The package {package} is not installed.", hint=hint) from error
+
+
+def _announce(call: Call, name: str, address: str, log: ServingLog | None) -> None:
+    from sqlfeat.cli.render import place, write_json
+
+    if call.as_json:
+        write_json({"address": address})
+    _talk(call, f"Serving {name} at {address} (Ctrl-C stops).")
+    if log is not None:
+        share = "" if log.sample == 1 else f"{log.sample:.4g} of "
+        _talk(call, f"Logging {share}all requests in {place(log.folder)}.")
+
+
+def _talk(call: Call, text: str) -> None:
+    if not (call.quiet or call.as_json):
+        click.echo(text, err=True)
 
 
 def _settle() -> None:

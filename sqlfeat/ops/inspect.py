@@ -130,7 +130,7 @@ def table(session: Session, name: str) -> pa.Table:
 
 
 def debug(session: Session) -> Mapping[str, Any]:
-    """Where everything is, which versions, and whether the target can be reached."""
+    """Where everything is, which versions, what of a dbt project is left out, whether the target can be reached."""
     spec, target = session.spec, session.target
     problems: list[str] = []
     built = 0
@@ -165,6 +165,7 @@ def debug(session: Session) -> Mapping[str, Any]:
         "paths": {"target": str(spec.target_path), "registry": str(spec.registry)},
         "counts": {"models": 0, "sources": 0, "seeds": 0, "tests": 0} | counts,
         "versions": {**package_versions(_PACKAGES), "platform": platform.platform()},
+        "left_out": {str(number): text for number, text in enumerate(spec.left_out, 1)},
         "problems": problems,
     }
 

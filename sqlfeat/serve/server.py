@@ -169,7 +169,7 @@ class Server:
 
     def _advance(self, work: _Work, came: Fetched | None) -> None:
         """Go on with an answer until rows are wanted, and with others until they are there."""
-        self._moved(work, lambda: work.steps.send(came))  # type: ignore[arg-type]  # the first time it is None
+        self._moved(work, partial(work.steps.send, came))  # type: ignore[arg-type]  # the first time it is None
 
     def _moved(self, work: _Work, move: Callable[[], Wanted]) -> None:
         began = self._now()

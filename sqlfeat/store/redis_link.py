@@ -193,7 +193,7 @@ class _Line(asyncio.Protocol):
         try:
             while self.asked:
                 question = self.asked[0]
-                while len(question.found) < question.replies:
+                for _ in range(question.replies - len(question.found)):
                     question.found.append(self._coming.next())
                 self.has_answered = True
                 self.asked.popleft()

@@ -157,7 +157,7 @@ class RedisServer:
 
     def judged(self, found: list[Reply]) -> list[Reply]:
         """Replies that came, unless the server refuses in them."""
-        refused = next((reply for reply in found if isinstance(reply, Refusal)), None)
+        refused = next(reply for reply in found if isinstance(reply, Refusal)) if Refusal in map(type, found) else None
         if refused is not None and refused.kind in _NOT_NOW:
             raise self.failed(refused)
         self._circuit.succeeded()

@@ -1,7 +1,7 @@
 """A real Chromium, driven over a pipe by the DevTools protocol: for tests of pages.
 
 It is looked for on the PATH under its usual names, and where macOS has it; ``SQLFEAT_CHROMIUM`` names another. Where
-there is none, tests that need it fail with words that say how to get one: nothing is skipped.
+there is none, tests that need it are left out, and the end of the run says so and how to get one.
 """
 
 from __future__ import annotations

@@ -113,7 +113,11 @@ NOT_REACHED = """[...window.unseen,
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with Browser(program()) as opened:
+    try:
+        chromium = program()
+    except FileNotFoundError as missing:  # told at the end of the run
+        pytest.skip(str(missing))
+    with Browser(chromium) as opened:
         yield opened
 
 
