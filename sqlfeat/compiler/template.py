@@ -17,14 +17,24 @@ from typing import Any, NoReturn
 
 from jinja2.runtime import Macro
 
-from sqlfeat.base.names import did_you_mean, is_identifier, quote
+from sqlfeat.base.names import did_you_mean, is_identifier
 from sqlfeat.compiler import transforms
-from sqlfeat.compiler.environment import Facade, TemplateEnvironment
+from sqlfeat.compiler.environment import TemplateEnvironment
 from sqlfeat.compiler.facades import Answer, Record, Relation, copied
 from sqlfeat.compiler.manifest import FeatureCall, TransformCall, WindowCall
 from sqlfeat.compiler.mistakes import Misplaced, placed, sentence
 from sqlfeat.compiler.rewriting import node_named, ref_token, source_token
 from sqlfeat.compiler.source_map import PACKAGED, Fragment, Origin, SourceMap, place_in
+from sqlfeat.compiler.template_objects import (
+    EXPRESSIONS,
+    Adapter,
+    ColumnTypes,
+    Config,
+    Exceptions,
+    Execute,
+    Relations,
+    Variables,
+)
 from sqlfeat.errors import Place, ProjectError, ProjectErrors
 from sqlfeat.spec.duration import Duration
 from sqlfeat.spec.project import SqlFile
@@ -112,7 +122,7 @@ class Renderer:
             "project_name": project,
         }
         if lenient:
-            self._namespace["modules"] = Record("modules", {"re": Record("modules.re", _EXPRESSIONS)})
+            self._namespace["modules"] = Record("modules", {"re": Record("modules.re", EXPRESSIONS)})
         self._namespace["builtins"] = Record("builtins", self._functions())
         self.engine = str(target.get("type", "duckdb"))
         self._engines = tuple(dict.fromkeys((self.engine, "duckdb", "default")))
@@ -184,7 +194,7 @@ class Renderer:
         self._results = {}
         self._namespace["this"] = Relation(ref_token(name), name, schema)
         self._namespace["model"] = self._model(name, path)
-        self._namespace["execute"] = _Execute(self)
+        self._namespace["execute"] = Execute(self)
         with placed(self._jinja, self._namespace, path, text):
             template = self._jinja.load(path, text)
             self._current.text = self._jinja.render(template, self._namespace)
@@ -203,21 +213,21 @@ class Renderer:
 
     def _functions(self) -> dict[str, Any]:
         return {
-            "config": _Config(self),
+            "config": Config(self),
             "ref": self._ref,
             "source": self._source,
-            "var": _Variables(self),
+            "var": Variables(self),
             "env_var": self._env_var,
             "log": self.log_text,
             "print": lambda text="": self.log_text(text, info=True),
             "return": self._return,
-            "exceptions": _Exceptions(self),
+            "exceptions": Exceptions(self),
             "is_incremental": lambda: False,
             "run_query": self.ask,
             "statement": self._statement,
             "load_result": lambda name: self._results.get(name),
-            "adapter": _Adapter(self),
-            "api": Record("api", {"Column": _ColumnTypes(), "Relation": _Relations()}),
+            "adapter": Adapter(self),
+            "api": Record("api", {"Column": ColumnTypes(), "Relation": Relations()}),
             "flags": Record("flags", {"FULL_REFRESH": False, "STORE_FAILURES": False, "WHICH": "run"}),
             "dbt_version": "1.10.0",
             "load_relation": lambda relation: self.relation_named(relation.identifier),
@@ -411,31 +421,6 @@ class Renderer:
         return self._query is not None
 
 
-_LONGEST_MATCHED = 10_000
-"""How long a text may be that a template matches: expressions can take very long over long ones."""
-
-
-def _matched(name: str) -> Callable[..., Any]:
-    """A function of Python's ``re`` as ``modules.re`` has it, over texts that are not too long."""
-    function = getattr(re, name)
-
-    def matched(*arguments: Any, **named: Any) -> Any:
-        if any(isinstance(each, str) and len(each) > _LONGEST_MATCHED for each in arguments):
-            raise ValueError(f"modules.re.{name}() takes texts of up to {_LONGEST_MATCHED} letters")
-        return function(*map(_plain_text, arguments), **named)
-
-    return matched
-
-
-def _plain_text(value: Any) -> Any:
-    return str.__str__(value) if isinstance(value, str) else value
-
-
-_EXPRESSIONS: Mapping[str, Any] = {
-    **{name: _matched(name) for name in ("sub", "match", "search", "fullmatch", "findall", "split", "escape")},
-    "IGNORECASE": int(re.IGNORECASE), "MULTILINE": int(re.MULTILINE), "DOTALL": int(re.DOTALL),
-}  # fmt: skip
-
 ColumnsOf = Callable[[str], Sequence[tuple[str, str]] | None]
 """Names and types of a node's columns; None where they are not known."""
 
@@ -456,150 +441,3 @@ def _package(path: str, project: str) -> str:
     if path.startswith(PACKAGED):
         return parts[-1].removesuffix(".sql")
     return parts[parts.index("macros") - 1] if "macros" in parts[1:] else project
-
-
-class _Execute:
-    """``execute``: false in the first pass, true in the second; remembers that it was asked."""
-
-    def __init__(self, renderer: Renderer) -> None:
-        self._renderer = renderer
-
-    def __bool__(self) -> bool:
-        return self._renderer.ask_execute()
-
-    def __str__(self) -> str:
-        return str(bool(self))
-
-
-class _Config(Facade):
-    allowed = frozenset({"get", "require"})
-
-    def __init__(self, renderer: Renderer) -> None:
-        self._renderer = renderer
-
-    def __call__(self, *positional: Mapping[str, Any], **values: Any) -> str:
-        for mapping in positional:
-            values = {**mapping, **values}
-        self._renderer.configure(values)
-        return ""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return copied(self._renderer.configured(key, default))
-
-    def require(self, key: str) -> Any:
-        value = self._renderer.configured(key)
-        if value is None:
-            raise Misplaced("config-missing", f"This model has no config {key!r}.", str(key))
-        return copied(value)
-
-
-class _Variables(Facade):
-    allowed = frozenset({"has_var"})
-    _missing = object()
-
-    def __init__(self, renderer: Renderer) -> None:
-        self._renderer = renderer
-
-    def __call__(self, name: str, default: Any = _missing) -> Any:
-        required = default is self._missing
-        return self._renderer.variable(name, None if required else default, required=required)
-
-    def has_var(self, name: str) -> bool:
-        return self._renderer.has_variable(name)
-
-
-class _Exceptions(Facade):
-    allowed = frozenset({"raise_compiler_error", "warn"})
-
-    def __init__(self, renderer: Renderer) -> None:
-        self._renderer = renderer
-
-    def raise_compiler_error(self, message: str) -> NoReturn:
-        raise ProjectError("compiler-error", str(message))
-
-    def warn(self, message: str) -> str:
-        return self._renderer.log_text(f"warning: {message}")
-
-
-class _ColumnTypes(Facade):
-    """``api.Column``: dbt's names of types as DuckDB's."""
-
-    allowed = frozenset({"translate_type"})
-
-    def translate_type(self, name: str) -> str:
-        return {"string": "text", "float": "double"}.get(str(name).lower(), str(name))
-
-
-class _Relations(Facade):
-    """``api.Relation``: names of relations that nobody needs to have."""
-
-    allowed = frozenset({"create"})
-
-    def create(self, database: Any = None, schema: Any = None, identifier: Any = None, **others: Any) -> Relation:
-        parts = [quote(str(part)) for part in (database, schema, identifier) if part]
-        return Relation(".".join(parts), str(identifier or ""), str(schema or ""))
-
-
-class _Adapter(Facade):
-    allowed = frozenset(
-        {
-            "dispatch",
-            "quote",
-            "type",
-            "get_columns_in_relation",
-            "get_missing_columns",
-            "get_relation",
-            "relations_like",
-        }
-    )
-
-    def __init__(self, renderer: Renderer) -> None:
-        self._renderer = renderer
-
-    def type(self) -> str:
-        return self._renderer.engine
-
-    def dispatch(self, name: str, macro_namespace: Any = None, packages: Any = None) -> Any:
-        return self._renderer.dispatch(name)
-
-    def quote(self, name: str) -> str:
-        return quote(str(name))
-
-    def get_columns_in_relation(self, relation: Relation) -> list[Record]:
-        """The columns that a relation will have when it is made; none in the first pass."""
-        return [_column(name, kind) for name, kind in self._renderer.columns_of(relation)]
-
-    def get_missing_columns(self, from_relation: Relation, to_relation: Relation) -> list[Record]:
-        """The columns of the first that the second has not."""
-        there = {name.casefold() for name, _ in self._renderer.columns_of(to_relation)}
-        given = self._renderer.columns_of(from_relation)
-        return [_column(name, kind) for name, kind in given if name.casefold() not in there]
-
-    def get_relation(self, database: Any = None, schema: Any = None, identifier: Any = None) -> Relation | None:
-        """What of the project lies under a name; nothing where there is none of it."""
-        return self._renderer.relation_named(str(identifier))
-
-    def relations_like(self, schema_pattern: str, table_pattern: str, exclude: str = "") -> list[Relation]:
-        """The models, seeds and sources whose schemas and names match patterns of LIKE, and not the third one."""
-        return self._renderer.relations_like(str(schema_pattern), str(table_pattern), str(exclude))
-
-
-def _column(name: str, kind: str) -> Record:
-    told: dict[str, Any] = {"name": name, "column": name, "quoted": quote(name), "data_type": kind, "dtype": kind}
-    told |= {"char_size": None, "numeric_precision": None, "numeric_scale": None, "string_size": lambda: 256}
-    return Record(f"the column {name}", {**told, **{f"is_{family}": _is(family, kind) for family in _FAMILIES}})
-
-
-_INTEGERS = ("TINY", "SMALL", "INT", "BIGINT", "HUGE", "UTINY", "USMALL", "UINT", "UBIG", "UHUGE")
-_FAMILIES = {
-    "string": ("VARCHAR", "UUID", "ENUM"),
-    "number": (*_INTEGERS, "DECIMAL", "DOUBLE", "FLOAT"),
-    "numeric": ("DECIMAL",),
-    "integer": _INTEGERS,
-    "float": ("DOUBLE", "FLOAT"),
-}  # fmt: skip
-
-
-def _is(family: str, kind: str) -> Callable[[], bool]:
-    """``column.is_string()`` and its like, as macros of packages ask them."""
-    return lambda: kind.upper().startswith(_FAMILIES[family]) and not kind.upper().startswith("INTERVAL")

@@ -17,7 +17,7 @@ Records are encoded for all entities at once, and read in place: a window reads 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -285,12 +285,11 @@ class EventBlock:
         form = "I" if _lies_elsewhere(slot) else slot.format
         return words, self._memory[at : at + size * _width_of_extreme(slot)].cast(_format(form))
 
-    def picked(self, name: str, numbers: Any) -> list[Any]:
-        """The extremes that some numbers of a lane of a column mean."""
+    def at_places(self, name: str) -> Callable[[Any], list[Any]] | None:
+        """What gives the values at places; None where the extremes of a column lie in its tiles themselves."""
         if not _lies_elsewhere(self._layout.slots[name]):
-            found: list[Any] = numbers.tolist()
-            return found
-        return [self._raw(name, place, place + 1)[0] for place in numbers if place != NOWHERE]
+            return None
+        return lambda places: [self._raw(name, place, place + 1)[0] for place in places if place != NOWHERE]
 
 
 def _lies_elsewhere(slot: Slot) -> bool:

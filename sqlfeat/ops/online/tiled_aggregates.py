@@ -206,15 +206,16 @@ class Extreme(Kept):
         assert self._argument is not None
         found += self.values(block, first, low << _SHIFT)
         found += self.values(block, high << _SHIFT, end)
+        extremes: Any = block.at_places(self._argument) or (lambda numbers: numbers)
         begin, size = 0, block.count >> _SHIFT
         while True:
             first, end = low, high
             low, high = (first + _LAST) >> _SHIFT, end >> _SHIFT
             if low >= high:
-                found += block.picked(self._argument, levels[begin + first : begin + end])
+                found += extremes(levels[begin + first : begin + end])
                 return
-            found += block.picked(self._argument, levels[begin + first : begin + (low << _SHIFT)])
-            found += block.picked(self._argument, levels[begin + (high << _SHIFT) : begin + end])
+            found += extremes(levels[begin + first : begin + (low << _SHIFT)])
+            found += extremes(levels[begin + (high << _SHIFT) : begin + end])
             begin, size = begin + size, size >> _SHIFT
 
 
