@@ -359,7 +359,8 @@ def run_ratio(columns: str) -> float:
                 "select i, i % 10000 as thing, timestamptz '2024-01-01 00:00:00+00' + to_seconds(i * 5) as happened_at"
             )
             (root / "models" / "many.sql").write_text(
-                f"{{{{ config({config}) }}}} select thing, happened_at, {columns} from ({rows} from range(1000000) r(i))"
+                f"{{{{ config({config}) }}}} "
+                f"select thing, happened_at, {columns} from ({rows} from range(1000000) r(i))"
             )
             with Project.load(root) as project:
                 project.manifest  # noqa: B018 (compiled before the clock runs)
