@@ -148,7 +148,7 @@ class _Run:
         self.done.add(node.id)
         if node.resource_type != "seed":
             model = session.manifest.models[node.name]
-            builds.note(session, model, builds.BUILT, {"data_version": record.data_version}, record.rows)
+            builds.note_built(session, model, record)
         self._end(self._result(node.id, "built", record.rows, record.seconds, node.reason))
 
     def _fail(self, id_: str, error: SqlfeatError, seconds: float = 0.0) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlfeat.base.files import canonical_json, sha256_text
 from sqlfeat.compiler.manifest import CompiledModel
+from sqlfeat.engine.base import Record
 from sqlfeat.engine.profile import Profile, ProfileRequest
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.monitoring import profiles
@@ -52,15 +53,25 @@ class KeptProfile:
         return profiles.read(raw, self.path)[profiles.INPUTS][BUILT]
 
 
-def note(session: Session, model: CompiledModel, kind: str, state: Mapping[str, Any], rows: int | None) -> None:
-    """Keep a profile of a view that was built, or published; what goes wrong with it is told and stops nothing.
+def note_built(session: Session, model: CompiledModel, record: Record) -> None:
+    """Keep a profile of a view that was built; what goes wrong with it is told and stops nothing."""
+    _note(session, model, _state_of(record), record)
 
-    ``state`` says which rows it has: the same state is kept once.
-    """
+
+def note_published(session: Session, model: CompiledModel, at: datetime, record: Record) -> None:
+    """Keep one of a view that was published as of an instant: that of its rows, as they were built."""
+    _note(session, model, {"kind": PUBLISHED, "as_of": at.isoformat()}, record)
+
+
+def _state_of(record: Record) -> dict[str, Any]:
+    return {"kind": BUILT, "data_version": record.data_version}
+
+
+def _note(session: Session, model: CompiledModel, state: Mapping[str, Any], record: Record) -> None:
     if model.materialized != "feature_view" or not model.config.monitor.profile:
         return
     try:
-        _keep(session, model, kind, state, rows or 0)
+        _keep(session, model, state, record)
     except SqlfeatError as error:
         session.log(f"warning: no profile of {model.name} could be kept: {error.what}")
 
@@ -79,21 +90,31 @@ def kept(session: Session, view: str) -> list[KeptProfile]:
     return sorted(found, key=lambda one: (one.at, one.kind))
 
 
-def _keep(session: Session, model: CompiledModel, kind: str, state: Mapping[str, Any], rows: int) -> None:
-    said = {"kind": kind, **state}
-    identity = sha256_text(canonical_json({"fingerprint": model.fingerprint, **said}))[:_ID_LENGTH]
-    place = session.spec.target_path / "profiles" / model.name / identity
+def _keep(session: Session, model: CompiledModel, state: Mapping[str, Any], record: Record) -> None:
+    """Keep a profile of a view's rows; the same state is kept once, and the same rows are counted once."""
+    place = _place(session, model, state)
     if place.is_dir():
         return
+    rows = record.rows or 0
 
     def fill(folder: Path) -> dict[str, Any]:
-        counted = session.engine.profile_of_view(model, _request(model), MOST_ROWS)
-        if counted.rows < rows:
-            counted = replace(counted, facts={SAMPLE_OF: rows})
-        (folder / profiles.PROFILE).write_text(profiles.written({profiles.INPUTS: {BUILT: counted}}))
-        return {"view": model.name, "fingerprint": model.fingerprint, "rows": rows, "state": said}
+        known = _place(session, model, _state_of(record))
+        if known.is_dir():
+            content = read_file(known, read_manifest(known, VIEW_PROFILE), profiles.PROFILE, VIEW_PROFILE)
+        else:
+            counted = session.engine.profile_of_view(model, _request(model), MOST_ROWS)
+            if counted.rows < rows:
+                counted = replace(counted, facts={SAMPLE_OF: rows})
+            content = profiles.written({profiles.INPUTS: {BUILT: counted}}).encode()
+        (folder / profiles.PROFILE).write_bytes(content)
+        return {"view": model.name, "fingerprint": model.fingerprint, "rows": rows, "state": state}
 
     publish_folder(place, fill, VIEW_PROFILE, {"created_at": session.clock.now().astimezone(UTC).isoformat()})
+
+
+def _place(session: Session, model: CompiledModel, state: Mapping[str, Any]) -> Path:
+    identity = sha256_text(canonical_json({"fingerprint": model.fingerprint, **state}))[:_ID_LENGTH]
+    return session.spec.target_path / "profiles" / model.name / identity
 
 
 def _request(model: CompiledModel) -> ProfileRequest:

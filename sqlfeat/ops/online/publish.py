@@ -114,8 +114,7 @@ def publish(session: Session, *, at: datetime | None = None, incremental: bool =
         done = replace(again, written=_together(done.written, again.written))
     forget(session)
     for view in views:
-        state = {"as_of": done.instant.isoformat()}
-        builds.note(session, view, builds.PUBLISHED, state, session.engine.records()[view.id].rows)
+        builds.note_published(session, view, done.instant, session.engine.records()[view.id])
     seconds = session.clock.monotonic() - started
     names = tuple(view.name for view in views)
     publication = Publication(done.written, done.instant, names, done.carried, seconds)
