@@ -141,7 +141,8 @@ class Graph:
 
 
 def _split(selectors: Sequence[str]) -> list[str]:
-    return [part for selector in selectors for part in selector.split()]
+    given = [selectors] if isinstance(selectors, str) else selectors  # a text is a sequence of texts, too
+    return [part for selector in given for part in selector.split()]
 
 
 def _named(node: Node, pattern: str) -> bool:

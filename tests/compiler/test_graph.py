@@ -127,6 +127,11 @@ def test_several_selectors_add_up():
     assert selected("coded", "orders_1d") == selected("coded orders_1d") == ["coded", "orders_1d"]
 
 
+def test_one_text_is_one_selector_and_not_its_letters():
+    assert GRAPH.select("coded orders_1d") == GRAPH.select(["coded", "orders_1d"])
+    assert selected(exclude="stg_orders+") == selected(exclude=["stg_orders+"])
+
+
 def test_exclude_takes_away():
     assert selected("tag:staging", exclude=["stg_prices"]) == ["stg_orders"]
     assert selected("stg_orders+", exclude=["margins+"]) == ["stg_orders", "orders_1d"]
