@@ -129,9 +129,11 @@ def test_features_and_what_was_trained_are_served_where_none_of_the_sources_is(o
     with opened.project() as project, client(project, model="learned") as shop:
         given = shop.post("/features/buys", {**ANN, "at": AT})
         predicted = shop.post("/predict/learned", {**ANN, "at": AT})
+        looked_up = shop.post("/get-online-features", {"features": ["spent:amount"], "entities": {"customer": ["ann"]}})
         typed = shop.get("/openapi.json").body["paths"]["/features/buys"]["post"]
     assert (given.status, given.body["features"]) == (200, features[0])
     assert (predicted.status, predicted.body["prediction"]) == (200, predictions[0])
+    assert (looked_up.status, looked_up.body["metadata"]["feature_names"]) == (200, ["customer", "amount"])
     assert "channel" in typed["requestBody"]["content"]["application/json"]["schema"]["anyOf"][0]["required"]
 
 
