@@ -134,6 +134,10 @@ bench-online-windows: $(READY) ## windows at request time over few events and ma
 bench-online: $(READY) ## measure online lookups and servers beside LMDB, Redis, FastAPI and Feast (ARGS="--no-feast")
 	@$(BIN)/python -m benchmarks.online $(ARGS)
 
+.PHONY: bench-publish
+bench-publish: $(READY) ## a snapshot of a million entities published, beside what LMDB alone takes (ARGS="--redis URL")
+	@$(BIN)/python -m benchmarks.online_publish $(ARGS)
+
 .PHONY: clean
 clean: ## delete all that was made here, the environment included
 	rm -rf .venv .clients .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

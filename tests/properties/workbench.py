@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from sqlfeat import Project
+from sqlfeat.base.clock import Clock
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.training_set import assemble
 
@@ -26,12 +27,19 @@ Row = Mapping[str, Any]
 class Workbench:
     """One project in a folder; ``schemas`` are the Arrow schemas of its source tables, which lie under ``data/``."""
 
-    def __init__(self, folder: Path, files: Mapping[str, str], schemas: Mapping[str, pa.Schema]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        files: Mapping[str, str],
+        schemas: Mapping[str, pa.Schema],
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         self.folder = folder
         self.schemas = schemas
         self._written = 0
         laid_out(folder, files, {}, schemas)
-        self.project = Project.load(folder)
+        self.project = Project.load(folder, clock=clock)
 
     def put(self, tables: Mapping[str, Sequence[Row]]) -> None:
         """Replace source files; every one gets a time of change of its own, however fast they follow each other."""
