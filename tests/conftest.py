@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+
+from tests.made.warm import children_are_forks, children_are_started
 
 # A commit passes or fails for what is in it: the same examples in every run. `make properties` draws new ones.
 settings.register_profile("sqlfeat", deadline=None, print_blob=True, derandomize=True)
@@ -12,3 +16,12 @@ settings.register_profile("random", deadline=None, print_blob=True, database=Non
 settings.load_profile("sqlfeat")
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads of LightGBM wait for minutes on a busy machine
+children_are_forks()
+
+
+@pytest.fixture(scope="module")
+def started_anew() -> Iterator[None]:
+    """Children of sqlfeat are Python processes of their own, from their start to their end."""
+    children_are_started()
+    yield
+    children_are_forks()

@@ -6,6 +6,8 @@ import pytest
 
 from sqlfeat.base.process import run_in_child
 
+pytestmark = pytest.mark.usefixtures("started_anew")
+
 HOOKS = """
     from sqlfeat import promotion
 

@@ -80,7 +80,14 @@ def serve_command(
     serving_log: ServingLog | None = None
     with call.project() as project, listen(host, port) as listening:
         serving_log = None if no_log else _log_of(project, log, log_sample, log_flush)
-        served = Served(project, model=model, log=failed, serving_log=serving_log, opened=_settle)
+        served = Served(
+            project,
+            model=model,
+            log=failed,
+            serving_log=serving_log,
+            opened=_settle,
+            noticed=lambda text: _talk(call, text),
+        )
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         served.keep_fresh(refresh.total_seconds())
         _announce(call, project.spec.name, address, serving_log)
@@ -92,6 +99,7 @@ def serve_command(
             served.close()
             if serving_log is not None:
                 serving_log.close()
+            gc.unfreeze()  # else DuckDB complains, as the process ends, of all that was not given back
     if serving_log is not None and serving_log.problem is not None:
         click.echo(f"[{serving_log.problem.code}] {serving_log.problem.what}", err=True)
     _talk(call, "Stopped.")

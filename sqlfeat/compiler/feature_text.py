@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 from sqlglot import exp
 
 from sqlfeat.base.files import canonical_json
-from sqlfeat.compiler.manifest import CompiledModel
+from sqlfeat.compiler.manifest import CompiledModel, WindowCall
 from sqlfeat.compiler.parse import Item, LastSelect, UnreadableSql, last_select, words
 
 
@@ -25,28 +26,52 @@ class FeatureText:
     rest: str
 
 
+@dataclass(frozen=True)
+class _Told:
+    """A view's text, read once for all of its columns: by output the text, and the outputs that are named in it."""
+
+    texts: Mapping[str, str]
+    named: Mapping[str, frozenset[str]]
+    named_after: frozenset[str]
+    rest: str
+
+
 def text_of_feature(view: CompiledModel, column: str) -> FeatureText | None:
     """What a column of a view depends on in the view's text; None where it may be all of it."""
+    told = _told(view.sql, tuple(view.windows))
+    if told is None or column.casefold() not in told.texts:
+        return None
+    wanted = {name.casefold() for name in (column, *_deciding(view)) if name.casefold() in told.texts}
+    wanted |= told.named_after
+    waiting = list(wanted)
+    while waiting:
+        more = told.named[waiting.pop()] - wanted
+        wanted |= more
+        waiting += more
+    return FeatureText({name: told.texts[name] for name in sorted(wanted)}, told.rest)
+
+
+@lru_cache(maxsize=256)
+def _told(sql: str, windows: tuple[WindowCall, ...]) -> _Told | None:
+    """A text with some windows; None where its columns cannot be told apart."""
     try:
-        select = last_select(view.sql)
+        select = last_select(sql)
     except UnreadableSql:
         return None
     items = {item.name.casefold(): item for item in select.items}
-    if column.casefold() not in items or not _can_be_told_apart(select, items):
+    if not _can_be_told_apart(select, items):
         return None
-    calls = {call.token: canonical_json({**_plain(asdict(call)), "token": ""}) for call in view.windows}
-    texts = {name: _with_calls(item.text, calls) for name, item in items.items()}
-    rest = f"{view.sql[: select.start]}…{view.sql[select.end :]}"
-    wanted = {name.casefold() for name in (column, *_deciding(view)) if name.casefold() in items}
-    wanted |= _named_in(view.sql[select.end :], items)
-    waiting = list(wanted)
-    while waiting:
-        text = items[waiting.pop()].text
-        inside = " ".join([text, *(call.aggregate for call in view.windows if call.token in text)])
-        more = _named_in(inside, items) - wanted
-        wanted |= more
-        waiting += more
-    return FeatureText({name: texts[name] for name in sorted(wanted)}, rest.strip())
+    calls = {call.token: canonical_json({**_plain(asdict(call)), "token": ""}) for call in windows}
+    inside = {
+        name: " ".join([item.text, *(call.aggregate for call in windows if call.token in item.text)])
+        for name, item in items.items()
+    }
+    return _Told(
+        {name: _with_calls(item.text, calls) for name, item in items.items()},
+        {name: frozenset(_named_in(text, items)) for name, text in inside.items()},
+        frozenset(_named_in(sql[select.end :], items)),
+        f"{sql[: select.start]}…{sql[select.end :]}".strip(),
+    )
 
 
 def _can_be_told_apart(select: LastSelect, items: Mapping[str, Item]) -> bool:

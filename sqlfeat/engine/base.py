@@ -6,7 +6,7 @@ of, so that they never disagree.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -136,6 +136,15 @@ class Transformed:
     folded: Assembled | None = None
 
 
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column of a source as its files have it; one that is ``required`` cannot hold a null."""
+
+    name: str
+    type: str
+    required: bool = False
+
+
 class Engine(Protocol):
     """One target, open. Every method may raise ``EngineError`` and ``RunError``; after one nothing is half done."""
 
@@ -148,14 +157,32 @@ class Engine(Protocol):
     def source_files(self, table: SourceTable) -> Sequence[tuple[Path, int, str]]:
         """The files that a source's data are in, in the order in which they are read: path, bytes, SHA-256."""
 
+    def columns_now(self, table: SourceTable, columns: Sequence[Column]) -> tuple[SourceColumn, ...]:
+        """These columns of a source, with what its files say of nulls in them."""
+
+    def doubts_about(self, table: SourceTable) -> Sequence[str]:
+        """What is odd about the files of a source, a sentence each; nothing that is sure to be wrong."""
+
+    def check_still(self, tables: Iterable[SourceTable]) -> None:
+        """Raise ``source-changing`` where a file of a source changed since its version was asked for."""
+
+    def source_columns(self) -> Mapping[str, tuple[SourceColumn, ...]]:
+        """The columns of sources as they were kept last, by node."""
+
+    def keep_source_columns(self, found: Mapping[str, Sequence[SourceColumn]]) -> None:
+        """Keep the columns of some sources over those that were kept before."""
+
     def seed_version(self, seed: SeedFile) -> str:
         """The version of a seed's data."""
 
     def prepare(self, manifest: Manifest) -> None:
         """Say which definitions the names of a manifest mean, and make its sources readable."""
 
-    def build_model(self, model: CompiledModel, record: Record) -> Record:
-        """Make a model and its record, all or nothing; gives the record with the rows that came out."""
+    def build_model(self, model: CompiledModel, record: Record, reads: Sequence[SourceTable] = ()) -> Record:
+        """Make a model and its record, all or nothing; gives the record with the rows that came out.
+
+        ``reads`` are the sources that it reads itself, or through views: they must be still meanwhile.
+        """
 
     def build_seed(self, seed: SeedFile, record: Record) -> Record:
         """Load a seed and keep its record, all or nothing."""

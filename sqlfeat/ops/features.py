@@ -151,6 +151,7 @@ def _refuse_untimed(columns: Sequence[Column], as_of: str) -> None:
 
 def make_views(session: Session, ids: Sequence[str]) -> None:
     """Make the views and what they need, as far as they are missing or changed."""
+    session.check_sources(ids)
     engine = session.prepared(ids)
     wanted = set(ids) | set(session.manifest.graph.ancestors(ids))
     plan = Planner(session.manifest, engine).plan([node for node in session.manifest.graph.order() if node in wanted])

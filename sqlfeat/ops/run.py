@@ -20,6 +20,7 @@ from sqlfeat.ops.plan import PlannedNode, Planner
 from sqlfeat.ops.results import Event, NodeResult, RunResult
 from sqlfeat.ops.selection import selected
 from sqlfeat.ops.session import Session
+from sqlfeat.ops.source_shapes import sources_read
 
 
 @telling.told(telling.RUN)
@@ -73,6 +74,7 @@ class _Run:
     def all(self, *, full_refresh: bool) -> RunResult:
         session = self.session
         started = session.clock.monotonic()
+        session.check_sources(self.ids, accept=full_refresh)
         sound = [node for node in self.ids if node not in session.manifest.errors]
         if sound or self.waiting:
             engine = session.prepared(sound)
@@ -126,9 +128,8 @@ class _Run:
         if asked is not None:
             self._fail(id_, asked)
         elif self.planned[id_].action == "unchanged":
-            self.done.add(id_)
-            rows = self.records[id_].rows
-            self._end(self._result(id_, "unchanged", rows, reason=self.planned[id_].reason))
+            self._note(id_, self.records[id_])  # whoever built it may have been killed before it was
+            self._end(self._result(id_, "unchanged", self.records[id_].rows, reason=self.planned[id_].reason))
         else:
             self._build(self.planned[id_])
 
@@ -141,15 +142,19 @@ class _Run:
             if node.resource_type == "seed":
                 record = session.engine.build_seed(session.manifest.seeds[node.id], record)
             else:
-                record = session.engine.build_model(session.manifest.models[node.name], record)
+                reads = sources_read(session.manifest, node.id)
+                record = session.engine.build_model(session.manifest.models[node.name], record, reads)
         except SqlfeatError as error:
             self._fail(node.id, error, session.clock.monotonic() - started)
             return
-        self.done.add(node.id)
-        if node.resource_type != "seed":
-            model = session.manifest.models[node.name]
-            builds.note_built(session, model, record)
+        self._note(node.id, record)
         self._end(self._result(node.id, "built", record.rows, record.seconds, node.reason))
+
+    def _note(self, id_: str, record: Record) -> None:
+        """A node stands as it is defined now."""
+        self.done.add(id_)
+        if id_.startswith("model."):
+            builds.note_built(self.session, self.session.manifest.models[id_.removeprefix("model.")], record)
 
     def _fail(self, id_: str, error: SqlfeatError, seconds: float = 0.0) -> None:
         self.stopped[id_] = f"{id_.split('.', 1)[1]} failed"

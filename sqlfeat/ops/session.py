@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlfeat.base.clock import Clock, SystemClock
 from sqlfeat.base.names import did_you_mean
-from sqlfeat.errors import EngineError, ProjectError, StoreError, UsageError
+from sqlfeat.errors import EngineError, ProjectError, SqlfeatError, StoreError, UsageError
 from sqlfeat.ops.results import Event, Listener, silent
 from sqlfeat.spec.project import ProjectSpec, SourceTable, TargetSpec
 
@@ -127,6 +127,18 @@ class Session:
         engine.prepare(self.manifest)
         return engine
 
+    def check_sources(self, ids: Sequence[str], *, accept: bool = False) -> None:
+        """Raise ``source-changed`` where a source above these nodes has not the columns that it had.
+
+        With ``accept`` those that it has now are what holds. Where there is no target yet nothing is known of before.
+        """
+        from sqlfeat.ops.source_shapes import check_sources
+
+        broken = any(node in self.manifest.errors for node in ids)
+        if broken and (self._engine is None and not (self.target.path and self.target.path.exists())):
+            return
+        check_sources(self.manifest, self._opened(), ids, self.log, accept=accept)
+
     @contextmanager
     def holding_pushes(self) -> Iterator[int]:
         """Take up what is pushed so far, and nothing more while the block runs; gives the last event's number."""
@@ -190,7 +202,11 @@ class Session:
             what = "no model" if model is None else f"a {model.materialized}, not a training set"
             hint = did_you_mean(name, known) or "a training set is a model with materialized='training_set'."
             raise UsageError("unknown-training-set", f"{name!r} is {what}.", hint=hint)
-        self.manifest.raise_errors([model.id])
+        try:
+            self.manifest.raise_errors([model.id])
+        except SqlfeatError:
+            self.check_sources([model.id])  # which says better what is wrong, where that is it
+            raise
         return self.manifest.models[name]
 
     def training_set_definition(self, name: str) -> Mapping[str, Any]:

@@ -185,6 +185,7 @@ def assemble_in_pieces(
 
 def _planned(session: Session, model: CompiledModel, also: Sequence[str] = ()) -> Plan:
     """What would be made above a training set; the plan has the versions of all sources."""
+    session.check_sources([model.id, *also])
     engine = session.prepared([model.id, *also])
     planner = Planner(session.manifest, engine)
     wanted = {*planner.upstream([model.id, *also]), *also}

@@ -23,6 +23,7 @@ from sqlfeat.ops.monitoring import profiles
 from sqlfeat.ops.narrowing import Narrowed
 from sqlfeat.ops.results import Event
 from sqlfeat.ops.session import Session
+from sqlfeat.ops.source_shapes import sources_read
 from sqlfeat.ops.split_report import SplitReport
 from sqlfeat.ops.splits import TEST, TRAIN, Fold, label_of, learned_from, open_labels, parts_of
 from sqlfeat.ops.time_safety import TimeSafety
@@ -82,6 +83,7 @@ class WrittenSet:
             raise RunError("rows-lost", f"{self._model.name}: some rows are in several splits, or in none.")
         folds = self._write_folds(folder)
         self._write_profile(folder)
+        self._engine.check_still(sources_read(self._session.manifest, self._model.id))
         seconds = self._session.clock.monotonic() - started
         self._session.listener(Event("step", "write splits", seconds=seconds, facts={"splits": splits}))
         return {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -54,8 +54,14 @@ class Route:
         return tuple(self.template.strip("/").split("/"))
 
 
-Found = tuple[Route | Response, tuple[str, ...]]
-"""The route of a request and the words in its path; or the refusal."""
+class Place(NamedTuple):
+    """Where a request goes: its route, or the refusal; the words in its path; the path, and what metrics call it."""
+
+    route: Route | Response
+    words: tuple[str, ...]
+    path: str
+    name: str
+    is_urgent: bool
 
 
 def live(served: Served, request: Request) -> Answered:
@@ -119,7 +125,7 @@ class Application:
         self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
         self._log = log
         self._quick: set[str] = set()
-        self._known: dict[tuple[str, str], Found] = {}
+        self._known: dict[tuple[Any, ...], Place] = {}
 
     def refused(self, request: Request) -> Response | None:
         """The refusal of a request whose head alone is known."""
@@ -133,7 +139,7 @@ class Application:
         given = request.headers.get("authorization", "").encode("latin-1", "replace")
         if hmac.compare_digest(given, self._authorization):
             return None
-        route, _ = self._found(request)
+        route = self.place(request).route
         if isinstance(route, Route) and route.is_open:
             return None
         self.metrics.refused("unauthorized")
@@ -149,14 +155,9 @@ class Application:
         name = _name_of(request.headers.get("host", ""))
         return not name or name in self._hosts
 
-    def is_urgent(self, request: Request) -> bool:
-        """Whether a request is answered whatever else there is to do."""
-        route, _ = self._found(request)
-        return not isinstance(route, Route) or route.is_urgent
-
-    def is_quick(self, request: Request) -> bool:
+    def is_quick(self, request: Request, place: Place) -> bool:
         """Whether an answer is a matter of a millisecond or so of work, as it was the last time."""
-        return len(request.body) <= _LONGEST_QUICK and request.path in self._quick
+        return len(request.body) <= _LONGEST_QUICK and place.path in self._quick
 
     def broken(self, status: int, code: str, what: str) -> Response:
         """The answer to what is no request that can be answered."""
@@ -165,29 +166,27 @@ class Application:
 
     def handle(self, request: Request, came: float | None = None) -> Response:
         """The answer to a request, which has come some time ago; the store is waited for. Nothing is raised."""
-        began = perf_counter()
-        response = at_once(self.steps(request, came or began))
-        self.answered(request, response, came or began, perf_counter() - began)
+        began, place = perf_counter(), self.place(request)
+        response = at_once(self.steps(request, place, came or began))
+        self.answered(place, response, came or began, perf_counter() - began)
         return response
 
-    def answered(self, request: Request, response: Response, came: float, worked: float) -> None:
+    def answered(self, place: Place, response: Response, came: float, worked: float) -> None:
         """Count an answer: when its request came, and for how many seconds it was worked at."""
-        route, _ = self._found(request)
-        name = route.template if isinstance(route, Route) else "none"
         if response.code is not None:
             self.metrics.failed(response.code)
-        self.metrics.answered(name, response.status, perf_counter() - came)
+        self.metrics.answered(place.name, response.status, perf_counter() - came)
         if worked > QUICK:
-            self._quick.discard(request.path)
-        elif response.status == 200 and len(self._quick) < _MOST_PATHS:
-            self._quick.add(request.path)
+            self._quick.discard(place.path)
+        elif response.status == 200 and place.path not in self._quick and len(self._quick) < _MOST_PATHS:
+            self._quick.add(place.path)
 
-    def steps(self, request: Request, came: float) -> Steps[Response]:
+    def steps(self, request: Request, place: Place, came: float) -> Steps[Response]:
         """The answer, step by step. Nothing is raised."""
-        route, words = self._found(request)
+        route = place.route
         if self._serving_log is None or not isinstance(route, Route) or route.method != "POST":
-            return self._answer(route, request, words)
-        return self._logged(self._serving_log, route, request, words, came)
+            return self._answer(route, request, place.words)
+        return self._logged(self._serving_log, route, request, place.words, came)
 
     def _logged(
         self, log: ServingLog, route: Route, request: Request, words: tuple[str, ...], came: float
@@ -217,15 +216,19 @@ class Application:
             self.metrics.gave(route.template, rows)
         return response
 
-    def _found(self, request: Request) -> Found:
+    def place(self, request: Request) -> Place:
+        """Where a request goes."""
         known = self._known.get(request[:2])
         if known is None:
-            known = self._searched(request)
-            if len(self._known) < _MOST_PATHS and isinstance(known[0], Route):
-                self._known[request.method, request.target] = known
+            route, words = self._searched(request)
+            if not isinstance(route, Route):
+                return Place(route, words, request.path, "none", is_urgent=True)
+            known = Place(route, words, request.path, route.template, route.is_urgent)
+            if len(self._known) < _MOST_PATHS:
+                self._known[request[:2]] = known
         return known
 
-    def _searched(self, request: Request) -> Found:
+    def _searched(self, request: Request) -> tuple[Route | Response, tuple[str, ...]]:
         """The route of a request and the words in it; or the refusal."""
         method = "GET" if request.method == "HEAD" else request.method
         path = request.segments

@@ -19,12 +19,12 @@ def features(served: Served, request: Request, training_set: str) -> Steps[tuple
     """``POST /features/{training_set}``."""
     session = served.session
     rows, one, at = _asked(read(request), request, session.request_columns(training_set))
-    found = yield from session.features_steps(training_set, rows, at=at, request_id=request.asking)
-    body: dict[str, Any] = {"training_set": training_set, "snapshot": found.snapshot}
-    body["features"] = found.rows[0] if one else found.rows
-    body["statuses"] = found.statuses[0] if one else found.statuses
-    if found.fitted_on is not None:
-        body["fitted_on"] = found.fitted_on
+    snapshot, planned, answers = yield from session.features_steps(training_set, rows, at, request.asking)
+    shown: Any = planned.shown(answers[0]) if one else list(map(planned.shown, answers))
+    statuses: Any = planned.statuses(answers[0]) if one else list(map(planned.statuses, answers))
+    body = {"training_set": training_set, "snapshot": snapshot, "features": shown, "statuses": statuses}
+    if planned.plan.fitted_on is not None:
+        body["fitted_on"] = planned.plan.fitted_on
     return answer(body), len(rows)
 
 
@@ -51,10 +51,10 @@ def _probabilities(found: ServedPredictions) -> dict[str, Any]:
 def _asked(body: dict[str, Any], request: Request, columns: Mapping[str, str]) -> tuple[Rows, bool, datetime | None]:
     """The rows that a body asks for, whether it is one that stands by itself, and as of when."""
     at = body.get("at") if "at" not in columns else None
-    if at is None:
+    if at is None and "?" in request.target:
         at = request.query.get("at")
     one = "rows" not in body or "rows" in columns
-    return [body] if one else rows_of(body["rows"], "rows"), one, instant(at)
+    return [body] if one else rows_of(body["rows"], "rows"), one, None if at is None else instant(at)
 
 
 def metadata(served: Served, request: Request) -> tuple[Response, int]:

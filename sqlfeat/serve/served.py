@@ -29,12 +29,15 @@ class Served:
         log: Log = lambda _: None,
         serving_log: ServingLog | None = None,
         opened: Callable[[], None] = lambda: None,
+        noticed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.project = project
         self.default_model = model
         self.serving_log = serving_log
         self._log = log
         self._opened = opened
+        self._noticed = noticed
+        self._told: set[str] = set()
         self._session: ServeSession | None = None
         self._problem: SqlfeatError = StoreError("not-ready", "The server is starting.", hint="ask again in a second.")
         self._unbound: dict[str, SqlfeatError] = {}
@@ -91,6 +94,16 @@ class Served:
         except SqlfeatError as error:
             self._problem = error
 
+    def look(self) -> None:
+        """Refresh, and tell whoever started the server what is wrong, once as long as it lasts, and when it is over."""
+        self.refresh()
+        session, before = self._session, self._told
+        self._told = {str(problem) for problem in (session.problems if session is not None else (self._problem,))}
+        for problem in sorted(self._told - before):
+            self._noticed(problem)
+        if session is not None and before and not self._told:
+            self._noticed(f"Ready: snapshot {session.snapshot} is served.")
+
     def _open(self) -> None:
         session = self.project.serve_session(log=self.serving_log)
         try:
@@ -118,7 +131,7 @@ class Served:
         def work() -> None:
             while True:
                 try:
-                    self.refresh()
+                    self.look()
                 except Exception as error:  # noqa: BLE001 (the thread's edge: what is served stays served)
                     self._log(error)
                 if self._stop.wait(seconds):

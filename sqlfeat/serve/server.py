@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +19,8 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from sqlfeat.errors import EngineError, SqlfeatError, StoreError
-from sqlfeat.ops.online.fetching import Fetched, Steps, Wanted
-from sqlfeat.serve.application import Application
+from sqlfeat.ops.online.fetching import Steps, Wanted, WantedOfOne
+from sqlfeat.serve.application import Application, Place
 from sqlfeat.serve.bodies import failure
 from sqlfeat.serve.wire import Connection, Known, Limits, Request, Response
 from sqlfeat.store.redis_link import RedisLink
@@ -40,9 +40,10 @@ _GRACE = 5.0
 
 
 class _Waiting(NamedTuple):
-    """A request that waits for its turn, and since when."""
+    """A request that waits for its turn, where it goes, and since when."""
 
     request: Request
+    place: Place
     reply: Reply
     came: float
 
@@ -98,13 +99,16 @@ class Server:
 
     def submit(self, request: Request, reply: Reply) -> None:
         """Answer a request in its turn, or refuse it where too many are waiting."""
-        if self._application.is_urgent(request):
+        place = self._application.place(request)
+        if place.is_urgent:
             reply(self._application.handle(request))
         elif len(self._queue) + self._slow >= self._most:
             self._shed(reply)
         else:
-            self._queue.append(_Waiting(request, reply, self._now()))
-            self._go_on()
+            self._queue.append(_Waiting(request, place, reply, self._now()))
+            if not self._going:
+                self._going = True
+                self._loop.call_soon(self._next)
 
     def _shed(self, reply: Reply) -> None:
         self._application.metrics.refused("overloaded")
@@ -128,21 +132,24 @@ class Server:
             return
         self._passed = 0
         self._going = False
-        self._send_away()
+        if len(self._queue) > FEW:
+            self._send_away()
         one = self._queue.popleft()
-        if not self._application.is_quick(one.request):
+        request, place, reply, came = one
+        if not self._application.is_quick(request, place):
             self._hand_over(one)
         elif self._is_remote:
             self._slow += 1
-            self._advance(_Work(one, self._application.steps(one.request, one.came)), None)
+            work = _Work(one, self._application.steps(request, place, came))
+            self._moved(work, work.steps.send, None)
         else:
-            one.reply(self._application.handle(one.request, one.came))
+            reply(self._application.handle(request, came))
         self._go_on()
 
     def _send_away(self) -> None:
         """Refuse all who have waited too long, at once: a turn of the loop for each is lost to those who still wait."""
         queue, latest = self._queue, self._now() - PATIENCE
-        while len(queue) > FEW and queue[0].came < latest and self._application.is_quick(queue[0].request):
+        while len(queue) > FEW and queue[0].came < latest and self._application.is_quick(*queue[0][:2]):
             self._shed(queue.popleft().reply)
 
     # -- in threads ------------------------------------------------------------------------------------------------
@@ -167,59 +174,62 @@ class Server:
 
     # -- with a store outside of this process ----------------------------------------------------------------------
 
-    def _advance(self, work: _Work, came: Fetched | None) -> None:
+    def _moved(self, work: _Work, move: Callable[[Any], Wanted | WantedOfOne], said: Any) -> None:
         """Go on with an answer until rows are wanted, and with others until they are there."""
-        self._moved(work, partial(work.steps.send, came))  # type: ignore[arg-type]  # the first time it is None
-
-    def _moved(self, work: _Work, move: Callable[[], Wanted]) -> None:
         began = self._now()
         try:
-            wanted = move()
+            wanted = move(said)
         except StopIteration as end:
             work.seconds += self._now() - began
-            request, reply, came = work.waiting
-            self._application.answered(request, end.value, came, work.seconds)
-            self._finished(end.value, reply)
+            _, place, reply, came = work.waiting
+            self._application.answered(place, end.value, came, work.seconds)
+            self._slow -= 1
+            reply(end.value)
         else:
             work.seconds += self._now() - began
             self._fetch(wanted, work)
 
-    def _fetch(self, wanted: Wanted, work: _Work) -> None:
+    def _fetch(self, wanted: Wanted | WantedOfOne, work: _Work) -> None:
         """Ask for rows; where only threads can do that, begin anew in one of them."""
-        snapshot = wanted.snapshot
-        if (
-            not isinstance(snapshot, RedisSnapshot)
-            or len(wanted.keys) > MOST_ASKED
-            or not RedisLink.is_possible(snapshot.server)
-        ):
+        snapshot, link = wanted.snapshot, self._link
+        if not isinstance(snapshot, RedisSnapshot):
             self._begin_anew(work)
             return
-        if self._link is None or self._link.server is not snapshot.server:
+        if link is None or link.server is not snapshot.server:
+            if not RedisLink.is_possible(snapshot.server):
+                self._begin_anew(work)
+                return
             self._link = RedisLink(snapshot.server, self._loop, self._threads)
-        self._ask(work, snapshot.exchange(wanted.keys))
+        if type(wanted) is WantedOfOne:
+            self._ask(work, snapshot.exchange_under(wanted.tables, wanted.key))
+        elif len(wanted.keys) > MOST_ASKED:
+            self._begin_anew(work)
+        else:
+            self._ask(work, snapshot.exchange(wanted.keys))
 
     def _ask(self, work: _Work, exchange: Exchange) -> None:
         """Ask for what a step wants, and go on when it is there."""
         assert self._link is not None
-
-        def done(replies: list[Any] | StoreError) -> None:
-            try:
-                found = replies if isinstance(replies, StoreError) else exchange.told(replies)
-            except Exception as error:  # noqa: BLE001 (it is raised again where the rows were wanted)
-                found = error
-            if isinstance(found, Exchange):
-                self._ask(work, found)
-            elif not isinstance(found, Exception):
-                self._advance(work, found)
-            elif isinstance(found, StoreError) and found.code == "snapshot-gone":
-                self._begin_anew(work)  # another one may be opened, which takes its time
-            else:
-                self._moved(work, partial(work.steps.throw, found))
-
-        if exchange.replies:
-            self._link.ask(exchange.data, exchange.replies, done)
+        data, replies, told, shape = exchange
+        if replies:
+            self._link.ask(data, replies, partial(self._come, work, told), shape)
         else:
-            done([])
+            self._come(work, told, [])
+
+    def _come(self, work: _Work, told: Callable[[Any], Any], replies: Sequence[Any] | StoreError) -> None:
+        """Replies have come, or why there are none."""
+        try:
+            found = replies if isinstance(replies, StoreError) else told(replies)
+        except Exception as error:  # noqa: BLE001 (it is raised again where the rows were wanted)
+            found = error
+        if isinstance(found, Exchange):
+            self._ask(work, found)
+        elif not isinstance(found, Exception):
+            self._moved(work, work.steps.send, found)
+        elif isinstance(found, StoreError) and found.code == "snapshot-gone":
+            self._begin_anew(work)  # another one may be opened, which takes its time
+        else:
+            self._moved(work, work.steps.throw, found)
 
     def _begin_anew(self, work: _Work) -> None:
         work.steps.close()

@@ -178,8 +178,11 @@ class Connection(asyncio.Protocol):
         known = self._heads.get(data[:end])
         if known is None or len(data) != end + known.length:
             return False
-        self._between = known.stays
-        self._came(known.request._replace(body=data[end:]) if known.length else known.request, known.stays)
+        request, length, stays = known
+        self._between = stays
+        if length:
+            request = Request(request.method, request.target, request.headers, data[end:])
+        self._came(request, stays)
         return True
 
     def _remember(self, data: bytes) -> None:

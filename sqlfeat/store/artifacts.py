@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -72,6 +73,9 @@ class Published:
 
 BUILT = "built.json"
 """When and where an artifact was made: in no file's hash, and in no other manifest."""
+_BEGUN = re.compile(r"\..+\.(?P<process>[0-9]+)\.[0-9a-f]+\.tmp")
+_LONG_AGO = 3600.0
+"""Seconds after which what a process has left may go. One of another machine cannot be seen from here."""
 
 
 def publish_folder(
@@ -88,6 +92,7 @@ def publish_folder(
     with writing_to(final):
         try:
             temporary.mkdir(parents=True)
+            _sweep(temporary)
             body = fill(temporary)
             _write_manifest(temporary, body, kind)
             if built is not None:
@@ -97,6 +102,32 @@ def publish_folder(
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return Published(read_manifest(final, kind), created)
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """What processes that are gone have left half written or half deleted in this folder."""
+    return sorted(place for place in folder.glob(".*.tmp") if place.is_dir() and not _is_written(place))
+
+
+def _is_written(place: Path) -> bool:
+    match = _BEGUN.fullmatch(place.name)
+    if match is None:
+        return True
+    try:
+        os.kill(int(match["process"]), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _sweep(temporary: Path) -> None:
+    """Delete what was left beside this new folder long ago; its own time tells how late it is where they lie."""
+    now = temporary.stat().st_mtime
+    for place in abandoned(temporary.parent):
+        if now - place.stat().st_mtime > _LONG_AGO:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _write_manifest(folder: Path, body: Mapping[str, Any], kind: Kind) -> None:

@@ -126,11 +126,14 @@ class Single(NamedTuple):
     """How a record of one row of numbers without a null is read at once: an entity mostly has no other.
 
     Records that are ``size`` bytes long are unpacked to a count, a bitmap, and the row; the bitmap is ``no_nulls``.
+    ``format`` is what ``struct`` calls such a record, and ``values`` how many it is unpacked to.
     """
 
     size: int
     unpack: Callable[[bytes], Row]
     no_nulls: bytes
+    format: str
+    values: int
 
 
 def _single(columns: Sequence[Column]) -> Single | None:
@@ -138,5 +141,6 @@ def _single(columns: Sequence[Column]) -> Single | None:
     if not all(slot.format and slot.value is None and slot.tail is None for slot in slots):
         return None
     bitmap = (len(columns) + 7) // 8
-    form = struct.Struct(f"<I{bitmap}s{''.join(slot.format for slot in slots)}")
-    return Single(form.size, form.unpack, bytes(bitmap))
+    text = f"I{bitmap}s{''.join(slot.format for slot in slots)}"
+    form = struct.Struct(f"<{text}")
+    return Single(form.size, form.unpack, bytes(bitmap), text, 2 + len(slots))

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlfeat.errors import StoreError
+from sqlfeat.store.redis_forms import Shape
 from sqlfeat.store.redis_server import RedisServer
 from sqlfeat.store.redis_wire import BrokenConnectionError, ComingReplies, Incomplete, Refusal, Reply
 
-Done = Callable[[list[Reply] | StoreError], None]
+Done = Callable[[Sequence[Reply] | StoreError], None]
 _LAST_LOOK = 0.001
 """Seconds between the moment a reply is due and giving it up: the loop may have been busy, and it may have come."""
 
@@ -32,6 +33,7 @@ class _Question:
     replies: int
     done: Done
     deadline: float
+    shape: Shape | None = None
     again: bool = False
     found: list[Reply] = field(default_factory=list)
 
@@ -54,15 +56,19 @@ class RedisLink:
         """Whether an event loop can take over a connection to it: what is encrypted, Python's own sockets read."""
         return server.address.scheme != "rediss"
 
-    def ask(self, data: bytes, replies: int, done: Done) -> None:
-        """Send commands that may be sent twice; ``done`` is told their replies, or why there are none."""
+    def ask(self, data: bytes, replies: int, done: Done, shape: Shape | None = None) -> None:
+        """Send commands that may be sent twice; ``done`` is told their replies, or why there are none.
+
+        Replies that come in the ``shape`` are told as that gives them: as a tuple.
+        """
         try:
             self.server.admit()
         except StoreError as error:
             done(error)
             return
-        self._put(_Question(data, replies, done, self._loop.time() + self.server.timeout))
-        self._watch()
+        self._put(_Question(data, replies, done, self._loop.time() + self.server.timeout, shape))
+        if self._timer is None:
+            self._watch()
 
     def close(self) -> None:
         """Hang up; who still waits is told."""
@@ -101,6 +107,12 @@ class RedisLink:
             found: list[Reply] | StoreError = self.server.judged(question.found)
         except StoreError as error:
             found = error
+        question.done(found)
+
+    def told(self, question: _Question, found: Sequence[Reply]) -> None:
+        """An answer has come in its shape, in which nothing is refused."""
+        self._is_last_look = False
+        self.server.succeeded()
         question.done(found)
 
     def lost(self, line: _Line, error: OSError) -> None:
@@ -189,7 +201,10 @@ class _Line(asyncio.Protocol):
         self._transport.write(question.data)
 
     def data_received(self, data: bytes) -> None:
-        self._coming.fed(data)
+        at = self._taken(data) if self._coming.is_quiet else 0
+        if at == len(data):
+            return
+        self._coming.fed(data[at:])
         try:
             while self.asked:
                 question = self.asked[0]
@@ -197,6 +212,8 @@ class _Line(asyncio.Protocol):
                     question.found.append(self._coming.next())
                 self.has_answered = True
                 self.asked.popleft()
+                if question.shape is not None:
+                    question.shape.learn(question.found)
                 self._link.answered(question)
         except Incomplete:
             return
@@ -205,6 +222,22 @@ class _Line(asyncio.Protocol):
             return
         if not self._coming.is_quiet:
             self._broken(BrokenConnectionError("more came than was asked for"))
+
+    def _taken(self, data: bytes) -> int:
+        """Tell the answers that come in their shapes; where they end."""
+        at = 0
+        while self.asked:
+            question = self.asked[0]
+            if question.shape is None:
+                break
+            found = question.shape.read(data, at)
+            if found is None:
+                break
+            rows, at = found
+            self.has_answered = True
+            self.asked.popleft()
+            self._link.told(question, rows)
+        return at
 
     def _broken(self, error: OSError) -> None:
         self.hang_up()

@@ -165,6 +165,10 @@ class RedisServer:
             raise self._refused(refused)
         return found
 
+    def succeeded(self) -> None:
+        """The server has answered, and refused nothing."""
+        self._circuit.succeeded()
+
     def failed(self, error: Refusal | OSError) -> StoreError:
         """What is told of a question that was not answered."""
         if isinstance(error, Refusal):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, Protocol, Self
 
 from sqlfeat.errors import StoreError
@@ -17,6 +18,7 @@ from sqlfeat.store.artifacts import Kind, unsealed
 from sqlfeat.store.online import FORMAT_VERSION, REMOVED
 from sqlfeat.store.pushed import PUSHED
 from sqlfeat.store.pushed_segments import entity
+from sqlfeat.store.redis_forms import Form, Shape
 from sqlfeat.store.redis_server import PATIENCE, RedisServer
 from sqlfeat.store.redis_wire import Reply, command
 
@@ -34,8 +36,8 @@ OPENING = 5.0
 MOST_ASKED = 4000
 """How many entries are asked for at a time."""
 _SCANNED = b"2000"
-_FEW, _MOST_FORMS = 64, 200
-"""Up to so many entries under one key are asked for by a form that is kept, and so many forms are."""
+_MOST_FORMS = 200
+"""How many forms are kept of what is asked under one key."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,15 @@ class Pushed(Protocol):
 
 
 class Exchange(NamedTuple):
-    """Commands, how many replies they have, and what makes entries of these, or knows what is to be asked still."""
+    """Commands, how many replies they have, and what makes entries of these, or knows what is to be asked still.
+
+    Where replies come in the ``shape``, that gives the entries, which ``told`` gives back as they are.
+    """
 
     data: bytes
     replies: int
     told: Callable[[Sequence[Reply]], Any]
+    shape: Shape | None = None
 
 
 class _Asked(NamedTuple):
@@ -163,7 +169,7 @@ class RedisSnapshot:
             for table, keys in self._hashes.items()
         }
 
-        self._forms: dict[tuple[int, tuple[str, ...]], tuple[list[bytes], list[bytes], _Asked]] = {}
+        self._forms: dict[tuple[int, tuple[str, ...]], tuple[Form, _Asked]] = {}
 
     def fetch(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
         """See :class:`sqlfeat.store.online.Snapshot`.
@@ -181,44 +187,57 @@ class RedisSnapshot:
 
     def exchange(self, wanted: Sequence[tuple[str, bytes]]) -> Exchange:
         """What is asked for some entries, ``MOST_ASKED`` at most: a table's keys from each of its layers."""
-        if len(wanted) <= _FEW and len({key for _, key in wanted}) == 1:
-            data, asked = self._asked_of_one(tuple([table for table, _ in wanted]), wanted[0][1])
-        else:
-            data, asked = self._asked_of_many(wanted)
+        data, asked = self._asked_of_many(wanted)
+        return Exchange(data, asked.layers + bool(asked.pushed), partial(self._come, wanted, asked))
 
-        def told(replies: Sequence[Reply]) -> Exchange | list[bytes | None]:
-            found = self._told(len(wanted), asked.places, replies)
-            if not (asked.pushed and replies[asked.layers]):
-                return found
-            return self._exchange_of_pushed([(place, own, wanted[place][1]) for place, own in asked.pushed], found)
-
-        return Exchange(data, asked.layers + bool(asked.pushed), told)
-
-    def _asked_of_one(self, tables: tuple[str, ...], key: bytes) -> tuple[bytes, _Asked]:
-        """Entries under one key: what stands around it is the same again and again."""
+    def exchange_under(self, tables: tuple[str, ...], key: bytes) -> Exchange:
+        """The same of entries under one key: what stands around it is the same again and again."""
         own = entity(key)
-        form = self._forms.get((len(own), tables))
-        if form is None:
+        known = self._forms.get((len(own), tables))
+        if known is None:
             if len(self._forms) >= _MOST_FORMS:
                 self._forms.clear()
-            form = self._forms[len(own), tables] = self._form_of(tables, len(own))
-        around, around_names, asked = form
-        data = (b"$%d\r\n%b\r\n" % (len(key), key)).join(around)
-        return (data + own.join(around_names) if around_names else data), asked
+            known = self._forms[len(own), tables] = self._form_of(tables, len(own))
+        form, asked = known
+        return Exchange(form.asked(key, own), form.replies, partial(self._come_under, tables, key, asked), form.shape)
 
-    def _form_of(self, tables: Sequence[str], length: int) -> tuple[list[bytes], list[bytes], _Asked]:
-        """What is said before, between and after the keys, and the same of the names of hashes that keys end."""
+    def _come_under(
+        self, tables: tuple[str, ...], key: bytes, asked: _Asked, replies: Sequence[Reply]
+    ) -> Exchange | Sequence[bytes | None]:
+        """The entries under one key, which may have been told from their shape."""
+        if type(replies) is tuple:
+            return replies
+        return self._come([(table, key) for table in tables], asked, replies)
+
+    def _come(
+        self, wanted: Sequence[tuple[str, bytes]], asked: _Asked, replies: Sequence[Reply]
+    ) -> Exchange | Sequence[bytes | None]:
+        found = self._told(len(wanted), asked.places, replies)
+        if not (asked.pushed and replies[asked.layers]):
+            return found
+        return self._exchange_of_pushed([(place, own, wanted[place][1]) for place, own in asked.pushed], found)
+
+    def _form_of(self, tables: Sequence[str], length: int) -> tuple[Form, _Asked]:
+        """What is said before, between and after keys, and names of hashes that keys end; how the answer may look."""
         asked = self._places([(table, b"") for table in tables])
         around: list[bytes] = []
         for table, some in asked.places.items():
             for head in self._heads[table]:
                 around += (b"*%d\r\n%b" % (3 + len(some), head), *[b""] * (len(some) - 1))
+        around.append(b"")
         names = [self.pushed.name(table, b"") for _, table in asked.pushed] if self.pushed is not None else []
         begins = [b"$%d\r\n%b" % (len(name) + length, name) for name in names]
-        if not begins:
-            return [*around, b""], [], asked
-        begins[0] = b"*%d\r\n$6\r\nEXISTS\r\n%b" % (1 + len(begins), begins[0])
-        return [*around, b""], [begins[0], *(b"\r\n" + begin for begin in begins[1:]), b"\r\n"], asked
+        if begins:
+            begins[0] = b"*%d\r\n$6\r\nEXISTS\r\n%b" % (1 + len(begins), begins[0])
+            begins = [begins[0], *(b"\r\n" + begin for begin in begins[1:]), b"\r\n"]
+        count = len(asked.places)
+        order = [*(place for some in asked.places.values() for place in some), *(place for place, _ in asked.pushed)]
+        shape = None
+        if count == asked.layers and sorted(order) == list(range(len(tables))) == list(
+            range(count + len(asked.pushed))
+        ):
+            shape = Shape(count, order, is_pushable=bool(begins))
+        return Form(around, begins, asked.layers + bool(begins), shape), asked
 
     def _asked_of_many(self, wanted: Sequence[tuple[str, bytes]]) -> tuple[bytes, _Asked]:
         asked = self._places(wanted)

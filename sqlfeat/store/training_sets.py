@@ -17,12 +17,12 @@ from pathlib import Path
 
 from sqlfeat.base.names import did_you_mean, is_identifier
 from sqlfeat.errors import StoreError, UsageError
+from sqlfeat.store import artifacts
 from sqlfeat.store.artifacts import TRAINING_SET, damaged, load_training_set
 from sqlfeat.store.training_set import TrainingSet
 
 LATEST, PREVIOUS = "latest", "previous"
 _ID = re.compile(r"[0-9a-f]{1,64}")
-_BEGUN = re.compile(r"\..+\.(?P<process>[0-9]+)\.[0-9a-f]+\.tmp")
 
 
 @dataclass(frozen=True)
@@ -102,21 +102,7 @@ def drop(kept: KeptSet) -> None:
 
 def abandoned(folder: Path) -> list[Path]:
     """What a process that is gone has left half written or half deleted."""
-    found = [place for name in _names(folder) for place in (folder / name).glob(".*.tmp")]
-    return sorted(place for place in found if place.is_dir() and not _is_written(place))
-
-
-def _is_written(place: Path) -> bool:
-    match = _BEGUN.fullmatch(place.name)
-    if match is None:
-        return True
-    try:
-        os.kill(int(match["process"]), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
+    return sorted(place for name in _names(folder) for place in artifacts.abandoned(folder / name))
 
 
 def _names(folder: Path) -> list[str]:

@@ -12,6 +12,8 @@ import pytest
 
 from sqlfeat.base.process import ChildResult, run_in_child
 
+pytestmark = pytest.mark.usefixtures("started_anew")
+
 HOOKS = """
 import ctypes, os, signal, subprocess, sys, threading, time
 from sqlfeat.errors import HookError

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.docs.pages import LEFT_OUT, ROOT, Block, Page, Step
+from tests.made.warm import CAN, WARM
 
 _CURL = """#!{python}
 import json, os, sys
@@ -34,15 +35,21 @@ NOT_RUN = ("make", "pip", "git", "python")
 
 
 class Shell:
-    """Types commands, one after the other; ``cd`` lasts."""
+    """Types commands, one after the other; ``cd`` lasts.
+
+    ``sqlfeat`` is a fork of a Python that has imported it, or, with an environment of its own, a new process.
+    """
 
     def __init__(self, folder: Path, bin_folder: Path, **environment: str) -> None:
         self.folder = folder
         self._pwd = bin_folder / "pwd"
         bin_folder.mkdir(parents=True, exist_ok=True)
         program = bin_folder / "sqlfeat"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sqlfeat.cli.main "$@"\n')
-        program.chmod(0o755)
+        if CAN and not environment:
+            WARM.client(program)
+        else:
+            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sqlfeat.cli.main "$@"\n')
+            program.chmod(0o755)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SQLFEAT", "COV_"))}
         self._environment = {
             **kept,
@@ -83,7 +90,7 @@ class Shell:
         said = self._pwd.with_name("serve.err")
         with said.open("w") as stream:
             self._server = subprocess.Popen(
-                [*shlex.split(command), "--port", "0"],
+                [sys.executable, "-m", "sqlfeat.cli.main", *shlex.split(command)[1:], "--port", "0"],
                 cwd=self.folder,
                 env=self._environment,
                 stdout=subprocess.DEVNULL,

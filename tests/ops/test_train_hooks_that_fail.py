@@ -17,6 +17,8 @@ from sqlfeat.store.registry import registered_models
 from tests.made.sessions import MadeSession, project
 from tests.made.training_sets import COLUMNS, flights, keep
 
+pytestmark = pytest.mark.usefixtures("started_anew")
+
 HEAD = "from sqlfeat.hooks import trainer\n\n"
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux keeps to this limit")
 

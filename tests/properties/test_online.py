@@ -37,12 +37,13 @@ GROUPS = {"prompt": ("at_once", "late", "soon", "slow"), "versions": ("corrected
 
 
 def online(files: Mapping[str, str]) -> dict[str, str]:
-    """A project whose feature views are all online."""
-    return {
+    """A project whose feature views are all online, and of which no profiles are kept."""
+    views = {
         name: text.replace("config(materialized='feature_view'", "config(online=true, materialized='feature_view'")
         .replace("config(materialized='table', entity=", "config(online=true, materialized='table', entity=")
         for name, text in files.items()
     }  # fmt: skip
+    return {**views, "sqlfeat_project.yml": f"{files['sqlfeat_project.yml']}models: {{+monitor: false}}\n"}
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sqlfeat.errors import SqlfeatError
+from sqlfeat.serve.served import Served
 from sqlfeat.store.online_lmdb import LmdbSnapshot
 from tests.made.projects import Opened, day, orders
 from tests.made.scoring import register_buyer
@@ -44,6 +45,21 @@ def test_a_new_snapshot_is_taken_and_the_old_one_let_go(opened: Opened, monkeypa
         assert serving.features("buys", [ANN], at=INSTANT).rows[0]["amount"] == 33
         assert serving.predict("buyer", [ANN], at=INSTANT).snapshot == 2
     assert closed == [1, 2]
+
+
+def test_whoever_started_the_server_is_told_once_what_is_wrong_and_when_it_is_over(opened: Opened) -> None:
+    heard: list[str] = []
+    (opened.root / "target" / "online" / "v1").rename(opened.root / "v1")
+    with opened.project() as project:
+        served = Served(project, noticed=heard.append)
+        served.look()
+        served.look()
+        (opened.root / "v1").rename(opened.root / "target" / "online" / "v1")
+        served.look()
+        served.look()
+        served.close()
+
+    assert [told.partition("]")[0] for told in heard] == ["[no-snapshot", "Ready: snapshot 1 is served."]
 
 
 def test_who_is_being_answered_ends_on_the_snapshot_that_they_began_with(opened: Opened) -> None:

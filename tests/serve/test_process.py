@@ -59,8 +59,9 @@ def test_snapshots_and_aliases_change_while_requests_run_and_none_fails(opened: 
         for thread in asking:
             thread.join(30)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        _, said = process.communicate(timeout=30)
 
+    assert (process.returncode, said) == (130, "")
     assert set(statuses) == {200}
     assert (first["snapshot"], first["version"]) == (1, 1)
     assert (3, 2) in seen

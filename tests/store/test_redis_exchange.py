@@ -59,21 +59,21 @@ def commands(data: bytes) -> list[list[bytes]]:
 @example(["a", "a", "a" + PUSHED, "b@2"], b"k", True)
 def test_entries_under_one_key_are_asked_for_as_any_others(names: list[str], key: bytes, is_pushable: bool) -> None:
     one = snapshot(is_pushable=is_pushable)
-    wanted = [(name, key) for name in names]
-    expected, _ = one._asked_of_many(wanted)
+    expected, _ = one._asked_of_many([(name, key) for name in names])
 
     for _ in range(2):
-        exchange = one.exchange(wanted)
+        exchange = one.exchange_under(tuple(names), key)
         assert commands(exchange.data) == commands(expected)
         assert exchange.replies == len(commands(expected))
 
 
 def test_every_entry_is_told_from_its_own_reply_and_what_was_pushed_is_asked_for() -> None:
     one = snapshot(is_pushable=True)
-    wanted = [("a", b"k"), ("a" + PUSHED, b"k"), ("b@2", b"k"), ("a", b"k"), ("nothing", b"k")]
+    tables = ("a", "a" + PUSHED, "b@2", "a", "nothing")
     replies = [[b"mark", None, None], [b"mark", b"old", b"old"], [b"mark", b""], 1]
-    then = one.exchange(wanted).told(replies)
+    for exchange in (one.exchange([(table, b"k") for table in tables]), one.exchange_under(tables, b"k")):
+        then = exchange.told(replies)
 
-    assert isinstance(then, Exchange)
-    assert commands(then.data) == [[b"HGETALL", b"pushed:a:k"]]
-    assert then.told([[b"1", b"row"]]) == [b"old", b"1row", None, b"old", None]
+        assert isinstance(then, Exchange)
+        assert commands(then.data) == [[b"HGETALL", b"pushed:a:k"]]
+        assert then.told([[b"1", b"row"]]) == [b"old", b"1row", None, b"old", None]

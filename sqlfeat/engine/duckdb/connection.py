@@ -6,6 +6,7 @@ outside the given folders can be read or written, no extension is loaded by itse
 
 from __future__ import annotations
 
+import os
 import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +46,8 @@ class Connection:
         self._tables: dict[str, pa.Table | pa.RecordBatchReader] = {}
         self._stream: weakref.ref[pa.RecordBatchReader] | None = None
         try:
+            if path is not None and not path.exists():
+                _create(path)
             self._connection = duckdb.connect(str(path) if path else ":memory:")
         except duckdb.Error as error:
             self._worker.shutdown()
@@ -196,6 +199,37 @@ class Connection:
                 self._connection.interrupt()
                 future.exception()
             raise
+
+
+def _create(path: Path) -> None:
+    """Make an empty database that has its name once it is whole.
+
+    DuckDB writes a new file under its name piece by piece, and whoever is killed meanwhile leaves what nobody can open.
+    """
+    for left in path.parent.glob(f".{path.name}.*.new*"):
+        if not _is_alive(left.name.removeprefix(f".{path.name}.").split(".")[0]):
+            left.unlink(missing_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        duckdb.connect(str(new)).close()
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            pass  # another process was first, and its own is as good
+        except OSError:  # a file system without links
+            new.rename(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError, ValueError):
+        pass
+    return True
 
 
 def _cannot_open(error: duckdb.Error, path: Path | None) -> EngineError:

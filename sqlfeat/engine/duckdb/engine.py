@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -16,9 +16,9 @@ import pyarrow as pa
 from sqlfeat.base.names import quote
 from sqlfeat.compiler.catalog import SqlProblem
 from sqlfeat.compiler.facades import Answer
-from sqlfeat.compiler.manifest import CompiledModel, Manifest
+from sqlfeat.compiler.manifest import Column, CompiledModel, Manifest
 from sqlfeat.compiler.rewriting import ref_token, with_relations
-from sqlfeat.engine.base import OWN_WINDOWS, Assembled, FitRows, Record, RowsRequest, Transformed
+from sqlfeat.engine.base import OWN_WINDOWS, Assembled, FitRows, Record, RowsRequest, SourceColumn, Transformed
 from sqlfeat.engine.duckdb import explain, label_rows, predictions, profile, snapshots, sources, standing
 from sqlfeat.engine.duckdb.build import Builder
 from sqlfeat.engine.duckdb.connection import Connection
@@ -88,6 +88,23 @@ class DuckDBEngine:
         files = [*sources.files_of(table, self._root), *self.pushed.get(table.id, ())]
         return [(file, file.stat().st_size, self._hashes.of(file)) for file in files]
 
+    def columns_now(self, table: SourceTable, columns: Sequence[Column]) -> tuple[SourceColumn, ...]:
+        required = sources.required_columns(table, self._root)
+        return tuple(SourceColumn(column.name, column.type, column.name in required) for column in columns)
+
+    def doubts_about(self, table: SourceTable) -> Sequence[str]:
+        return sources.doubts_about(table, self._root, self._hashes)
+
+    def check_still(self, tables: Iterable[SourceTable]) -> None:
+        for table in tables:
+            sources.check_still(table, self._root, self._hashes)
+
+    def source_columns(self) -> Mapping[str, tuple[SourceColumn, ...]]:
+        return self._state.source_columns()
+
+    def keep_source_columns(self, found: Mapping[str, Sequence[SourceColumn]]) -> None:
+        self._state.keep_source_columns(found)
+
     def seed_version(self, seed: SeedFile) -> str:
         return sources.seed_version(seed, self._root, self._hashes)
 
@@ -96,9 +113,7 @@ class DuckDBEngine:
             seed.name: mark for seed in manifest.seeds.values() if (mark := manifest.fingerprints.get(seed.id))
         }
         self._names = names_of(manifest, self._seeds)
-        if self._hashes.changed:
-            self._state.keep_files(self._hashes.known.items())
-            self._hashes.changed = False
+        self._keep_hashes()
         known = {
             (schema, name): sql
             for schema, name, sql in self._connection.execute(
@@ -122,11 +137,13 @@ class DuckDBEngine:
             escaped = text.replace("'", "''")
             self._connection.execute(f"comment on view {name} is '{escaped}'")
 
-    def build_model(self, model: CompiledModel, record: Record) -> Record:
+    def build_model(self, model: CompiledModel, record: Record, reads: Sequence[SourceTable] = ()) -> Record:
         builder = Builder(self._connection, self._layouts, self._names, self._schema, self._threads)
 
         def build() -> tuple[int | None, dict[str, Any]]:
-            return builder.build(model)
+            made = builder.build(model)
+            self.check_still(reads)
+            return made
 
         return self._commit(record, build, model)
 
@@ -322,7 +339,14 @@ class DuckDBEngine:
         self._connection.interrupt()
 
     def close(self) -> None:
+        with suppress(SqlProblem):  # they are known again at the price of reading the files again
+            self._keep_hashes()
         self._connection.close()
+
+    def _keep_hashes(self) -> None:
+        if self._hashes.changed:
+            self._state.keep_files(self._hashes.known.items())
+            self._hashes.changed = False
 
     def _guarded(self, ask: Callable[[], Result]) -> Result:
         try:

@@ -53,6 +53,11 @@ _COLUMN_OF = re.compile(
     re.S,
 )
 _NO_AGGREGATE = re.compile(r"(?P<name>\w+) is not an aggregate function")
+_CSV = re.compile(
+    r"CSV Error on Line: (?P<line>\d+)\n(?:Original Line:.*?\n)?(?P<why>"
+    r"(?:Error when |Expected |Value |Maximum |Invalid |The )[^\n]*).*?\n\s*file = (?P<file>[^\n]*)",
+    re.S,
+)
 _ALIAS = re.compile(r'Referenced table "(?P<name>[^"]*)" not found!(?:\s+Candidate tables: (?P<candidates>.*))?', re.S)
 
 
@@ -98,5 +103,8 @@ def _sentence(message: str, kind: str, name: str | None) -> str:
         return f"{name!r} is no aggregate"
     if kind == "alias" and name:
         return f"There is no table {name!r} in this SELECT"
+    found = _CSV.match(message)
+    if found:
+        return f"Line {found['line']} of {found['file'].strip()}: {found['why'].strip().rstrip('.')}"
     first = message.split("\n")[0].split("You might need")[0].strip()
     return first.rstrip(".")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from sqlfeat.base.files import sha256, sha256_text
 from sqlfeat.base.names import literal
-from sqlfeat.errors import ProjectError
+from sqlfeat.errors import ProjectError, RunError
 from sqlfeat.spec.project import SeedFile, SourceTable
 
 _READERS = {"parquet": "read_parquet", "csv": "read_csv", "json": "read_json", "jsonl": "read_json"}
@@ -21,6 +24,7 @@ _ENDINGS = {
     "jsonl": ("*.jsonl", "*.ndjson"),
 }
 _GLOB = "*?["
+COMPRESSED = (".gz", ".zst")
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,59 @@ def seed_reader(seed: SeedFile, root: Path) -> str:
     types = dict(config.get("column_types") or {})
     delimiter = f", delim = {literal(str(config['delimiter']))}" if config.get("delimiter") else ""
     return f"read_csv({literal(str(root / seed.path))}, header = true, sample_size = -1{delimiter}{_types(types)})"
+
+
+def required_columns(table: SourceTable, root: Path) -> frozenset[str]:
+    """The columns of which every file says that they hold no null, as Parquet files can; mostly there are none."""
+    if table.format != "parquet":
+        return frozenset()
+    required: frozenset[str] | None = None
+    for path in files_of(table, root):
+        own = frozenset(field.name for field in pq.read_schema(path) if not field.nullable)
+        required = own if required is None else required & own
+        if not required:
+            break
+    return required or frozenset()
+
+
+def doubts_about(table: SourceTable, root: Path, hashes: Hashes) -> list[str]:
+    """What is odd about the files of a source, a sentence each: texts that may have been cut, or are being written."""
+    if table.format not in ("csv", "jsonl"):
+        return []
+    doubts = []
+    for path in files_of(table, root):
+        size, shown, before = path.stat().st_size, os.path.relpath(path, root), hashes.known.get(str(path))
+        if path.suffix not in COMPRESSED and size and not _ends_with_a_line(path):
+            doubts.append(f"{shown} has no newline at its end: it may be cut, or still be written.")
+        if before is not None and size < before.size:
+            doubts.append(f"{shown} is shorter than when it was last read: {size:,} bytes, and {before.size:,} before.")
+    return doubts
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) in b"\r\n"
+
+
+def check_still(table: SourceTable, root: Path, hashes: Hashes) -> None:
+    """Raise ``source-changing`` where a file of a source is not what it was when it was hashed, before it was read."""
+    for path in files_of(table, root):
+        known = hashes.known.get(str(path))
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            status = None
+        if known is not None and (
+            status is None or (known.size, known.modified) != (status.st_size, status.st_mtime_ns)
+        ):
+            raise RunError(
+                "source-changing",
+                f"Source {table.source}.{table.name}: {os.path.relpath(path, root)} changed while it was read.",
+                table.place,
+                "what was read of it is not kept. Let whoever writes it write another file and rename that when it is "
+                "whole; then run again.",
+            )
 
 
 def version_of(table: SourceTable, root: Path, hashes: Hashes) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlfeat.engine.base import STATE_VERSION, Record
+from sqlfeat.engine.base import STATE_VERSION, Record, SourceColumn
 from sqlfeat.engine.duckdb.connection import Connection
 from sqlfeat.engine.duckdb.naming import STATE
 from sqlfeat.engine.duckdb.sources import FileFacts
@@ -99,6 +99,25 @@ class State:
         )
         if found != record.data_version:
             raise EngineError("commit-lost", f"{record.node} was built, and the database has not kept it.")
+
+    def source_columns(self) -> dict[str, tuple[SourceColumn, ...]]:
+        """The columns of sources as they were kept last."""
+        present = self._connection.value(
+            "select count(*) from duckdb_tables() where schema_name = ? and table_name = 'sources'", [STATE]
+        )
+        if not present:
+            return {}
+        rows = self._connection.execute(f"select node, columns from {STATE}.sources")
+        return {node: tuple(SourceColumn(*column) for column in json.loads(columns)) for node, columns in rows}
+
+    def keep_source_columns(self, found: Mapping[str, Sequence[SourceColumn]]) -> None:
+        """Keep the columns of some sources over those that were kept before."""
+        with self._connection.transaction():
+            self._connection.execute(f"create table if not exists {STATE}.sources (node varchar, columns varchar)")
+            for node, columns in found.items():
+                self._connection.execute(f"delete from {STATE}.sources where node = ?", [node])
+                listed = json.dumps([[column.name, column.type, column.required] for column in columns])
+                self._connection.execute(f"insert into {STATE}.sources values (?, ?)", [node, listed])
 
     def file_facts(self) -> Mapping[str, FileFacts]:
         rows = self._connection.execute(f"select path, size, modified, digest from {STATE}.files")

@@ -14,7 +14,7 @@ from sqlfeat.base.names import did_you_mean
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import RunError, UsageError
 from sqlfeat.ops.online.expressions import Typed
-from sqlfeat.ops.online.fetching import Steps, Wanted
+from sqlfeat.ops.online.fetching import Steps, Wanted, WantedOfOne
 from sqlfeat.ops.online.given import taking
 from sqlfeat.ops.online.published import PublishedView
 from sqlfeat.ops.online.reading import Read, ViewReader, check_instant
@@ -112,7 +112,11 @@ class AskedColumns:
                     for table in tables:
                         wanted.append((table, key))
                 ends.append(len(wanted))
-        fetched = yield Wanted(snapshot, wanted)
+        under = {key for _, key in wanted}
+        if len(under) == 1:
+            fetched = yield WantedOfOne(snapshot, tuple([table for table, _ in wanted]), under.pop())
+        else:
+            fetched = yield Wanted(snapshot, wanted)
         found, begin, at = [], 0, iter(ends)
         for one, keys in zip(self.readers, told, strict=True):
             reads = []

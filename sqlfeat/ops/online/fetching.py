@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from sqlfeat.store.online import Snapshot
 
 T = TypeVar("T")
-Fetched = list[bytes | None]
+Fetched = Sequence[bytes | None]
 
 
 class Wanted(NamedTuple):
@@ -21,7 +21,19 @@ class Wanted(NamedTuple):
     keys: Sequence[tuple[str, bytes]]
 
 
-Steps = Generator[Wanted, Fetched, T]
+class WantedOfOne(NamedTuple):
+    """The same where all of them are under one key, which a store may know a shorter way for."""
+
+    snapshot: Snapshot
+    tables: tuple[str, ...]
+    key: bytes
+
+    @property
+    def keys(self) -> Sequence[tuple[str, bytes]]:
+        return [(table, self.key) for table in self.tables]
+
+
+Steps = Generator[Wanted | WantedOfOne, Fetched, T]
 
 
 def at_once(steps: Steps[T]) -> T:

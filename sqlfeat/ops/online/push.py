@@ -246,16 +246,19 @@ class Pusher:
         """
         suspects: set[int] = set()
         for one in views:
-            if one.counts_rows:
-                suspects |= one.seen_before(self._snapshot, batch)
+            suspects |= one.seen_before(self._snapshot, batch)
         if not suspects:
             return batch, 0
         places = sorted(suspects)
         some = batch.only(places)
         pushed = self._pushes.files(feed.name)
         there = self._engine.already_there(feed.table, self._session.spec.root, some.table(), some.said, pushed)
-        repeated = {places[place] for place in there}
+        repeated = {places[place] for place in there if self._is_published(views, some.only([place]))}
         return batch.only([place for place in range(len(batch.ids)) if place not in repeated]), len(repeated)
+
+    def _is_published(self, views: Sequence[_Published], row: Batch) -> bool:
+        """Whether a snapshot has one row: the source may have brought it since."""
+        return any(one.seen_before(self._snapshot, row) for one in views)
 
     def _gone_by(
         self, feed: Feed, views: Sequence[_Published], batch: Batch
@@ -306,27 +309,23 @@ class _Published:
             batch.made[table] = self.made.rows(batch.table, batch.plain)
         return batch.made[table]
 
-    @property
-    def counts_rows(self) -> bool:
-        """Whether each row is an event of its own, so that the same row again would count again."""
-        return self.view.windows is not None and not self.view.ranking.unique_key
-
     def seen_before(self, snapshot: Snapshot | None, batch: Batch) -> set[int]:
-        """The places of rows that look like an event that the snapshot has.
+        """The places of rows that look like an event that the snapshot has, and would count again.
 
-        Where some rows make none, it is not known which row made what: then all of them.
+        Those are rows that nothing identifies: each is an event of its own. Where some rows make none, it is not known
+        which row made what: then all of them.
         """
-        rows = self.rows(batch)
-        if snapshot is None or not rows or self._events is None:
+        if snapshot is None or self._events is None:
             return set()
-        keys = list({row.key: None for row in rows})
+        rows = self.rows(batch)
+        keys = list({row.key: None for row in rows if row.identity is None})
         records = snapshot.fetch([(self.view.event_table, key) for key in keys])
         blocks = {key: self._events.decode(one) for key, one in zip(keys, records, strict=True) if one}
         last = {key: block.events[-1] for key, block in blocks.items()}
         found, times, decode = set(), self._merging.times, self._merging.codec.decode
-        for place, (key, data, _) in enumerate(rows):
+        for place, (key, data, identity) in enumerate(rows if last else ()):
             newest = last.get(key)
-            if newest is None or times(data)[0] > newest:
+            if newest is None or identity is not None or times(data)[0] > newest:
                 continue
             if self._is_in(blocks[key], decode(data)):
                 found.add(place)

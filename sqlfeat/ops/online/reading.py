@@ -51,7 +51,7 @@ class ViewReader:
     ) -> None:
         self.view = view
         self.strict = strict
-        self._ttl = _shorter(view, ttl)
+        self.ttl = _shorter(view, ttl)
         self._keys = view.key_codec
         self._states = view.state_codec
         self._events = view.event_codec if view.windows else None
@@ -76,7 +76,10 @@ class ViewReader:
                 hint=did_you_mean(unknown, [*plain, *items]),
             )
         self._nothing = (None,) * len(columns)
-        self.plain = None if windowed else self._plain_reading([plain[name] for name in columns])
+        self.places = [plain[name] for name in columns if name in plain]
+        """Where its columns stand in a row, but for windows."""
+        self.single = None if windowed else self._states.single
+        self.plain = None if windowed else self._plain_reading(self.places)
         """Reads what a snapshot's own table has for an entity, where no window is asked for."""
         tables = (view.table,) if self._has_plain or not windowed else ()
         self._tables = (*tables, view.event_table) if windowed else tables
@@ -134,9 +137,9 @@ class ViewReader:
     def _plain_reading(self, places: Sequence[int]) -> Callable[[bytes | None, int], Read]:
         """``read`` for columns at some places of a row."""
         take, nothing, no_row = _taker(places), self._nothing, Read(self._nothing, MISSING, None)
-        states, strict, ttl = self._states, self.strict, self._ttl
+        states, strict, ttl = self._states, self.strict, self.ttl
         single = states.single
-        size, unpack, no_nulls = single if single is not None else (-1, tuple[Any, ...], b"")
+        size, unpack, no_nulls = single[:3] if single is not None else (-1, tuple[Any, ...], b"")
         take_single = _taker([place + 2 for place in places])
         is_kept = ttl is None
 
@@ -161,7 +164,7 @@ class ViewReader:
             row = self._merging.latest(row, pushed.own, t, strict=self.strict)
         if row is None:
             return None, MISSING
-        if self._ttl is not None and row[1] < before(t, self._ttl):
+        if self.ttl is not None and row[1] < before(t, self.ttl):
             return row, EXPIRED
         return row, FOUND
 

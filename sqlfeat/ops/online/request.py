@@ -21,8 +21,9 @@ from sqlfeat.compiler.parse import last_select, tokenize
 from sqlfeat.engine.duckdb.rowwise import Rowwise
 from sqlfeat.errors import RunError, UsageError
 from sqlfeat.ops.online.expressions import Expressions, Key, Typed
-from sqlfeat.ops.online.fetching import Steps, Wanted, at_once
+from sqlfeat.ops.online.fetching import Steps, Wanted, WantedOfOne, at_once
 from sqlfeat.ops.online.given import taking
+from sqlfeat.ops.online.one_key import OneKey, picking
 from sqlfeat.ops.online.published import PublishedView
 from sqlfeat.ops.online.reading import MISSING, Read, ViewReader, check_instant
 from sqlfeat.spec.duration import Duration
@@ -214,6 +215,24 @@ class BoundPlan:
         self._outputs = Expressions(made, columns, plan.relation, engine)
         kinds = engine.arrow_types([kind for _, kind in plan.outputs.values()])
         self.outputs = {name: Typed(kind, kinds[kind]) for name, (_, kind) in plan.outputs.items()}
+        self._one_key = self._of_one_key()
+
+    def _of_one_key(self) -> _OneKey | None:
+        """How one row is answered where all lookups go by one key and ask for no window."""
+        if len(self._levels) != 1 or len(self._levels[0]) != 1:
+            return None
+        (asking,) = self._levels[0]
+        if any(reader.plain is None for _, reader, _ in asking.lookups):
+            return None
+        rows = OneKey([(name, reader) for name, reader, _ in asking.lookups])
+        places: list[int] = []
+        kept: list[tuple[int, Key]] = []
+        if rows.is_laid_out:
+            for lookup, first, end in self._parts:
+                of = rows.places[lookup] if lookup else range(rows.width, rows.width + len(self._outputs.names))
+                places += of[first:end]
+            kept = [(rows.places[name][p], key) for name, _, some in asking.lookups for p, key in some]
+        return _OneKey(asking, rows, picking(places), kept)
 
     def _divided(self, fields: Mapping[tuple[str, str], str]) -> tuple[list[_Part], dict[str, str]]:
         """The outputs in their order: those that are a lookup's columns as they are read, and those to be computed."""
@@ -275,26 +294,63 @@ class BoundPlan:
 
     def answering(self, rows: Sequence[Mapping[str, Any]], instants: Sequence[int]) -> Steps[list[Answer]]:
         """The same step by step."""
-        as_of, unit = self._as_of
-        known: list[dict[Key, Any]] = [{**row, as_of: t // unit} for row, t in zip(rows, instants, strict=True)]
         if instants and min(instants) < self._covered_from:
             for reader in self._readers.values():
                 check_instant(reader.view, min(instants))
+        if self._one_key is not None and len(rows) == 1:
+            return self._answering_one(self._one_key, rows[0], instants[0])
+        return self._answering_all(rows, instants)
+
+    def _answering_one(self, one: _OneKey, row: Mapping[str, Any], t: int) -> Steps[list[Answer]]:
+        """One row, whose lookups all go by one key."""
+        as_of, unit = self._as_of
+        known: dict[Key, Any] = {**row, as_of: t // unit}
+        keys, rows = one.asking.keys(known), one.rows
+        form = rows.form()
+        if None in keys:
+            return [self._answer(known, rows.reads(form, None, t), one.asking, row, t)]
+        fetched = yield WantedOfOne(self.snapshot, form.tables, one.asking.encode(keys))
+        unpacked = rows.unpacked(fetched, t)
+        if unpacked is None:
+            return [self._answer(known, rows.reads(form, fetched, t), one.asking, row, t)]
+        if one.kept or self._steps or self._outputs.names:
+            for place, key in one.kept:
+                known[key] = unpacked[place]
+            for step in self._steps:
+                known.update(step.values(known))
+            made = self._outputs.listed(known) if self._outputs.names else ()
+            return [Answer(one.pick((*unpacked, *made)), rows.found(unpacked), row, t)]
+        return [Answer(one.pick(unpacked), rows.found(unpacked), row, t)]
+
+    def _answer(
+        self, known: dict[Key, Any], reads: Mapping[str, Read], asking: _Asking, row: Mapping[str, Any], t: int
+    ) -> Answer:
+        """The model inputs of a row of which all is read."""
+        for name, _, kept in asking.lookups:
+            for place, key in kept:
+                known[key] = reads[name].values[place]
+        return self._made(known, reads, row, t)
+
+    def _answering_all(self, rows: Sequence[Mapping[str, Any]], instants: Sequence[int]) -> Steps[list[Answer]]:
+        as_of, unit = self._as_of
+        known: list[dict[Key, Any]] = [{**row, as_of: t // unit} for row, t in zip(rows, instants, strict=True)]
         reads: list[dict[str, Read]] = [{} for _ in rows]
         for askings in self._levels:
             wanted, spans = self._wanted(askings, known)
             fetched = yield Wanted(self.snapshot, wanted)
             self._take(fetched, spans, askings, known, instants, reads)
-        answers = []
-        for values, own, row, t in zip(known, reads, rows, instants, strict=True):
-            for step in self._steps:
-                values.update(step.values(values))
-            made = self._outputs.listed(values) if self._outputs.names else []
-            found: list[Any] = []
-            for lookup, first, end in self._parts:
-                found += (own[lookup].values if lookup else made)[first:end]
-            answers.append(Answer(tuple(found), own, row, t))
-        return answers
+        every = zip(known, reads, rows, instants, strict=True)
+        return [self._made(values, own, row, t) for values, own, row, t in every]
+
+    def _made(self, values: dict[Key, Any], reads: Mapping[str, Read], row: Mapping[str, Any], t: int) -> Answer:
+        """The model inputs of a row, of all that is known of it."""
+        for step in self._steps:
+            values.update(step.values(values))
+        made = self._outputs.listed(values) if self._outputs.names else []
+        found: list[Any] = []
+        for lookup, first, end in self._parts:
+            found += (reads[lookup].values if lookup else made)[first:end]
+        return Answer(tuple(found), reads, row, t)
 
     def _wanted(
         self, askings: Sequence[_Asking], known: Sequence[dict[Key, Any]]
@@ -396,6 +452,18 @@ class _Asking(NamedTuple):
             return cls(_picking(plain), reader.encode_key, None, [])
         expressions = Expressions(items, columns, relation, engine)
         return cls(expressions.listed, reader.encode_key, expressions, [])
+
+
+class _OneKey(NamedTuple):
+    """How one row is answered by one key: its lookups, how they are read together, and what comes of what was read.
+
+    ``kept`` are what expressions read: places in what was unpacked, and what they are called.
+    """
+
+    asking: _Asking
+    rows: OneKey
+    pick: Callable[[Sequence[Any]], tuple[Any, ...]]
+    kept: list[tuple[int, Key]]
 
 
 def _picking(names: Sequence[str]) -> Callable[[dict[Key, Any]], Sequence[Any]]:

@@ -20,8 +20,9 @@ from sqlfeat.errors import ProjectError
 from sqlfeat.ops.definition import definition_of, feature_fingerprints
 from sqlfeat.ops.online.entities import AskedColumns, Columns
 from sqlfeat.ops.online.expressions import Typed
+from sqlfeat.ops.online.one_key import FoundReads
 from sqlfeat.ops.online.published import PublishedView
-from sqlfeat.ops.online.reading import views_of
+from sqlfeat.ops.online.reading import FOUND, views_of
 from sqlfeat.ops.online.request import Answer, BoundPlan, RequestPlan, plan_of
 from sqlfeat.ops.online.scoring import Scorer
 from sqlfeat.ops.online.shown import Shown, json_of
@@ -47,6 +48,7 @@ class Planned:
         self.slow = plan.slow
         self._as_json = Shown([typed.arrow for typed in plan.outputs.values()], json_of)
         self._labels = labels_of(plan.plan)
+        self._all_found = dict.fromkeys(self._labels.values(), FOUND)
 
     def shown(self, answer: Answer) -> dict[str, Any]:
         """An answer's values by name, as JSON has them."""
@@ -54,6 +56,8 @@ class Planned:
 
     def statuses(self, answer: Answer) -> dict[str, str]:
         """What became of each lookup, by the name of its view."""
+        if type(answer.reads) is FoundReads:
+            return self._all_found.copy()
         return {self._labels[name]: read.status for name, read in answer.reads.items()}
 
     def event_times(self, answer: Answer) -> dict[str, int | None]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 import numpy as np
 
@@ -66,6 +66,14 @@ class ServedPredictions:
     predictions: tuple[Any, ...]
     probabilities: tuple[Mapping[str, float], ...] | None
     statuses: tuple[Mapping[str, str], ...] = ()
+
+
+class Given(NamedTuple):
+    """What requests for features are given: the number of the snapshot, the plan, and an answer for each row."""
+
+    snapshot: int
+    planned: Planned
+    answers: Sequence[Answer]
 
 
 def _is_gone(snapshot: Any) -> bool:
@@ -159,27 +167,23 @@ class ServeSession:
             UsageError: ``unknown-training-set``, ``bad-request-value``, ``before-snapshot``, ``not-published``.
             RunError: ``missing-request-column``, ``expression-failed``.
         """
-        return at_once(self.features_steps(training_set, rows, at=at, request_id=request_id))
+        snapshot, planned, answers = at_once(self.features_steps(training_set, rows, at, request_id))
+        shown = tuple(map(planned.shown, answers))
+        statuses = tuple(map(planned.statuses, answers))
+        return ServedFeatures(snapshot, planned.names, shown, statuses, planned.plan.fitted_on)
 
     @_from_what_is_there
     def features_steps(
-        self,
-        training_set: str,
-        rows: Sequence[Row],
-        *,
-        at: datetime | None = None,
-        request_id: str | Asking | None = None,
-    ) -> Steps[ServedFeatures]:
-        """``features``, step by step."""
+        self, training_set: str, rows: Sequence[Row], at: datetime | None, request_id: str | Asking | None
+    ) -> Steps[Given]:
+        """What ``features`` shows, step by step."""
         serving = self._serving  # held to the end, and its snapshot with it
         asking = self._log.asking(request_id) if self._log is not None else None
         planned = serving.planned(training_set)
         answers = yield from self._answers(planned, rows, at)
         if self._log is not None and asking is not None:
             self._log.keep(asking, serving, planned, rows, answers)
-        shown = tuple(map(planned.shown, answers))
-        statuses = tuple(map(planned.statuses, answers))
-        return ServedFeatures(serving.number, planned.names, shown, statuses, planned.plan.fitted_on)
+        return Given(serving.number, planned, answers)
 
     def predict(
         self, reference: str, rows: Sequence[Row], *, at: datetime | None = None, request_id: str | Asking | None = None
