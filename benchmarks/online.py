@@ -1,31 +1,30 @@
 """``python -m benchmarks.online``: five views of ten doubles looked up online, sqlfeat beside its peers in one run.
 
-Methods take turns over the repetitions, each in a new process; ratios are medians of those of one turn. Tables go to
-``results/online.md``, every single figure to ``results/online-<date>.json``.
+Methods take turns over the repetitions, each in a new process; ratios are medians of those of one turn. Of a whole run
+tables go to ``results/online.md``, every single figure to ``results/online-<date>.json``; of a part nothing is kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from benchmarks import online_http
 from benchmarks.feast_environment import feast_python
-from benchmarks.machine import facts_of_machine, revision
+from benchmarks.machine import facts_of_machine
 from benchmarks.measure import ROOT
 from benchmarks.online_data import make_project, make_tables
+from benchmarks.online_ours import ADDED
 from benchmarks.online_peers import references, write_feast, write_lmdb
+from benchmarks.online_report import Measured, keep, report
 from sqlfeat.api import Project
 
 HERE = ROOT / "benchmarks"
@@ -237,18 +236,6 @@ def _all(found: Mapping[str, dict[str, float] | None]) -> dict[str, dict[str, fl
     return {name: told for name, told in found.items() if told is not None}
 
 
-def table(turns: Sequence[Mapping[str, Mapping[str, float]]], keys: Mapping[str, str], against: str) -> list[str]:
-    """Medians, and how many times the CPU of the method ``against`` each takes."""
-    lines = [f"| method | CPU × | {' | '.join(keys.values())} |", "| --- " * (2 + len(keys)) + "|"]
-    for name in turns[0]:
-        turns = [turn for turn in turns if name in turn]
-        shares = [turn[name]["cpu_1"] / turn[against]["cpu_1"] for turn in turns if against in turn]
-        figures = [median(turn[name][key] for turn in turns) if key in turns[0][name] else None for key in keys]
-        shown = " | ".join("" if figure is None else f"{figure:,.1f}" for figure in figures)
-        lines.append(f"| {name} | {median(shares) if shares else float('nan'):.2f} | {shown} |")
-    return lines
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and keep the results; the exit code is 1 where an overloaded server did anything but shed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -270,12 +257,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
             embedded.append(_all({bench.label(one): measure(one, bench) for one in chosen}))
             http.append(_all({one.name: measure_server(one, bench) for one in servers}))
             print(f"turn {number + 1} of {options.repetitions}", file=sys.stderr, flush=True)
+        added = _added(bench)
         load = _under_load(bench) if not options.no_http else {}
-    report = _report(bench, machine, embedded, http, load)
-    print(report)
-    if not options.only:
-        _keep(machine, {"embedded": embedded, "http": http, "overload": load}, report)
+    notes = list(bench.notes)
+    if not bench.redis.startswith("redis://"):
+        notes.append(f"Redis is not measured: {bench.redis}.")
+    measured = Measured(machine, options.entities, options.repetitions, embedded, added, http, load, notes)
+    print(report(measured))
+    if is_whole(options):
+        keep(HERE / "results", measured)
     return int(bool(set(load.get("statuses", {})) - {"200", "503"} or load.get("without_retry_after")))
+
+
+def is_whole(options: argparse.Namespace) -> bool:
+    """Whether everything is measured: the page of a whole run is not written over by a part of it."""
+    return not (options.only or options.no_http or options.no_feast)
+
+
+def _added(bench: Bench) -> list[dict[str, float]]:
+    """What a prediction adds to features, so often as everything else is measured."""
+    method = Method(
+        ADDED, "benchmarks.online_ours", {"project": str(bench.ours["LMDB"]), "entities": bench.options.entities},
+        Path(sys.executable),
+    )  # fmt: skip
+    told = (measure(method, bench) for _ in range(bench.options.repetitions))
+    return [one for one in told if one is not None]
 
 
 def _under_load(bench: Bench) -> dict[str, Any]:
@@ -285,60 +291,6 @@ def _under_load(bench: Bench) -> dict[str, Any]:
         online_http.asked(running, server.path, server.body, bench.options.entities, 0.5)  # the model is read
         holds = online_http.held(running, server.path, server.body(3), 3)
         return {"held_a_second": holds, **online_http.overloaded(running, server.path, server.body(3), holds, 5)}
-
-
-def _report(
-    bench: Bench, machine: Mapping[str, Any], embedded: list[Any], http: list[Any], load: Mapping[str, Any]
-) -> str:
-    lines = [
-        "# Online, measured",
-        "",
-        f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}, "
-        f"{', '.join(f'{name} {number}' for name, number in machine['versions'].items())}; "
-        f"{datetime.now(UTC):%Y-%m-%d}, load {machine['load']} at the start, revision {revision(ROOT)}. "
-        f"Five views of ten doubles, {bench.options.entities:,} entities. Methods took turns, "
-        f"{bench.options.repetitions} times, each in a new process. `CPU ×` is the median ratio of CPU for one entity "
-        "to the first line of the table in the same turn (less is better); the others are medians, in microseconds.",
-        "",
-        "## In a process",
-        "",
-        *table(
-            embedded,
-            {"cpu_1": "CPU, 1 entity", "p50_1": "p50", "p99_1": "p99", "cpu_100": "CPU, 100", "p99_100": "p99, 100"},
-            "raw LMDB gets",
-        ),
-        "",
-    ]
-    for note in dict.fromkeys(bench.notes):
-        lines += [note, ""]
-    if not bench.redis.startswith("redis://"):
-        lines += [f"Redis is not measured: {bench.redis}.", ""]
-    if http and http[0]:
-        naive = next(iter(http[0]))
-        lines += [
-            "## Over HTTP, one entity a request, one connection",
-            "",
-            *table(http, {"cpu_1": "CPU of the server", "p50_1": "p50", "p99_1": "p99"}, naive),
-            "",
-        ]
-    if load:
-        statuses = ", ".join(f"{count:,} × {status}" for status, count in sorted(load["statuses"].items()))
-        lines += [
-            "## At twice the load that it holds",
-            "",
-            f"Predictions of 500 trees, a connection each: {load['held_a_second']:,.0f} a second are held; of "
-            f"{load['asked_a_second']:,.0f} a second came: {statuses}; {load['answered_a_second']:,.0f} a second were "
-            f"answered, p50 {load['p50_ms']:.0f} ms, p99 {load['p99_ms']:.0f} ms.",
-            "",
-        ]
-    return "\n".join(lines)
-
-
-def _keep(machine: Mapping[str, Any], measured: Mapping[str, Any], report: str) -> None:
-    results = HERE / "results"
-    (results / "online.md").write_text(report)
-    told = {"machine": machine, "revision": revision(ROOT), **measured}
-    (results / f"online-{datetime.now(UTC):%Y-%m-%d}.json").write_text(json.dumps(told, indent=1) + os.linesep)
 
 
 if __name__ == "__main__":

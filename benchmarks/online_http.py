@@ -149,16 +149,22 @@ def overloaded(running: Running, path: str, body: bytes, held: float, seconds: f
 
     Each has a connection of its own, and its time begins when it is due, whenever this client gets round to it.
     """
+    cpu, own, begin = running.cpu(), time.process_time(), time.perf_counter()
     done = _driven(running.port, _closing(path, body), seconds, a_second=held * 2)
+    took = time.perf_counter() - begin
+    lags = sorted(one.lag for one in done)
     walls = sorted(one.seconds for one in done if one.status == "200")
     lacking = Counter(one.status for one in done if one.status != "200" and not one.says_when)
     return {
         "asked_a_second": len(done) / seconds,
         "statuses": dict(Counter(one.status for one in done)),
         "without_retry_after": dict(lacking),
-        "p50_ms": walls[len(walls) // 2] * 1e3 if walls else None,
-        "p99_ms": walls[int(len(walls) * 0.99)] * 1e3 if walls else None,
+        "p50_ms": walls[len(walls) // 2] * 1e3 if walls else float("nan"),
+        "p99_ms": walls[int(len(walls) * 0.99)] * 1e3 if walls else float("nan"),
         "answered_a_second": len(walls) / seconds,
+        "client_cores": (time.process_time() - own) / took,
+        "server_cores": (running.cpu() - cpu) / took,
+        "lag_p99_ms": lags[int(len(lags) * 0.99)] * 1e3,
     }
 
 
@@ -169,10 +175,11 @@ def held(running: Running, path: str, body: bytes, seconds: float) -> float:
 
 
 class _Done(NamedTuple):
-    """What came of a request, after how many seconds; whether the answer says when to come again."""
+    """What came of a request, after how many seconds, how late it was sent; whether it says when to come again."""
 
     status: str
     seconds: float
+    lag: float
     says_when: bool
 
 
@@ -196,7 +203,7 @@ def _driven(
                 connection = socket.socket()
                 connection.setblocking(False)
                 connection.connect_ex(("127.0.0.1", port))
-                selector.register(connection, selectors.EVENT_WRITE, [due, b""])
+                selector.register(connection, selectors.EVENT_WRITE, [due, b"", now - due])
                 sent, going = sent + 1, going + 1
         elif not going:
             return found
@@ -226,4 +233,4 @@ def _step(key: selectors.SelectorKey, event: int, selector: selectors.BaseSelect
     connection.close()
     is_whole = b"\r\n\r\n" in key.data[1]  # what a server resets afterwards has been answered all the same
     status = key.data[1][9:12].decode() if is_whole else problem or "hung up"
-    return _Done(status, time.perf_counter() - key.data[0], b"retry-after" in key.data[1].lower())
+    return _Done(status, time.perf_counter() - key.data[0], key.data[2], b"retry-after" in key.data[1].lower())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import random
 import sys
+import time
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any
 
-from benchmarks.online_data import VIEWS
+from benchmarks.online_data import FEATURES, VIEWS
 from benchmarks.online_peers import Lookup, measured
 from sqlfeat.api import Project
 from sqlfeat.ops.online.reading import ViewReader, views_of
@@ -98,6 +102,60 @@ class AfterFeatures:
         return self._features(entities), self._predict(entities)
 
 
+ADDED = "what a prediction adds"
+_BLOCK, _TURNS = 20, 300
+
+
+def added(task: dict[str, Any]) -> dict[str, float]:
+    """What a prediction adds to features, beside LightGBM's own fast call for a single row: one process, in turns.
+
+    Microseconds of CPU a call; the ratios are medians over turns, so that what slows the machine cancels.
+    """
+    import numpy as np
+
+    session = Project.load(task["project"]).serve_session()
+    session.predict("forest", [{"driver_id": 3}])
+    count = _BLOCK * 100
+    single: Any = session._serving.model("forest").scorer._single
+    rows = np.random.default_rng(1).normal(size=(count, VIEWS * FEATURES))
+    config, _, length, out = single._arguments
+    ready = [(config, ctypes.c_void_p(row.ctypes.data), length, out) for row in rows]
+    call = single._call
+    entities = [{"driver_id": number * 7 + 3} for number in random.Random(5).choices(range(task["entities"]), k=count)]
+
+    def features(places: range) -> None:
+        for place in places:
+            session.features("asked", [entities[place]])
+
+    def features_then_call(places: range) -> None:
+        for place in places:
+            session.features("asked", [entities[place]])
+            call(*ready[place])
+
+    def predict(places: range) -> None:
+        for place in places:
+            session.predict("forest", [entities[place]])
+
+    def call_alone(places: range) -> None:
+        for place in places:
+            call(*ready[place])
+
+    ways = {"features": features, "features_then_call": features_then_call, "predict": predict, "call": call_alone}
+    turns = []
+    for turn in range(_TURNS):
+        begin = turn * _BLOCK % count
+        told = {}
+        for name in random.sample(sorted(ways), len(ways)):
+            cpu = time.thread_time_ns()
+            ways[name](range(begin, begin + _BLOCK))
+            told[name] = (time.thread_time_ns() - cpu) / _BLOCK / 1e3
+        added = told["predict"] - told["features"]
+        told["added_to_call_there"] = added / (told["features_then_call"] - told["features"])
+        told["added_to_call_alone"] = added / told["call"]
+        turns.append(told)
+    return {name: median(turn[name] for turn in turns) for name in turns[0]}
+
+
 METHODS: dict[str, Callable[[dict[str, Any]], Lookup]] = {
     "sqlfeat, packed rows of 5 views": Packed,
     "sqlfeat, rows of 5 views": Stored,
@@ -109,4 +167,7 @@ METHODS: dict[str, Callable[[dict[str, Any]], Lookup]] = {
 
 if __name__ == "__main__":
     settings = json.loads(sys.argv[2])
-    print(json.dumps(measured(METHODS[sys.argv[1]](settings), settings)))
+    if sys.argv[1] == ADDED:
+        print(json.dumps(added(settings)))
+    else:
+        print(json.dumps(measured(METHODS[sys.argv[1]](settings), settings)))

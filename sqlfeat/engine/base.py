@@ -167,7 +167,7 @@ class Engine(Protocol):
         """Raise ``source-changing`` where a file of a source changed since its version was asked for."""
 
     def source_columns(self) -> Mapping[str, tuple[SourceColumn, ...]]:
-        """The columns of sources as they were kept last, by node."""
+        """The columns of sources as they were kept last, by whatever they were kept under."""
 
     def keep_source_columns(self, found: Mapping[str, Sequence[SourceColumn]]) -> None:
         """Keep the columns of some sources over those that were kept before."""

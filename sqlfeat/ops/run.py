@@ -31,6 +31,7 @@ def run(
 
     Raises:
         ProjectError, UsageError: nothing was run. What fails while it runs is told in the result.
+        RunError: ``source-changed``; nothing was run either.
     """
     graph = session.manifest.graph  # asked before the outline, so that templates are rendered once
     models = {node for node in selected(session, select, exclude) if node.startswith("model.")}

@@ -63,6 +63,7 @@ class Session:
         self._compilation: Compilation | None = None
         self._engine: DuckDBEngine | None = None
         self._holding = False
+        self._told: set[str] = set()
         self._redis_pushes: RedisPushes | None = None
         self.taken_up = 0
 
@@ -137,7 +138,13 @@ class Session:
         broken = any(node in self.manifest.errors for node in ids)
         if broken and (self._engine is None and not (self.target.path and self.target.path.exists())):
             return
-        check_sources(self.manifest, self._opened(), ids, self.log, accept=accept)
+
+        def log_once(text: str) -> None:
+            if text not in self._told:
+                self._told.add(text)
+                self.log(text)
+
+        check_sources(self.manifest, self._opened(), ids, log_once, accept=accept)
 
     @contextmanager
     def holding_pushes(self) -> Iterator[int]:

@@ -46,10 +46,10 @@ def check_sources(
             log(f"warning: source {table.source}.{table.name}: {doubt}")
     known, found, told = engine.source_columns(), {}, []
     for table in read:
-        columns = engine.columns_now(table, manifest.columns[table.id])
-        if columns != known.get(table.id):
-            found[table.id] = columns
-            told.append(_difference(table, known.get(table.id, columns), columns))
+        columns, key = engine.columns_now(table, manifest.columns[table.id]), _key(table)
+        if columns != known.get(key):
+            found[key] = columns
+            told.append(_difference(table, known.get(key, columns), columns))
     wrong = [difference for difference in told if difference.wrong]
     if wrong and not accept:
         raise _changed(wrong)
@@ -59,6 +59,11 @@ def check_sources(
             log(f"Source {difference.name} has new columns: {listed}.")
     if found:
         engine.keep_source_columns(found)
+
+
+def _key(table: SourceTable) -> str:
+    """Under which name a source's columns are kept: one that is told to lie elsewhere is another source."""
+    return f"{table.id} {table.location}"
 
 
 def sources_read(manifest: Manifest, node: str) -> list[SourceTable]:
@@ -83,9 +88,10 @@ def _is_view(manifest: Manifest, node: str) -> bool:
 def _difference(table: SourceTable, before: Sequence[SourceColumn], now: Sequence[SourceColumn]) -> _Difference:
     old, new = {column.name: column for column in before}, {column.name: column for column in now}
     added = [column for column in now if column.name not in old]
+    declared = {column.name for column in table.columns if column.data_type} if table.format == "csv" else set()
     wrong = [_gone(column, before.index(column), now, added) for column in before if column.name not in new]
     for name in (name for name in old if name in new):
-        if old[name].type != new[name].type:
+        if old[name].type != new[name].type and name not in declared:  # what is declared is as it is declared
             wrong.append(f"{name!r} was {old[name].type} and is {new[name].type}")
         elif old[name].required and not new[name].required:
             wrong.append(f"{name!r} could hold no nulls and now can")

@@ -22,6 +22,7 @@ from sqlfeat.errors import EngineError, SqlfeatError, StoreError
 from sqlfeat.ops.online.fetching import Steps, Wanted, WantedOfOne
 from sqlfeat.serve.application import Application, Place
 from sqlfeat.serve.bodies import failure
+from sqlfeat.serve.door import Door
 from sqlfeat.serve.wire import Connection, Known, Limits, Request, Response
 from sqlfeat.store.redis_link import RedisLink
 from sqlfeat.store.redis_snapshot import MOST_ASKED, Exchange, RedisSnapshot
@@ -82,6 +83,8 @@ class Server:
         self._has_entered = False
         self._passed = 0
         self._slow = 0
+        self._door: Door | None = None
+        self._is_closed = False
         self._clients: set[Connection] = set()
         self._is_remote = application.served.is_remote
         self._link: RedisLink | None = None
@@ -125,7 +128,7 @@ class Server:
         The loop takes one new connection a turn: where there was one there may be more, and who is not seen waits
         unseen, for seconds in the end. So they are let in first, some of them before every answer.
         """
-        if self._has_entered and self._passed < _AT_A_TIME:
+        if self._has_entered and self._passed < _AT_A_TIME and not self._is_closed:
             self._has_entered = False
             self._passed += 1
             self._loop.call_soon(self._next)
@@ -134,6 +137,8 @@ class Server:
         self._going = False
         if len(self._queue) > FEW:
             self._send_away()
+        if self._door is not None:
+            self._mind(self._door)
         one = self._queue.popleft()
         request, place, reply, came = one
         if not self._application.is_quick(request, place):
@@ -145,6 +150,21 @@ class Server:
         else:
             reply(self._application.handle(request, came))
         self._go_on()
+
+    def _mind(self, door: Door) -> None:
+        """Turn newcomers away while those who are in have waited for half as long as they may, and others behind."""
+        now, queue = self._now(), self._queue
+        was_closed, self._is_closed = self._is_closed, len(queue) > FEW and queue[0].came < now - PATIENCE / 2
+        if self._is_closed:
+            for _ in range(door.turn_away(now)):
+                self._application.metrics.refused("overloaded")
+        elif was_closed:
+            door.let_in()
+
+    def _is_turned_away(self, request: Request) -> bool:
+        """Whether a request would wait in vain now: one that is quick to answer, but must not be answered."""
+        place = self._application.place(request)
+        return not place.is_urgent and self._application.is_quick(request, place)
 
     def _send_away(self) -> None:
         """Refuse all who have waited too long, at once: a turn of the loop for each is lost to those who still wait."""
@@ -242,20 +262,25 @@ class Server:
         """Answer whoever connects, until ``stop``; then finish what has been asked."""
         self._loop = asyncio.get_running_loop()
         server = await self._loop.create_server(self._enter, sock=listening, backlog=1024)
+        refusal = _OVERLOADED.encoded(closing=True, without_body=False)
+        self._door = Door(self._loop, listening, self.heads, self._enter, self._is_turned_away, refusal)
         sweeping = self._loop.create_task(self._sweep())
         try:
             await stop.wait()
         finally:
             sweeping.cancel()
+            door, self._door = self._door, None
+            door.let_in()
             server.close()
             await self._finish()
+            door.close()
             if self._link is not None:
                 self._link.close()
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _enter(self) -> Connection:
+    def _enter(self, heard: bytes = b"") -> Connection:
         self._has_entered = True
-        return Connection(self, self._clients, self._loop.time)
+        return Connection(self, self._clients, self._loop.time, heard)
 
     async def _sweep(self) -> None:
         while True:

@@ -99,6 +99,18 @@ class Known(NamedTuple):
     stays: bool
 
 
+def known_request(heads: Mapping[bytes, Known], data: bytes) -> tuple[Request, bool] | None:
+    """A whole request whose head has been parsed before, byte for byte: it means what it meant; may others follow?"""
+    end = data.find(b"\r\n\r\n") + 4
+    known = heads.get(data[:end])
+    if known is None:
+        return None
+    request, length, stays = known
+    if len(data) != end + length:
+        return None
+    return (Request(request.method, request.target, request.headers, data[end:]) if length else request), stays
+
+
 class Handler(Protocol):
     """Who answers. ``heads`` are those that came and were not refused: a client sends the same again and again."""
 
@@ -122,9 +134,15 @@ _NOT_PLAIN = frozenset({"transfer-encoding", "upgrade", "expect"})
 
 
 class Connection(asyncio.Protocol):
-    """One client. Requests that follow at once wait until those before them are answered."""
+    """One client. Requests that follow at once wait until those before them are answered.
 
-    def __init__(self, handler: Handler, clients: set[Connection], now: Callable[[], float]) -> None:
+    ``heard`` is what he has said before he was let in.
+    """
+
+    def __init__(
+        self, handler: Handler, clients: set[Connection], now: Callable[[], float], heard: bytes = b""
+    ) -> None:
+        self._heard = heard
         self._handler = handler
         self._clients = clients
         self._now = now
@@ -132,7 +150,7 @@ class Connection(asyncio.Protocol):
         self._heads = handler.heads
         self._between = True
         self._begun = self._ended = 0
-        self._parser: Any = httptools.HttpRequestParser(self)
+        self._parser: Any = None
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._busy = False
         self._pumping = False
@@ -154,6 +172,8 @@ class Connection(asyncio.Protocol):
         self._clients.add(self)
         if len(self._clients) > self._limits.connections:
             self._refuse(self._handler.broken(503, "overloaded", "Too many connections."))
+        elif self._heard:
+            self.data_received(self._heard)
 
     def data_received(self, data: bytes) -> None:
         if self._done:
@@ -173,16 +193,12 @@ class Connection(asyncio.Protocol):
             self._remember(data)
 
     def _has_known(self, data: bytes) -> bool:
-        """Take a whole request whose head has been parsed before, byte for byte: it means what it meant."""
-        end = data.find(b"\r\n\r\n") + 4
-        known = self._heads.get(data[:end])
-        if known is None or len(data) != end + known.length:
+        """Take a whole request whose head has been parsed before."""
+        known = known_request(self._heads, data)
+        if known is None:
             return False
-        request, length, stays = known
-        self._between = stays
-        if length:
-            request = Request(request.method, request.target, request.headers, data[end:])
-        self._came(request, stays)
+        request, self._between = known
+        self._came(request, self._between)
         return True
 
     def _remember(self, data: bytes) -> None:
@@ -201,6 +217,8 @@ class Connection(asyncio.Protocol):
 
         The parser takes what follows such a head for the other protocol: another parser reads it, as the body it is.
         """
+        if self._parser is None:  # a client whose heads are known needs none
+            self._parser = httptools.HttpRequestParser(self)
         while not self._done:
             try:
                 self._parser.feed_data(data)

@@ -9,22 +9,18 @@ are never changed.
 
 from __future__ import annotations
 
-import fcntl
-import json
-import mmap
-import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import lmdb
-import pyarrow as pa
 
 from sqlfeat.base.clock import Clock, SystemClock
 from sqlfeat.base.files import FolderLock
 from sqlfeat.errors import StoreError
+from sqlfeat.store import lmdb_files
+from sqlfeat.store.lmdb_files import Counter, Environment, opened_files
 from sqlfeat.store.pushed import (
     ELSEWHERE,
     KEY,
@@ -40,21 +36,9 @@ from sqlfeat.store.pushed import (
     sealed,
     sealed_all,
 )
-from sqlfeat.store.pushed_segments import (
-    FOLDER,
-    HEAD,
-    NUMBER,
-    entity,
-    event_named,
-    segments_in,
-    table_of_events,
-    write_segment,
-)
+from sqlfeat.store.pushed_segments import FOLDER, HEAD, NUMBER, Segments, damage_of, entity, event_named
 
-MOST_BYTES = 16 << 30
 _FIXED = ("meta", "log", "ids", "schemas")
-_MOST_TABLES = 4096
-_AT_ONCE = 100_000
 
 
 class LmdbPushes:
@@ -63,20 +47,22 @@ class LmdbPushes:
     def __init__(self, folder: Path, *, clock: Clock | None = None) -> None:
         self.folder = folder / FOLDER
         self.file = self.folder / "pushed.mdb"
+        self._segments = Segments(self.folder)
         self._clock = clock or SystemClock()
 
     @property
     def exists(self) -> bool:
         """Whether anything was ever pushed, or its files are here."""
-        return self.file.exists() or any(self.folder.glob("*/*.parquet"))
+        return self.file.exists() or self._segments.exists
 
     def append(self, events: Events, tables: Iterable[str], evaluate: Evaluate, elsewhere: Elsewhere) -> Appended:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
         with self._writing() as environment, Counter.of(self.folder).changing():
+            if environment.is_full():
+                raise self._full()
             databases = environment.made([*_FIXED, *(f"{kind}:{table}" for table in tables for kind in _KINDS)])
             with environment.lmdb.begin(write=True) as transaction:
-                with transaction.cursor(databases["ids"]) as cursor:
-                    known = {bytes(id_) for id_, _ in cursor.getmulti(events.ids)}
+                known = self._known(transaction, databases, events)
                 first = {id_: place for place, id_ in reversed(list(enumerate(events.ids))) if id_ not in known}
                 new = sorted(first.values())
                 last = _last(transaction, databases)
@@ -85,6 +71,23 @@ class LmdbPushes:
                     last = max(last, int(self._clock.now().timestamp() * 1e6))  # after all that was ever given
                     last = _Writing(transaction, databases, last + 1, elsewhere).all(chosen, evaluate(new))
         return Appended(len(new), len(events.ids) - len(new), last)
+
+    def _known(self, transaction: Any, databases: Mapping[str, Any], events: Events) -> set[bytes]:
+        """What identifies the events that were pushed before; of what was damaged since nothing is left behind."""
+        with transaction.cursor(databases["ids"]) as cursor:
+            known = {bytes(id_): bytes(number) for id_, number in cursor.getmulti(events.ids)}
+        if not known:
+            return set()
+        with transaction.cursor(databases["log"]) as cursor:
+            waiting = {bytes(at): bytes(value) for at, value in cursor.getmulti(list(known.values()))}
+        numbers = {id_: int.from_bytes(at, "big") for id_, at in known.items() if at not in waiting}
+        kept = dict(zip(numbers, self._segments.has(events.source, numbers.values()), strict=True))
+        for id_, at in known.items():
+            kept.setdefault(id_, checked(at, waiting.get(at, b"")) is not None)
+        lost = {known[id_] for id_, is_there in kept.items() if not is_there}
+        if lost:
+            _forget_events(transaction, databases, lost)
+        return {id_ for id_, is_there in kept.items() if is_there}
 
     def last(self) -> int:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
@@ -112,7 +115,7 @@ class LmdbPushes:
 
     def files(self, source: str) -> Sequence[Path]:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
-        return segments_in(self.folder / source)
+        return self._segments.of(source)
 
     def trim(self, until: int) -> int:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
@@ -138,42 +141,38 @@ class LmdbPushes:
         if not self.exists:
             return 0, {}
         with self._writing() as environment, FolderLock(self.folder, wait=60, clock=self._clock):
-            last = _export(environment, self.folder)
-            found = {inner.name: segments_in(inner) for inner in sorted(self.folder.iterdir()) if inner.is_dir()}
-        return last, {source: files for source, files in found.items() if files}
+            return _export(environment, self._segments), self._segments.all()
 
     def damaged(self) -> list[StoreError]:
         """What of the events that wait for a run is not what was written."""
         if not self.exists:
             return []
-        found = []
         with self._writing() as environment:
             databases = environment.made(_FIXED)
             with environment.lmdb.begin() as transaction:
-                for key, value in transaction.cursor(databases["log"]):
-                    try:
-                        opened(key, value, event_named(key))
-                    except StoreError as error:
-                        found.append(error)
-        return found
+                found = [damage_of(key, value) for key, value in transaction.cursor(databases["log"])]
+        return [error for error in found if error is not None]
 
     @contextmanager
     def _writing(self) -> Iterator[Environment]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            yield _opened.take(self.file)
+            yield opened_files.take(self.file)
         except lmdb.MapFullError as error:
-            raise StoreError(
-                "push-store-full",
-                f"{self.file} has grown to {MOST_BYTES >> 30} GiB, and takes no more.",
-                hint="sqlfeat publish takes up what was pushed.",
-            ) from error
+            raise self._full() from error
         except (OSError, lmdb.Error) as error:
             raise StoreError(
                 "cannot-write",
                 f"{self.file} cannot be written: {getattr(error, 'strerror', None) or error}.",
                 hint=f"is there room on the disk, and may you write into {self.folder}?",
             ) from error
+
+    def _full(self) -> StoreError:
+        return StoreError(
+            "push-store-full",
+            f"{self.file} has grown to {lmdb_files.MOST_BYTES >> 20:,} MiB, and takes no more.",
+            hint="sqlfeat publish takes up what was pushed.",
+        )
 
 
 _KINDS = {"view": 2, "uids": 0}
@@ -202,7 +201,7 @@ class LmdbPushed:
         number = self._numbers[0]
         live = set()
         if self._file.exists():
-            environment = _opened.take(self._file)
+            environment = opened_files.take(self._file)
             meta = environment.found("meta")
             if meta is not None:
                 with environment.lmdb.begin() as transaction:
@@ -215,7 +214,7 @@ class LmdbPushed:
 
     def rows(self, table: str, key: bytes) -> bytes | None:
         """See :class:`sqlfeat.store.pushed.Pushes`."""
-        environment = _opened.take(self._file)
+        environment = opened_files.take(self._file)
         view = environment.found(f"view:{table}")
         if view is None:
             return None
@@ -247,6 +246,18 @@ def _forget(transaction: Any, database: Any, until: int, tail: int) -> None:
         key = cursor.key()
         end = len(key) - tail
         there = cursor.delete() if int.from_bytes(key[end - 8 : end], "big") <= until else cursor.next()
+
+
+def _forget_events(transaction: Any, databases: Mapping[str, Any], numbers: Collection[bytes]) -> None:
+    """Delete what is left of some events, of views' rows too, so that they can come again."""
+    for number in numbers:
+        transaction.delete(number, db=databases["log"])
+    for name, database in databases.items():
+        if name.startswith("view:"):
+            with transaction.cursor(database) as cursor:
+                there = cursor.first()
+                while there:
+                    there = cursor.delete() if bytes(cursor.key()[-10:-2]) in numbers else cursor.next()
 
 
 # -- one push ----------------------------------------------------------------------------------------------------------
@@ -354,7 +365,7 @@ def _pushed(cursor: Any, event: bytes) -> list[tuple[bytes, bytes]]:
 # -- for runs ----------------------------------------------------------------------------------------------------------
 
 
-def _export(environment: Environment, folder: Path) -> int:
+def _export(environment: Environment, segments: Segments) -> int:
     """Write the events that are in no file yet, and forget them here; gives the number of the last event of all.
 
     What is damaged stays where it is, for :meth:`LmdbPushes.damaged` to tell of.
@@ -362,160 +373,12 @@ def _export(environment: Environment, folder: Path) -> int:
     databases = environment.made(_FIXED)
     with environment.lmdb.begin() as transaction:
         last = _last(transaction, databases)
-        schemas = {key: json.loads(value) for key, value in transaction.cursor(databases["schemas"])}
-        whole: list[bytes] = []
-        groups: dict[int, list[tuple[int, bool, bytes]]] = {}
-        for key, value in transaction.cursor(databases["log"]):
-            try:
-                data = opened(key, value, event_named(key))
-            except StoreError:
-                continue
-            whole.append(bytes(key))
-            schema, _, said = HEAD.unpack_from(data)
-            groups.setdefault(schema, []).append((int.from_bytes(key, "big"), said, data[HEAD.size :]))
-    written: dict[str, list[pa.Table]] = {}
-    for number, rows in groups.items():
-        source, form = schemas[number.to_bytes(4, "big")]
-        covered = max((int(path.stem.partition("-")[2]) for path in segments_in(folder / source)), default=0)
-        left = [row for row in rows if row[0] > covered]
-        if left:
-            written.setdefault(source, []).append(
-                table_of_events(pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(form))), left)
-            )
-    for source, tables in written.items():
-        write_segment(folder / source, pa.concat_tables(tables, promote_options="permissive"), last)
+        forms = {int.from_bytes(key, "big"): bytes(form) for key, form in transaction.cursor(databases["schemas"])}
+        waiting = [(bytes(key), bytes(value)) for key, value in transaction.cursor(databases["log"])]
+    damaged = set(segments.write(waiting, forms, last))
+    whole = [key for key, _ in waiting if int.from_bytes(key, "big") not in damaged]
     if whole:
         with environment.lmdb.begin(write=True) as transaction:
             for key in whole:
                 transaction.delete(key, db=databases["log"])
     return last
-
-
-# -- what is open ------------------------------------------------------------------------------------------------------
-
-
-class Environment:
-    """An LMDB file that this process has open, and its tables."""
-
-    def __init__(self, path: Path) -> None:
-        self.lmdb = _environment(path)
-        self._databases: dict[str, Any] = {}
-        self._lock = threading.Lock()
-
-    def names(self) -> list[str]:
-        """The tables that there are."""
-        with self.lmdb.begin() as transaction:
-            return [bytes(name).decode() for name, _ in transaction.cursor()]
-
-    def made(self, names: Iterable[str]) -> Mapping[str, Any]:
-        """Tables by name, made where they are not there; not inside a transaction."""
-        with self._lock:
-            for name in names:
-                if name not in self._databases:
-                    self._databases[name] = self.lmdb.open_db(name.encode())
-            return self._databases
-
-    def found(self, name: str) -> Any:
-        """A table, if it is there."""
-        known = self._databases.get(name)
-        if known is None:
-            with self._lock:
-                try:
-                    known = self._databases[name] = self.lmdb.open_db(name.encode(), create=False)
-                except lmdb.NotFoundError:
-                    return None
-        return known
-
-
-def _environment(path: Path) -> Any:
-    settings: dict[str, Any] = {"subdir": False, "max_dbs": _MOST_TABLES, "map_size": MOST_BYTES, "max_readers": 1000}
-    try:
-        environment = lmdb.open(str(path), **settings)
-    except (lmdb.ReadonlyError, PermissionError):
-        environment = lmdb.open(str(path), readonly=True, **settings)
-    environment.reader_check()
-    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    if path.stat().st_size < needed:
-        environment.close()
-        raise StoreError(
-            "damaged-push", f"{path} is not what was written: it has been cut off.", hint="restore it, or delete it."
-        )
-    return environment
-
-
-class _Opened:
-    """What this process has open: LMDB opens a file once."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._environments: dict[str, tuple[tuple[int, int], Environment]] = {}
-
-    def take(self, path: Path) -> Environment:
-        """The environment of a file, made where it is not there."""
-        name = str(path)
-        known = self._environments.get(name)
-        if known is not None and known[0] == _place(path):
-            return known[1]
-        with self._lock:
-            known = self._environments.get(name)
-            if known is not None and known[0] == _place(path):
-                return known[1]
-            if known is not None:
-                known[1].lmdb.close()
-            environment = Environment(path)
-            self._environments[name] = (_place(path), environment)
-            return environment
-
-
-def _place(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return (0, 0)
-    return (status.st_dev, status.st_ino)
-
-
-_opened = _Opened()
-
-
-class Counter:
-    """A number in a file that all readers have mapped, and the lock of those who change it."""
-
-    _known: ClassVar[dict[str, Counter]] = {}
-    _making: ClassVar[threading.Lock] = threading.Lock()
-
-    def __init__(self, folder: Path) -> None:
-        path = folder / "counter"
-        self._lock = threading.Lock()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            if os.fstat(self._descriptor).st_size < 8:
-                os.ftruncate(self._descriptor, 8)
-            mapped = mmap.mmap(self._descriptor, 8)
-        except PermissionError:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            mapped = mmap.mmap(self._descriptor, 8, prot=mmap.PROT_READ)
-        self.numbers = memoryview(mapped).cast("Q")
-
-    @classmethod
-    def of(cls, folder: Path) -> Counter:
-        """The counter of a folder; made where it is not there."""
-        name = str(folder)
-        with cls._making:
-            if name not in cls._known or not (folder / "counter").exists():
-                cls._known[name] = cls(folder)
-            return cls._known[name]
-
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Change what is counted: one at a time, of all threads and processes."""
-        with self._lock:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            try:
-                odd = self.numbers[0] | 1
-                self.numbers[0] = odd
-                yield
-                self.numbers[0] = odd + 1
-            finally:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)

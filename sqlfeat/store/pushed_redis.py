@@ -21,14 +21,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from sqlfeat.base.clock import Clock, SystemClock
-from sqlfeat.base.files import FolderLock
+from sqlfeat.base.files import FolderLock, canonical_json, write_atomically, writing_to
 from sqlfeat.errors import StoreError
 from sqlfeat.store.pushed import (
     ELSEWHERE,
@@ -48,11 +45,10 @@ from sqlfeat.store.pushed_segments import (
     FOLDER,
     HEAD,
     NUMBER,
+    Segments,
+    damage_of,
     entity,
     event_named,
-    segments_in,
-    table_of_events,
-    write_segment,
 )
 from sqlfeat.store.redis_publication import PublisherLock, script
 from sqlfeat.store.redis_snapshot import Home
@@ -61,6 +57,7 @@ from sqlfeat.store.redis_wire import Reply, command
 LEASE = 5.0
 WAIT = 10.0
 """How many seconds a push waits for others."""
+_FETCHED = "fetched.json"
 _WORDS = 1000
 _AT_ONCE = 1000
 _ALL = b"""
@@ -111,6 +108,7 @@ class RedisPushes:
 
     def __init__(self, home: Home, folder: Path, *, clock: Clock | None = None) -> None:
         self.folder = folder / FOLDER
+        self._segments = Segments(self.folder)
         self._home = home
         self._keys = PushKeys(home)
         self._clock = clock or SystemClock()
@@ -123,21 +121,44 @@ class RedisPushes:
     def append(self, events: Events, tables: Iterable[str], evaluate: Evaluate, elsewhere: Elsewhere) -> Appended:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
         with self._locked() as lock:
-            known = self._found(self._keys.ids, events.ids)
-            new, seen = [], set()
-            for place, (id_, number) in enumerate(zip(events.ids, known, strict=True)):
-                if number is None and id_ not in seen:
-                    new.append(place)
-                    seen.add(id_)
+            known, lost = self._known(events.ids)
+            first_of_each = {id_: place for place, id_ in reversed(list(enumerate(events.ids))) if id_ not in known}
+            new = sorted(first_of_each.values())
             (last,) = self._ask([command(b"GET", self._keys.last)])
             first = max(int(last or 0) + 1, int(self._clock.now().timestamp() * 1e6))  # after all that was ever given
             if not new:
                 return Appended(0, len(events.ids), int(last or 0))
             chosen = events.only(new) if len(new) < len(events.ids) else events
             writing = _Writing(self, chosen, first)
-            writing.all(evaluate(new), elsewhere)
-            self._commit(lock, writing.commands)
+            views = evaluate(new)
+            writing.all(views, elsewhere)
+            self._commit(lock, [*writing.commands, *self._forgotten(views, lost)])
         return Appended(len(new), len(events.ids) - len(new), writing.last)
+
+    def _known(self, ids: Sequence[bytes]) -> tuple[set[bytes], Mapping[bytes, bytes]]:
+        """What identifies the events that were pushed before; of those that are damaged now, by number, the log."""
+        found = {id_: int(at) for id_, at in zip(ids, self._found(self._keys.ids, ids), strict=True) if at is not None}
+        asked = [command(b"ZRANGEBYSCORE", self._keys.batches, b"%d" % at, b"+inf", b"LIMIT", b"0", b"1")
+                 for at in found.values()]  # fmt: skip
+        logs = [self._keys.log(batch[0]) if batch else b"" for batch in self._ask(asked)]
+        numbers = [NUMBER.pack(at) for at in found.values()]
+        values = self._ask([command(b"HGET", log, at) for log, at in zip(logs, numbers, strict=True)])
+        known, lost = set(), {}
+        for id_, at, log, value in zip(found, numbers, logs, values, strict=True):
+            if value is not None and checked(at, value) is not None:
+                known.add(id_)
+            else:
+                lost[at] = log
+        return known, lost
+
+    def _forgotten(
+        self, views: Mapping[str, Sequence[ViewRow]], lost: Mapping[bytes, bytes]
+    ) -> Iterator[Sequence[bytes]]:
+        """What forgets the events that come again, and what views had of them."""
+        yield from ((b"HDEL", log, at) for at, log in lost.items() if log)
+        for table, rows in views.items() if lost else ():
+            names = sorted({self._keys.rows(table, entity(row.key)) for row in rows})
+            yield from ((b"HDEL", name, *(at + b"\0\0" for at in lost)) for name in names)
 
     def last(self) -> int:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
@@ -163,12 +184,11 @@ class RedisPushes:
 
     def files(self, source: str) -> Sequence[Path]:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
-        return segments_in(self.folder / source)
+        return self._segments.of(source)
 
     def trim(self, until: int) -> int:
         """See :class:`sqlfeat.store.pushed.PushStore`."""
-        covered, _ = self.taken_up()
-        until = min(until, covered)
+        until = min(until, self._fetched()["until"])
         with self._locked() as lock:
             asked = command(b"ZRANGEBYSCORE", self._keys.batches, b"-inf", b"%d" % until)
             (batches,) = self._ask([asked])
@@ -188,9 +208,9 @@ class RedisPushes:
         """Fetch the events that are in no file of this machine yet.
 
         Raises:
-            StoreError: ``online-store-down``, ``damaged-push``, ``cannot-write``.
+            StoreError: ``online-store-down``, ``cannot-write``.
         """
-        covered, _ = self.taken_up()
+        covered = self._fetched()["until"]
         last, trimmed = self._home.server.ask(command(b"GET", self._keys.last) + command(b"GET", self._keys.trimmed), 2)
         if int(trimmed or 0) > covered:
             raise StoreError(
@@ -200,42 +220,57 @@ class RedisPushes:
             )
         if int(last or 0) <= covered:
             return
-        with cannot_write(self.folder):
+        with writing_to(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             with FolderLock(self.folder, wait=60, clock=self._clock):
-                covered, _ = self.taken_up()
-                asked = command(b"ZRANGEBYSCORE", self._keys.batches, b"(%d" % covered, b"+inf", b"WITHSCORES")
-                batches, forms = self._ask([asked, command(b"HGETALL", self._keys.forms)])
-                if batches:
-                    known = {int(number): json.loads(form) for form, number in _pairs(forms)}
-                    self._write(batches[::2], known, int(float(batches[-1])))
+                self._fetch()
 
-    def _write(self, batches: Sequence[bytes], forms: Mapping[int, Any], last: int) -> None:
-        groups: dict[int, list[tuple[int, bool, bytes]]] = {}
-        for entries in self._ask([command(b"HGETALL", self._keys.log(batch)) for batch in batches]):
-            for key, value in sorted(_pairs(entries)):
-                data = opened(key, value, event_named(key))
-                schema, _, said = HEAD.unpack_from(data)
-                groups.setdefault(schema, []).append((int.from_bytes(key, "big"), said, data[HEAD.size :]))
-        written: dict[str, list[pa.Table]] = {}
-        for number, rows in groups.items():
-            source, form = forms[number]
-            schema = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(form)))
-            written.setdefault(source, []).append(table_of_events(schema, rows))
-        for source, tables in written.items():
-            write_segment(self.folder / source, pa.concat_tables(tables, promote_options="permissive"), last)
+    def _fetch(self) -> None:
+        """Write what is in no file yet; how far that goes is written down last, when all of it is there."""
+        known = self._fetched()
+        self._note_fetched(known)
+        asked = command(b"ZRANGEBYSCORE", self._keys.batches, b"(%d" % known["until"], b"+inf", b"WITHSCORES")
+        batches, forms = self._ask([asked, command(b"HGETALL", self._keys.forms)])
+        if not batches:
+            return
+        last = int(float(batches[-1]))
+        logs = [self._keys.log(batch) for batch in batches[::2]]
+        entries = [_pairs(entries) for entries in self._ask([command(b"HGETALL", log) for log in logs])]
+        of_number = {int(number): form for form, number in _pairs(forms)}
+        damaged = set(self._segments.write((pair for some in entries for pair in some), of_number, last))
+        more = {
+            str(number): log.decode("latin-1")
+            for log, some in zip(logs, entries, strict=True)
+            for number in damaged & {int.from_bytes(key, "big") for key, _ in some}
+        }
+        self._note_fetched({"until": last, "damaged": {**known["damaged"], **more}})
+
+    def _fetched(self) -> dict[str, Any]:
+        """Up to which number events are in files here, and which of them were damaged, with where they lie."""
+        try:
+            said: dict[str, Any] = json.loads((self.folder / _FETCHED).read_text(encoding="utf-8"))
+        except FileNotFoundError:  # nothing yet, or files from before this was written down
+            return {"until": self._segments.last(), "damaged": {}}
+        return said
+
+    def _note_fetched(self, said: Mapping[str, Any]) -> None:
+        write_atomically(self.folder / _FETCHED, canonical_json(said))
 
     def taken_up(self) -> tuple[int, Mapping[str, Sequence[Path]]]:
         """The files that there are, and the number of the last event in them."""
-        if not self.exists:
-            return 0, {}
-        found = {inner.name: segments_in(inner) for inner in sorted(self.folder.iterdir()) if inner.is_dir()}
-        numbers = [int(path.stem.partition("-")[2]) for files in found.values() for path in files]
-        return max(numbers, default=0), {source: files for source, files in found.items() if files}
+        return self._fetched()["until"], self._segments.all()
 
     def damaged(self) -> list[StoreError]:
-        """Nothing: what is damaged is found when it is fetched."""
-        return []
+        """What of the events on the server was not what was written when it was fetched, and still is not."""
+        waiting = {int(number): log.encode("latin-1") for number, log in self._fetched()["damaged"].items()}
+        asked = [command(b"HGET", log, NUMBER.pack(number)) for number, log in waiting.items()]
+        try:
+            values = self._ask(asked) if asked else []
+        except StoreError as down:
+            return [down]
+        keys = map(NUMBER.pack, waiting)
+        found = [damage_of(key, value) for key, value in zip(keys, values, strict=True) if value is not None]
+        return [error for error in found if error is not None]
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -406,16 +441,6 @@ class RedisPushed:
     def rows(self, table: str, key: bytes) -> bytes | None:
         """See :class:`sqlfeat.store.pushed.Pushes`."""
         return self.told(table, key, self._home.server.ask(command(b"HGETALL", self.name(table, key)), 1)[0])
-
-
-@contextmanager
-def cannot_write(folder: Path) -> Iterator[None]:
-    """Tell of what the machine refuses."""
-    try:
-        yield
-    except OSError as error:
-        what = f"{folder} cannot be written: {error.strerror or error}."
-        raise StoreError("cannot-write", what, hint="is there room on the disk, and may you write there?") from error
 
 
 def _pairs(flat: Sequence[bytes]) -> list[tuple[bytes, bytes]]:

@@ -233,7 +233,7 @@ class RedisServer:
         return StoreError("online-store-down", what or f"{self.address} does not answer.", hint=hint)
 
     def _refused(self, refusal: Refusal) -> StoreError:
-        why = _FULL.get(refusal.kind, str(refusal)[:100].rstrip("."))
+        why = next((why for kind, why in _FULL.items() if kind in str(refusal)), str(refusal)[:100].rstrip("."))
         return StoreError("cannot-write", f"{self.address} refuses: {why}.", hint="see what the server's log says.")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,26 +44,32 @@ class Codes:
 
 def codes_in_source() -> Codes:
     """All codes that sqlfeat can raise."""
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
-    everywhere = {name: at for tree in trees.values() for name, at in _takers(tree) if not name.startswith("_")}
+    read = {path: _nodes(ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))}
+    own = {path: dict(_takers(nodes)) for path, nodes in read.items()}
+    everywhere = {name: at for takers in own.values() for name, at in takers.items() if not name.startswith("_")}
     found = Codes()
-    for path, tree in trees.items():
-        takers = {**everywhere, **dict(_takers(tree))}
-        for node in ast.walk(tree):
-            where = f"{path.relative_to(PACKAGE.parent)}:{getattr(node, 'lineno', 0)}"
+    for path, nodes in read.items():
+        takers = {**everywhere, **own[path]}
+        file = path.relative_to(PACKAGE.parent)
+        for node in nodes:
             if isinstance(node, ast.Call):
-                _note_call(node, takers, found, where)
+                _note_call(node, takers, found, f"{file}:{node.lineno}")
             elif isinstance(node, ast.Assign) and any(_name(target) == "_CODES" for target in node.targets):
                 assert isinstance(node.value, ast.Dict)
                 for value in node.value.values:
-                    found.add(value, where)
+                    found.add(value, f"{file}:{node.lineno}")
     found.add(ast.Constant("several-errors"), "sqlfeat/errors.py")  # what ProjectErrors calls itself
     return found
 
 
-def _takers(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def _nodes(tree: ast.Module) -> list[ast.AST]:
+    """The nodes that tell of codes: to walk a tree takes longest, and is done once."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call | ast.Assign | ast.FunctionDef | ast.ClassDef)]
+
+
+def _takers(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
     """Functions and dataclasses with a parameter that is a code, and its position among the arguments."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef):
             names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
             yield from _position(node.name, [name for name in names if name not in ("self", "cls")])

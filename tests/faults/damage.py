@@ -2,7 +2,8 @@
 
 ``python -m tests.faults.damage --seed 1 --mutations 200``: so many damages each of an online snapshot (the one before
 it is served), of a training set (nothing is given, and its like is untouched),
-and of a source in Parquet (the run fails with words, and the table of before stays).
+and half as many cuts of a source in Parquet (the run fails with words, and the table of before stays) and in CSV (the
+run fails, or warns of a last line without an end, or of a file that is shorter than when it was last read).
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ from sqlfeat.errors import SqlfeatError
 from sqlfeat.store.online_lmdb import LmdbStore
 from sqlfeat.store.training_sets import find
 from tests.made.damage import damaged
-from tests.made.projects import Opened, shop
+from tests.made.projects import SOURCES, Files, Opened, shop
 from tests.made.training_sets import flights, keep
 from tests.store.online_conformance import entries, image
+
+CSV = "order_id,customer,product,amount,ordered_at\n" + "".join(
+    f'{number},{("ann", "bob")[number % 2]},"jam, {number} g",{number * 7919 % 1000},2024-01-{1 + number % 27:02}\n'
+    for number in range(60)
+)
 
 
 def snapshots(folder: Path, dice: Random) -> Callable[[], str]:
@@ -97,7 +103,39 @@ def sources(folder: Path, dice: Random) -> Callable[[], str]:
     return once
 
 
-KINDS = {"online snapshot": snapshots, "training set": training_sets, "source in Parquet": sources}
+def texts(folder: Path, dice: Random) -> Callable[[], str]:
+    """A source's CSV that was cut: the run fails, or it warns; which of both is told."""
+    files: Files = {
+        "data/orders.csv": CSV,
+        "models/sources.yml": SOURCES.replace(".parquet", ".csv"),
+        "models/kept.sql": "{{ config(materialized='table') }} select * from {{ source('raw', 'orders') }}",
+    }
+    root = shop(folder, files)
+    opened, source, target = Opened(root), root / "data" / "orders.csv", root / "target"
+    assert not opened.run().failed
+    shutil.copytree(target, folder / "as it was")
+    rows = opened.rows("kept")
+
+    def once() -> str:
+        source.write_text(CSV[: dice.randrange(len(CSV))])
+        opened.events.clear()
+        try:
+            failed = opened.run().failed
+        except SqlfeatError:
+            failed = True
+        warned = " ".join(event.text for event in opened.events if event.text.startswith("warning: "))
+        assert failed or warned, "a CSV that was cut was read in silence"
+        source.write_text(CSV)
+        assert not failed or opened.rows("kept") == rows
+        shutil.rmtree(target)
+        shutil.copytree(folder / "as it was", target)
+        return "refused" if failed else "without an end" if "no newline" in warned else "shorter than before"
+
+    return once
+
+
+HALF = {"source in Parquet": sources, "source in CSV": texts}
+KINDS = {"online snapshot": snapshots, "training set": training_sets, **HALF}
 
 
 def _refused(ask: Callable[[], object]) -> SqlfeatError:
@@ -117,12 +155,15 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mutations", type=int, default=200)
+    parser.add_argument("--sources", action=argparse.BooleanOptionalAction, help="sources only, or all but them")
     asked = parser.parse_args(words)
     for kind, prepare in KINDS.items():
+        if asked.sources is not None and asked.sources != (kind in HALF):
+            continue
         dice = Random(f"{kind} {asked.seed}")
         with tempfile.TemporaryDirectory() as folder:
             once = prepare(Path(folder) / "store", dice)
-            count = asked.mutations // 2 if kind == "source in Parquet" else asked.mutations
+            count = asked.mutations // 2 if kind in HALF else asked.mutations
             ways = Counter(once() for _ in range(count))
         told = ", ".join(f"{count} {way}" for way, count in sorted(ways.items()))
         print(f"{kind}, seed {asked.seed}: {sum(ways.values())} damages, all found ({told})")

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+
+from sqlfeat.api import Project
+
+NEEDED = (
+    "pyarrow.parquet", "sqlfeat.compiler.project", "sqlfeat.engine.duckdb.catalog", "sqlfeat.engine.duckdb.engine",
+    "sqlfeat.ops.check", "sqlfeat.ops.online.publish", "sqlfeat.ops.online.session", "sqlfeat.ops.run",
+    "sqlfeat.ops.source_shapes", "sqlfeat.ops.training_set", "sqlfeat.ops.training_sets", "sqlfeat.store.pushed_lmdb",
+)  # fmt: skip
+
+
+def warm(root: Path) -> None:
+    """What every process of a project needs is imported, and its macros are compiled, before anything is forked."""
+    for module in NEEDED:
+        importlib.import_module(module)
+    with Project.load(root, vars={"generation": 0}) as project:
+        project.nodes()
 
 
 def forked(work: Callable[[], int]) -> int:

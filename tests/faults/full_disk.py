@@ -20,7 +20,7 @@ from pathlib import Path
 from sqlfeat.api import Project
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.online.session import ServeSession
-from tests.faults.forks import ended, forked
+from tests.faults.forks import ended, forked, warm
 from tests.faults.runs import FILES, ROWS, opened, state
 from tests.made.projects import shop, write
 
@@ -122,7 +122,9 @@ def main(words: list[str]) -> int:
     parser.add_argument("--limits", type=int, default=40)
     asked = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
-        found = rounds(write(shop(Path(folder), FILES), MORE), asked.limits)
+        root = write(shop(Path(folder), FILES), MORE)
+        warm(root)
+        found = rounds(root, asked.limits)
     for verb, counts in found.items():
         print(f"{verb}: {counts['told']} of {counts.total()} failed with words, {counts['done']} had room enough")
     print(f"{ROWS} rows, served all the while; with room all is made")

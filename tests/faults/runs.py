@@ -13,8 +13,8 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from sqlfeat.api import Project
 from sqlfeat.ops.session import Session
 from sqlfeat.spec.load import load_project
-from tests.faults.forks import ended, forked, killed
+from tests.faults.forks import ended, forked, killed, warm
 from tests.made.projects import Files, day, shop
 
 ROWS = 30_000
@@ -98,15 +98,18 @@ def state(root: Path, generation: int) -> dict[str, int]:
             ((there, rows),) = table.rows
             found[name] = there
             assert rows == record.rows, f"{name}: {rows} rows, and {record.rows} in the state"
-            assert record.fingerprint == _fingerprint(root, name, there), f"{name} is not what the state says"
+            assert record.fingerprint == _fingerprints(root, there)[f"model.{name}"], (
+                f"{name} is not what the state says"
+            )
     finally:
         session.close()
     return found
 
 
-def _fingerprint(root: Path, name: str, generation: int) -> str:
+@cache
+def _fingerprints(root: Path, generation: int) -> Mapping[str, str]:
     with opened(root, generation) as project:
-        return project.manifest.fingerprints[f"model.{name}"]
+        return project.manifest.fingerprints
 
 
 def in_child(work: Callable[[], int]) -> None:
@@ -186,6 +189,7 @@ def main(words: list[str]) -> int:
     asked = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
         root = shop(Path(folder), FILES)
+        warm(root)
         told = (set_kills if asked.sets else kills)(root, asked.seed, asked.kills)
     then = "nothing listed that is not whole" if asked.sets else "0 torn, 0 lost, nothing made twice"
     print(f"seed {asked.seed}: {told}: {then}")

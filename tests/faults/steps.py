@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import importlib
 import os
 import re
 import shutil
@@ -33,16 +32,11 @@ import pyarrow as pa
 
 from sqlfeat.base.files import sha256, sha256_text
 from sqlfeat.engine.duckdb.connection import Connection
-from tests.faults.forks import forked
+from tests.faults.forks import forked, warm
 from tests.faults.runs import FILES, TABLES, opened
 from tests.made.projects import Files, shop
 
 ROWS = 300
-NEEDED = (
-    "sqlfeat.compiler.project", "sqlfeat.engine.duckdb.catalog", "sqlfeat.engine.duckdb.engine", "sqlfeat.ops.run",
-    "sqlfeat.ops.training_set", "sqlfeat.ops.training_sets", "sqlfeat.store.pushed_lmdb", "pyarrow.parquet",
-)  # fmt: skip
-"""What is imported once, before anything is forked."""
 _SHIM = "SQLFEAT_STEPS"
 _RANDOM = re.compile(r"(?<=[0-9a-f]{16}-)[0-9a-f]{8}|(?<=\.)\d+\.[0-9a-f]{8}(?=\.tmp)")
 _CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.utime", "shutil.rmtree"}
@@ -218,22 +212,24 @@ def _standing(project: Any, generations: Mapping[int, Made]) -> dict[str, int]:
     return found
 
 
-def every_step(folder: Path) -> tuple[int, int]:
-    """The first making of the project, and a later one, stopped at each step; gives steps, and states of the disk."""
-    for module in NEEDED:
-        importlib.import_module(module)
+def every_step(folder: Path, each: int) -> tuple[int, int]:
+    """The first making of the project, and a later one, stopped at each step; gives steps, and states of the disk.
+
+    Of these every one is gone on from, or only ``each`` so manyth.
+    """
     root, states = project(folder / "project"), folder / "states"
+    warm(root)
     points, kept = crashes(root, states, 0)
     _replace(states / "first", root / "target")
     more, later = crashes(root, states, 1)
     second = undisturbed(root, 1)
     _replace(root / "target", states / "first")
     first = undisturbed(root, 0)
-    for state in kept:
+    for state in kept[::each]:
         recovered(root, state, {0: first})
-    for state in later:
+    for state in later[::each]:
         recovered(root, state, {0: first, 1: second})
-    return points + more, len(kept) + len(later)
+    return points + more, len(kept[::each]) + len(later[::each])
 
 
 def main(words: list[str]) -> int:
@@ -241,11 +237,12 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=1, help="makes no difference here")
     parser.add_argument("--python", action="store_true", help="Python's own steps and commits alone")
+    parser.add_argument("--each", type=int, default=1, help="go on from every so manyth state of the disk only")
     asked = parser.parse_args(words)
-    if not asked.python and _SHIM not in os.environ:
-        return _again_with_shim(words)
+    if not asked.python and not is_shimmed():
+        return again_with_shim("tests.faults.steps", words)
     with tempfile.TemporaryDirectory() as folder:
-        points, states = every_step(Path(folder))
+        points, states = every_step(Path(folder), asked.each)
     of = "Python and around commits" if asked.python else "the process, DuckDB's and Arrow's among them"
     print(
         f"{points} steps of {of}, {states} different states of the disk: 0 torn, 0 lost, nothing left, the same bytes"
@@ -253,13 +250,19 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _again_with_shim(words: list[str]) -> int:
+def is_shimmed() -> bool:
+    """Whether this process can stop at every step of its own."""
+    return _SHIM in os.environ
+
+
+def again_with_shim(module: str, words: list[str]) -> int:
+    """Run a module in a process that can."""
     with tempfile.TemporaryDirectory() as folder:
         shim = Path(folder) / "steps.so"
         source = Path(__file__).with_suffix(".c")
         subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", str(shim), str(source), "-ldl"], check=True)
         environment = {**os.environ, "LD_PRELOAD": str(shim), _SHIM: str(shim)}
-        return subprocess.call([sys.executable, "-m", "tests.faults.steps", *words], env=environment)
+        return subprocess.call([sys.executable, "-m", module, *words], env=environment)
 
 
 if __name__ == "__main__":

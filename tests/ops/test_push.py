@@ -19,6 +19,7 @@ from sqlfeat.base.clock import FixedClock
 from sqlfeat.errors import SqlfeatError
 from sqlfeat.ops.online.push import Pusher
 from sqlfeat.store import pushed_lmdb
+from sqlfeat.store.lmdb_files import Environment, opened_files
 from sqlfeat.store.online_lmdb import LmdbStore
 from tests.made.projects import NOW, Files, Opened, day, orders, shop
 
@@ -314,7 +315,7 @@ def test_a_publication_takes_up_what_was_pushed_and_never_counts_it_twice(opened
 
 def _pushed_rows(project: Any) -> dict[str, int]:
     """How many rows lie in the store of pushes, by view."""
-    environment = pushed_lmdb._opened.take(project._session.pushes.file)
+    environment = opened_files.take(project._session.pushes.file)
     found = {}
     for name in environment.names():
         kind, _, table = name.partition(":")
@@ -699,6 +700,38 @@ def test_a_push_that_a_publication_overtakes_is_made_anew_for_its_snapshot(
         assert both(project, "sales", ["price"], {"product": "jam"}, day(4, 2)) == [7]
 
 
+def test_a_row_that_nothing_identifies_is_no_other_event_when_it_is_pushed_again(tmp_path: Path) -> None:
+    nameless = order(None, "bob", "jam", 7, day(3, 1))  # type: ignore[arg-type]
+    told = {
+        "models/told.sql": """
+            {{ config(materialized='feature_view', entity='customer', event_time='ordered_at', unique_key='order_id',
+                      online=true) }}
+            select customer, order_id, ordered_at, {{ window('count(*)', 'unbounded') }} as n
+            from {{ source('raw', 'orders') }}
+        """,
+        "data/orders.parquet": pa.Table.from_pylist([*orders().to_pylist(), nameless], orders().schema),
+    }
+    with Opened(shop(tmp_path, told)).project() as project:
+        project.publish(at=day(4))
+
+        assert project.push("told", [nameless]).new == 0
+        before = both(project, "told", ["n"], {"customer": "bob"}, day(4, 1))
+        assert project.push("told", [{**nameless, "amount": 8}]).new == 1
+        assert both(project, "told", ["n"], {"customer": "bob"}, day(4, 1)) == [before[0] + 1]
+
+
+def test_a_row_that_the_source_has_brought_since_is_seen_when_it_is_pushed_with_one_of_before(opened: Opened) -> None:
+    """Beside a row that the view leaves out, it is not known at once which row makes what."""
+    brought, left_out = order(5, "bob", "jam", 7, day(4, 1)), order(6, "bob", "jam", -1, day(4, 1))
+    with opened.project() as project:
+        project.publish(at=day(4))
+    opened.change({"data/orders.parquet": pa.Table.from_pylist([*orders().to_pylist(), brought], orders().schema)})
+    with opened.project() as project:
+        project.push("spending", [orders().to_pylist()[0], brought, left_out])
+
+        assert both(project, "spending", ["n"], {"customer": "bob"}, day(4, 2)) == [3]
+
+
 def test_a_damaged_row_is_refused_with_words_and_others_are_served(opened: Opened) -> None:
     with opened.project() as project:
         project.publish(at=day(4))
@@ -724,7 +757,7 @@ def test_a_damaged_event_is_told_of_and_a_run_has_all_others(opened: Opened) -> 
 
 def _damage(project: Any, table: str, holding: bytes) -> None:
     """Change a byte of a row that holds some text."""
-    environment = pushed_lmdb._opened.take(project._session.pushes.file)
+    environment = opened_files.take(project._session.pushes.file)
     name = next(name for name in environment.names() if name.startswith(table))
     database = environment.made([name])[name]
     with environment.lmdb.begin(write=True) as transaction:
@@ -766,6 +799,6 @@ def test_a_file_of_pushes_that_was_cut_off_is_refused(opened: Opened) -> None:
     cut = file.with_name("cut.mdb")
     cut.write_bytes(file.read_bytes()[: 3 * 4096])
     with pytest.raises((SqlfeatError, lmdb.Error)) as caught:
-        pushed_lmdb.Environment(cut)
+        Environment(cut)
 
     assert getattr(caught.value, "code", "damaged-push") == "damaged-push"

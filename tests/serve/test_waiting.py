@@ -103,3 +103,37 @@ def test_who_waits_for_a_thread_waits_longer_but_not_for_ever(shop: Client) -> N
     assert statuses[503] > 0  # how many of them depends on which thread is sooner
     assert statuses[200] >= 3
     assert statuses.total() == 5 + FEW
+
+
+def test_newcomers_are_turned_away_while_those_who_are_in_wait_long_and_let_in_again_after_that(
+    shop: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Seen:
+        """A door that notes what it is told, and at which nobody stands."""
+
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def turn_away(self, now: float) -> int:
+            self.told.append("turn away")
+            return 1
+
+        def let_in(self) -> None:
+            self.told.append("let in")
+
+    monkeypatch.setattr("sqlfeat.serve.application.QUICK", 60.0)
+    turns, told, door = Turns(), list[Response](), Seen()
+    server = served(shop.application, turns)
+    server._door = door  # type: ignore[assignment]
+    shop.application._quick.add(FEATURES)
+    for _ in range(2 + FEW):
+        server.submit(ASKED, told.append)
+    turns.go_on()
+    turns.time = PATIENCE * 0.6
+    for _ in range(1 + FEW):
+        turns.go_on()
+
+    assert door.told == ["turn away", "let in"]
+    assert [one.status for one in told] == [200] * (2 + FEW)
+    assert server._is_turned_away(ASKED)
+    assert not server._is_turned_away(Request("GET", "/health/live"))

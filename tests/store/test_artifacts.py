@@ -1,7 +1,10 @@
 """Immutable folders: whole or not there, and refused when a byte is not what was written."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -189,3 +192,20 @@ def mutated(original: bytes, dice: random.Random) -> bytes:
         case _:
             changed = original[position] ^ dice.randrange(1, 256)
             return original[:position] + bytes([changed]) + original[position + 1 :]
+
+
+def test_what_dead_processes_left_long_ago_goes_when_something_new_is_made_beside_it(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    long_ago, lately, living = (
+        tmp_path / f".b{number}.{process}.00ff00ff.tmp"
+        for number, process in enumerate((gone.pid, gone.pid, os.getpid()))
+    )
+    for folder in (long_ago, lately, living):
+        folder.mkdir()
+    for folder in (long_ago, living):
+        os.utime(folder, (0, 0))
+
+    publish_folder(tmp_path / "a1", fill)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([lately.name, living.name, "a1"])

@@ -37,8 +37,8 @@ class PushedNames:
         return b"".join(reply) or None
 
 
-def snapshot(*, is_pushable: bool) -> RedisSnapshot:
-    manifest = {"layers": LAYERS, "tables": TABLES, "format": FORMAT_VERSION}
+def snapshot(*, is_pushable: bool, layers: Any = LAYERS) -> RedisSnapshot:
+    manifest = {"layers": layers, "tables": TABLES, "format": FORMAT_VERSION}
     home: Any = SimpleNamespace(server=None, keys=Keys("shop"))
     assert Home.__annotations__.keys() == vars(home).keys()
     return RedisSnapshot(home, 1, manifest, pushed=PushedNames() if is_pushable else None)

@@ -37,11 +37,12 @@ class ShadowCatalog:
         try:
             found = self._connection.described(f"from {sources.reader(table, self._root)}")
         except SqlProblem as problem:
+            closed = "Permission denied" in problem.what
             raise ProjectError(
                 "source-unreadable",
                 f"Source {table.source}.{table.name}: {problem.what}.",
                 table.place,
-                f"is {table.location} a whole {table.format} file?",
+                "who owns it, and may you read it?" if closed else f"is {table.location} a whole {table.format} file?",
             ) from problem
         return _columns(found)
 

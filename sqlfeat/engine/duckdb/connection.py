@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from sqlfeat.base.names import literal
 from sqlfeat.engine.duckdb.problems import facts_of, message_of, problem_of
-from sqlfeat.errors import EngineError
+from sqlfeat.errors import EngineError, SqlfeatError, StoreError
 
 Result = TypeVar("Result")
 _ARROW: Any = "arrow"
@@ -232,7 +232,7 @@ def _is_alive(process: str) -> bool:
     return True
 
 
-def _cannot_open(error: duckdb.Error, path: Path | None) -> EngineError:
+def _cannot_open(error: duckdb.Error, path: Path | None) -> SqlfeatError:
     text = str(facts_of(error).get("exception_message") or error)
     holder = re.search(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)(?: by user (?P<user>\w+))?", text)
     if holder:
@@ -243,6 +243,13 @@ def _cannot_open(error: duckdb.Error, path: Path | None) -> EngineError:
         )
     if "lock" in text:
         return EngineError("database-locked", f"{path} is in use by another process.", hint="wait until it has ended.")
+    if "Permission denied" in text or "Read-only file system" in text:
+        reason = "Permission denied" if "Permission denied" in text else "Read-only file system"
+        return StoreError(
+            "cannot-write",
+            f"{path} cannot be opened for writing: {reason}.",
+            hint=f"who owns it, and may you write it and {path.parent if path else 'its folder'}?",
+        )
     return EngineError(
         "database-unreadable",
         f"{path} cannot be opened: {text.split(chr(10))[0]}",

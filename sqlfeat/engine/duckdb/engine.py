@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,10 +36,15 @@ from sqlfeat.engine.duckdb.transformed import Dictionaries, Transforming
 from sqlfeat.engine.duckdb.windows import FMEAN, FSUM, RATIO
 from sqlfeat.engine.explanation import Explained, ExplainRequest, LabelRows
 from sqlfeat.engine.profile import Profile, ProfileRequest, Shape
-from sqlfeat.errors import EngineError, ProjectError, RunError, SqlfeatError
+from sqlfeat.errors import EngineError, ProjectError, RunError, SqlfeatError, StoreError
 from sqlfeat.spec.project import SeedFile, SourceTable, TargetSpec
 
 Result = TypeVar("Result")
+_REFUSED = (
+    "Permission denied", "Read-only file system", "Operation not permitted", "No space left", "File too large",
+    "Disk quota exceeded",
+)  # fmt: skip
+_PATH = re.compile(r"\"(?P<path>[^\"]+)\"")
 
 
 class DuckDBEngine:
@@ -103,7 +110,7 @@ class DuckDBEngine:
         return self._state.source_columns()
 
     def keep_source_columns(self, found: Mapping[str, Sequence[SourceColumn]]) -> None:
-        self._state.keep_source_columns(found)
+        self._guarded(lambda: self._state.keep_source_columns(found))
 
     def seed_version(self, seed: SeedFile) -> str:
         return sources.seed_version(seed, self._root, self._hashes)
@@ -113,7 +120,7 @@ class DuckDBEngine:
             seed.name: mark for seed in manifest.seeds.values() if (mark := manifest.fingerprints.get(seed.id))
         }
         self._names = names_of(manifest, self._seeds)
-        self._keep_hashes()
+        self._guarded(self._keep_hashes)
         known = {
             (schema, name): sql
             for schema, name, sql in self._connection.execute(
@@ -122,7 +129,7 @@ class DuckDBEngine:
         }
         for table in manifest.sources.values():
             with suppress(ProjectError):  # a source that nothing selected reads may be missing
-                self._prepare_source(table, manifest, known)
+                self._guarded(partial(self._prepare_source, table, manifest, known))
 
     def _prepare_source(
         self, table: SourceTable, manifest: Manifest, known: Mapping[tuple[str, str], str | None]
@@ -361,8 +368,14 @@ def _unprepared(node: str) -> str:
 
 def _failed(problem: SqlProblem, model: CompiledModel | None) -> SqlfeatError:
     """What went wrong while a statement ran; conversion errors and the like have no place in the author's text."""
-    hint = None
-    if "memory" in problem.what.lower():
-        hint = "raise memory_limit in the target, or lower its threads."
-    what = problem.what if problem.what.endswith(".") else f"{problem.what}."
-    return RunError("run-failed", what, model.place() if model else None, hint)
+    what, hint = problem.what if problem.what.endswith(".") else f"{problem.what}.", None
+    place = model.place() if model else None
+    if any(reason in what for reason in _REFUSED):
+        found = _PATH.search(what)
+        where = Path(found["path"]).parent if found else "the target's folder"
+        hint = f"is there room on the disk, and may you write into {where}? What was there before is whole."
+        return StoreError("cannot-write", what, place, hint)
+    if problem.kind == "memory":
+        what = f"There is not memory enough: {what}"
+        hint = "raise memory_limit of the target (targets: in sqlfeat_project.yml), or lower its threads."
+    return RunError("run-failed", what, place, hint)

@@ -10,7 +10,7 @@ import duckdb
 
 from sqlfeat.compiler.catalog import SqlProblem
 
-_KINDS = {"Parser": "syntax", "Catalog": "table", "Conversion": "type"}
+_KINDS = {"Parser": "syntax", "Catalog": "table", "Conversion": "type", "Out of Memory": "memory"}
 _SUBTYPES = {
     "SYNTAX_ERROR": "syntax", "COLUMN_NOT_FOUND": "column", "MISSING_ENTRY": "table", "NO_MATCHING_FUNCTION": "type",
 }  # fmt: skip

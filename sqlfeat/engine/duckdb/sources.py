@@ -64,23 +64,30 @@ def files_of(table: SourceTable, root: Path) -> list[Path]:
     if table.format not in _READERS:
         raise _wrong(table, f"the format {table.format!r} is not read here", f"known: {', '.join(_READERS)}.")
     path = root / location
-    if any(sign in location for sign in _GLOB):
-        anchor = _before_glob(path)
-        found = sorted(file for file in anchor.glob(str(path.relative_to(anchor))) if file.is_file())
-    elif path.is_dir():
-        found = sorted(file for ending in _ENDINGS[table.format] for file in path.rglob(ending))
-    else:
-        found = [path] if path.is_file() else []
-    if not found:
-        raise _wrong(table, f"there is no file {location!r}", _nearest_file(path))
+    try:
+        found = _found(table, path)
+        if not found:
+            raise _wrong(table, f"there is no file {location!r}", _nearest_file(path))
+    except PermissionError as error:
+        closed = Path(error.filename or path)
+        what = f"{os.path.relpath(closed, root)} may not be read: {error.strerror}"
+        raise _wrong(table, what, f"who owns it, and may you read it and {closed.parent}?") from error
     return found
+
+
+def _found(table: SourceTable, path: Path) -> list[Path]:
+    if any(sign in table.location for sign in _GLOB):
+        anchor = _before_glob(path)
+        return sorted(file for file in anchor.glob(str(path.relative_to(anchor))) if file.is_file())
+    if path.is_dir():
+        return sorted(file for ending in _ENDINGS[table.format] for file in path.rglob(ending))
+    return [path] if path.is_file() else []
 
 
 def folders_of(table: SourceTable, root: Path) -> Path:
     """The folder that DuckDB has to be allowed to read for a source."""
-    path = root / table.location
-    before = _before_glob(path)
-    return before if before.is_dir() else before.parent
+    before = _before_glob(root / table.location)
+    return before if os.path.isdir(before) else before.parent  # noqa: PTH112 (Path.is_dir may raise)
 
 
 def reader(table: SourceTable, root: Path) -> str:

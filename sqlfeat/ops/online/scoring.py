@@ -51,6 +51,8 @@ class Scorer:
         self._is_known = None not in made
         self._order = [places[one.name] for one in self._inputs]
         self._is_in_order = self._order == list(range(len(outputs)))
+        self._takes_rows = self._is_known and self._is_in_order and not self._doubles
+        """Whether a row that is answered is what the model takes, as it stands."""
 
     def predict(self, rows: _Values) -> Floats:
         """A number for each row, or a row of probabilities for each; ``rows`` have the plan's outputs, plain."""
@@ -61,10 +63,13 @@ class Scorer:
 
     def listed(self, rows: _Values) -> list[Any]:
         """The same as Python's numbers: a number for each row, or a list of them."""
+        if self._single is not None and self._takes_rows and len(rows) == 1:
+            made = self._single(rows[0])
+            return made if len(made) == 1 else [made]
         if self._single is not None and self._is_known and 0 < len(rows) <= FEW:
             return self._one_by_one(self._single, rows)
-        made: list[Any] = self.predict(rows).tolist() if rows else []
-        return made
+        found: list[Any] = self.predict(rows).tolist() if rows else []
+        return found
 
     def _one_by_one(self, single: Callable[[Sequence[float | None]], list[float]], rows: _Values) -> list[Any]:
         found = [single(self._numbers(row)) for row in rows]

@@ -206,18 +206,13 @@ class ServeSession:
         asking = self._log.asking(request_id) if self._log is not None else None
         one = serving.model(reference)
         answers = yield from self._answers(one.planned, rows, at)
+        statuses = tuple(map(one.planned.statuses, answers))  # before the model has emptied the processor's caches
         found = one.scorer.listed([answer.values for answer in answers])
         predictions, probabilities = _told(found, one.version)
         if self._log is not None and asking is not None:
             self._log.keep(asking, serving, one.planned, rows, answers, one, predictions, probabilities)
-        return ServedPredictions(
-            serving.number,
-            one.version.name,
-            one.version.version,
-            predictions,
-            probabilities,
-            tuple(map(one.planned.statuses, answers)),
-        )
+        version = one.version
+        return ServedPredictions(serving.number, version.name, version.version, predictions, probabilities, statuses)
 
     def look_up(
         self,

@@ -161,6 +161,8 @@ def quantile(aggregate: WindowAggregate, argument: str, kind: str) -> Compute | 
     share = float(told)
     if kind == "DOUBLE" or kind in _INTEGERS:
         return lambda scope: _between(kept, scope, share, _rounded_between)
+    if kind == "FLOAT":
+        return lambda scope: _between(kept, scope, share, _single_between)
     if kind.startswith("DECIMAL") and int(kind[len("DECIMAL(") :].split(",")[0]) <= 18:
         return lambda scope: _between(kept, scope, share, _units_between)
     return None
@@ -204,6 +206,15 @@ def _rounded_between(low: float, high: float, part: float) -> float:
     if not (math.isfinite(low) and math.isfinite(high)):
         return low * (1.0 - part) + high * part
     return _fused(low, 1.0 - part, high * part)
+
+
+def _single_between(low: float, high: float, part: float) -> float:
+    """Of singles: ``low + (high - low) * part`` in doubles, rounded once, and then to a single."""
+    if not part:
+        return low
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return low + (high - low) * part
+    return float(np.float32(_fused(high - low, part, low)))
 
 
 def _units_between(low: int, high: int, part: float) -> int:
@@ -285,8 +296,9 @@ def agreed_of(aggregates: Iterable[WindowAggregate], engine: Rowwise) -> frozens
 def agreed(engine: Rowwise) -> frozenset[str]:
     """The aggregates that the DuckDB that is here computes as they are computed here: some values are tried."""
     columns = [EventColumn(name, pa.int64(), nullable=False) for name in (EVENT_AT, KNOWN_AT, UNTIL_AT)]
-    columns += [EventColumn("x", pa.float64()), EventColumn("units", pa.decimal128(18, 2))]
-    types = {"x": "DOUBLE", "units": "DECIMAL(18,2)"}
+    columns += [EventColumn("x", pa.float64()), EventColumn("single", pa.float32())]
+    columns += [EventColumn("units", pa.decimal128(18, 2))]
+    types = {"x": "DOUBLE", "single": "FLOAT", "units": "DECIMAL(18,2)"}
     count = len(_VALUES)
     units = pa.array([int(value * 100) for value in _VALUES], pa.int64()).cast(pa.decimal128(20, 0))
     table = pa.table(
@@ -295,6 +307,7 @@ def agreed(engine: Rowwise) -> frozenset[str]:
             pa.array(range(count), pa.int64()),
             pa.array([FOREVER] * count, pa.int64()),
             pa.array(_VALUES, pa.float64()),
+            pa.array(_VALUES, pa.float32()),
             pa.Array.from_buffers(pa.decimal128(18, 2), count, units.buffers()),
         ],
         names=[column.name for column in columns],

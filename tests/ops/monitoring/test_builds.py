@@ -40,6 +40,20 @@ def test_the_same_data_are_kept_once(tmp_path):
     assert len(kept(opened)) == 1
 
 
+def test_a_run_that_was_killed_between_a_view_and_its_profile_gets_it_with_the_next(tmp_path):
+    opened = watched_shop(tmp_path, quiet(3, a_day=20))
+    opened.run("sold")
+    (found,) = kept(opened)
+    rmtree(tmp_path / "target" / "profiles")
+
+    result = opened.run("sold")
+
+    assert {node.status for node in result.results} == {"unchanged"}
+    assert [(one.fingerprint, one.rows, one.path.name) for one in kept(opened)] == [
+        (found.fingerprint, found.rows, found.path.name)
+    ]
+
+
 def test_other_models_keep_none(tmp_path):
     opened = watched_shop(tmp_path, quiet(3, a_day=20))
     opened.run()
