@@ -32,12 +32,17 @@ demo: $(READY) ## the main job, end to end, on real flights: features, training 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
 
 .PHONY: test
-test: lint $(CLIENTS) ## lint, then all tests
+test: $(READY) ## lint, then all tests
+	@$(MAKE) -j2 lint $(CLIENTS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: properties
 properties: $(READY) ## all random tests on examples that were never tried before (ARGS="--hypothesis-seed=7")
 	SQLFEAT_EXAMPLES=$${SQLFEAT_EXAMPLES:-1} $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m hypothesis --hypothesis-profile=random $(ARGS)
+
+.PHONY: fuzz-pushes
+fuzz-pushes: $(READY) ## random histories of pushes and publications, online held against offline (ARGS="--seeds 1137-1200")
+	@$(BIN)/python -m tests.properties.push_campaign $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## style, formatting, types, and the layers of the house
@@ -145,7 +150,7 @@ clean: ## delete all that was made here, the environment included
 
 $(READY): $(BIN)/uv uv.lock pyproject.toml
 	@echo "Installing what uv.lock names into .venv"
-	@$(UV) sync --locked --quiet --compile-bytecode
+	@$(UV) sync --locked --quiet
 	@touch $@
 
 $(CLIENTS): $(READY) tests/clients/requirements.txt

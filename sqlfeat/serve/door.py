@@ -7,19 +7,21 @@ everybody else is let in, with what he has said. Knows no route.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from sqlfeat.serve.wire import Connection, Known, Request, known_request
 
-_AT_A_TIME = 64
-"""How many are looked at before an answer."""
+_AT_A_TIME = 16
+"""How many newcomers are looked at before an answer."""
 _MOST = 256
 """How many may stand there who have said nothing yet."""
 _READ = 65_536
-PATIENCE = 0.01
+_LOOKS = 0.001
+"""Seconds between two looks at those who have said nothing."""
+PATIENCE = 0.05
 """Seconds in which somebody at the door must have said what he wants, or he is let in to say it."""
 
 
@@ -45,14 +47,22 @@ class Door:
         self._made = made
         self._is_refused = is_refused
         self._refusal = refusal
-        self._silent: deque[tuple[socket.socket, float]] = deque()
+        self._silent: dict[int, tuple[socket.socket, float]] = {}
+        self._speaking = select.poll()
+        self._looked = 0.0
         self._entering: set[asyncio.Task[None]] = set()
 
     def turn_away(self, now: float) -> int:
         """Look who is there, and tell those to come again who can be told; how many were."""
         refused = 0
-        for _ in range(len(self._silent)):
-            refused += self._heard(*self._silent.popleft(), now)
+        if self._silent and now - self._looked >= _LOOKS:
+            self._looked = now
+            for number, _ in self._speaking.poll(0):
+                refused += self._heard(*self._gone_from(number))
+            for number, (_, since) in list(self._silent.items()):
+                if now - since <= PATIENCE:
+                    break
+                self._enter(self._gone_from(number)[0], b"")
         for _ in range(_AT_A_TIME):
             if len(self._silent) >= _MOST:
                 break
@@ -61,32 +71,32 @@ class Door:
             except OSError:  # nobody is there, or he has gone again
                 break
             client.setblocking(False)
-            refused += self._heard(client, now, now)
+            refused += self._heard(client, now)
         return refused
 
     def let_in(self) -> None:
         """Let all in who stand there."""
-        while self._silent:
-            self._enter(self._silent.popleft()[0], b"")
+        for number in list(self._silent):
+            self._enter(self._gone_from(number)[0], b"")
 
     def close(self) -> None:
         """Nobody is waited for any more."""
         for task in self._entering:
             task.cancel()
-        while self._silent:
-            self._silent.popleft()[0].close()
+        for number in list(self._silent):
+            self._gone_from(number)[0].close()
 
-    def _heard(self, client: socket.socket, since: float, now: float) -> bool:
+    def _heard(self, client: socket.socket, since: float) -> bool:
         """Hear what somebody wants; whether he was told to come again."""
         try:
             data = client.recv(_READ)
         except BlockingIOError:
-            if now - since > PATIENCE:
-                self._enter(client, b"")
-            else:
-                self._silent.append((client, since))
+            self._silent[client.fileno()] = client, since
+            self._speaking.register(client, select.POLLIN)
             return False
         except OSError:
+            data = b""
+        if not data:
             client.close()
             return False
         known = known_request(self._heads, data)
@@ -97,6 +107,11 @@ class Door:
             client.send(self._refusal)
         client.close()
         return True
+
+    def _gone_from(self, number: int) -> tuple[socket.socket, float]:
+        """One of the silent, who is that no more."""
+        self._speaking.unregister(number)
+        return self._silent.pop(number)
 
     def _enter(self, client: socket.socket, data: bytes) -> None:
         """Let somebody in, with what was heard of him."""

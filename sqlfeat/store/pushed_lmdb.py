@@ -310,10 +310,10 @@ class _Writing:
         with self._transaction.cursor(versions) as cursor:
             for (row, at), there in zip(rows, before, strict=True):
                 event = entity(row.identity or b"")
-                pushed = [*_pushed(cursor, event), *fresh.setdefault(event, [])]
+                pushed = [*_pushed(cursor, event), *fresh.get(event, ())]
                 if pushed or there:
                     self._tell_each_other(view, row, at, pushed, there)
-                fresh[event].append((entity(row.key), at))
+                fresh.setdefault(event, []).append((entity(row.key), at))
         self._put(f"uids:{table}", [(event + at, own) for event, made in fresh.items() for own, at in made])
 
     def _tell_each_other(
@@ -350,7 +350,7 @@ class _Writing:
 
 def _pushed(cursor: Any, event: bytes) -> list[tuple[bytes, bytes]]:
     """The entities that have pushed versions of an event, and the numbers of these."""
-    found = []
+    found: list[tuple[bytes, bytes]] = []
     there = cursor.set_range(event)
     while there:
         key = cursor.key()

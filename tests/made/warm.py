@@ -108,7 +108,7 @@ class Forked:
         read, write = os.pipe()
         self._link = socket.socket(socket.AF_UNIX)
         self._link.connect(path)
-        with open(os.devnull) as nothing:
+        with Path(os.devnull).open() as nothing:
             socket.send_fds(self._link, [b" "], [nothing.fileno(), write, write])
         os.close(write)
         asked = {"order": order_file, "folder": str(folder), "environment": dict(environment)}

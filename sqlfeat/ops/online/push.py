@@ -143,6 +143,8 @@ class Pusher:
         def elsewhere(table: str, rows: Sequence[ViewRow]) -> list[Sequence[ViewRow]]:
             one = next(one for one in views if one.view.table == table)
             there = one.versions(snapshot, {row.identity for row in rows if row.identity is not None})
+            if not there and not gone:
+                return [()] * len(rows)
             before: list[Sequence[ViewRow]] = []
             for row in rows:
                 assert row.identity is not None
@@ -374,7 +376,9 @@ class _Published:
         listed = snapshot.fetch([(self.view.identity_table, identity) for identity in identities])
         found: dict[bytes, list[ViewRow]] = {}
         for identity, known in zip(identities, listed, strict=True):
-            (entities,) = ENTITIES.decode(known) if known else ((),)
+            if not known:
+                continue
+            (entities,) = ENTITIES.decode(known)
             records = snapshot.fetch([(self.view.event_table, key) for key in entities])
             for key, record in zip(entities, records, strict=True):
                 if record:
