@@ -12,6 +12,8 @@ import pytest
 from sqlfeat.errors import HookError
 from tests.made.projects import Opened, day, shop
 
+pytestmark = pytest.mark.usefixtures("started_anew")
+
 RANDOM = np.random.default_rng(4)
 ORDERS = pa.table(
     {
