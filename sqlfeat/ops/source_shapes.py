@@ -1,8 +1,8 @@
 """The columns of sources as they were when something was last made of them: what has changed is told before a run.
 
-A new column is noted. One that is gone, of another type, in another place or without its promise to hold no nulls would
-change what is made without a word, or break a model in the middle of a run; so nothing is made until somebody says that
-it is meant, by ``--full-refresh``.
+A new column is noted, and so are another order and a promise to hold no nulls that is gone: nothing becomes wrong by
+them. A column that is gone or of another type would change what is made without a word, or break a model in the middle
+of a run; so nothing is made until somebody says that it is meant, by ``--full-refresh``.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class _Difference:
-    """What of a source is not as it was, as sentences; ``new`` are columns that may be there."""
+    """What of a source is not as it was, in words: what stops a run, and what is only noted."""
 
     table: SourceTable
     wrong: tuple[str, ...]
-    new: tuple[SourceColumn, ...]
+    noted: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -54,9 +54,8 @@ def check_sources(
     if wrong and not accept:
         raise _changed(wrong)
     for difference in told:
-        if difference.new:
-            listed = ", ".join(f"{column.name} ({column.type})" for column in difference.new)
-            log(f"Source {difference.name} has new columns: {listed}.")
+        for note in difference.noted:
+            log(f"Source {difference.name}: {note}.")
     if found:
         engine.keep_source_columns(found)
 
@@ -93,12 +92,18 @@ def _difference(table: SourceTable, before: Sequence[SourceColumn], now: Sequenc
     for name in (name for name in old if name in new):
         if old[name].type != new[name].type and name not in declared:  # what is declared is as it is declared
             wrong.append(f"{name!r} was {old[name].type} and is {new[name].type}")
-        elif old[name].required and not new[name].required:
-            wrong.append(f"{name!r} could hold no nulls and now can")
+    noted = []
+    if added:
+        noted.append(f"new columns: {', '.join(f'{column.name} ({column.type})' for column in added)}")
+    noted += [
+        f"{column.name!r} could hold no nulls and now can"
+        for column in before
+        if column.required and column.name in new and not new[column.name].required
+    ]
     ordered, stand = [name for name in old if name in new], [name for name in new if name in old]
     if ordered != stand:
-        wrong.append(f"the columns came as {', '.join(ordered)} and come as {', '.join(stand)}")
-    return _Difference(table, tuple(wrong), tuple(added))
+        noted.append(f"the columns came as {', '.join(ordered)} and come as {', '.join(stand)}")
+    return _Difference(table, tuple(wrong), tuple(noted))
 
 
 def _gone(column: SourceColumn, place: int, now: Sequence[SourceColumn], added: Sequence[SourceColumn]) -> str:

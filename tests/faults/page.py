@@ -76,8 +76,8 @@ FAULTS = (
           "was cut at a line's end and never read before cannot be told from a whole one, nor one in the middle of a "
           "quoted text of several lines", ("damage --sources --mutations {200}",),
           ("tests/ops/test_source_changes.py -k cut", "tests/ops/test_source_changes.py -k while")),
-    Fault("a source's columns change between two runs: one is gone, renamed, of another type, in another place, or may "
-          "hold nulls now; a new one", "stopped before anything is made, with what was and what is; a new one is noted",
+    Fault("a source's columns change between two runs: one is gone, renamed, of another type; a new one, another order, "
+          "nulls that may come", "the first three stop a run before anything is made; the others are noted",
           (), ("tests/ops/test_source_changes.py",)),
     Fault("a folder that may not be written, or belongs to somebody else; a source that may not be read",
           "the path and what to do; what was published is served", ("permissions",)),
