@@ -251,6 +251,7 @@ def test_an_entry_that_is_not_there_is_an_error(run):
 
 def test_an_interrupt_of_the_parent_ends_the_child(tmp_path, run):
     seen: list[str] = []
+    before = children_of(os.getpid())
 
     def interrupt(line: str) -> None:
         seen.append(line)
@@ -260,7 +261,7 @@ def test_an_interrupt_of_the_parent_ends_the_child(tmp_path, run):
         run("hangs", on_line=interrupt)
 
     assert seen == ["hanging"]
-    assert not children_of(os.getpid())
+    assert children_of(os.getpid()) == before
 
 
 def children_of(pid: int) -> list[int]:

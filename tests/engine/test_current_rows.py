@@ -46,7 +46,7 @@ def starts(connection, current):
     return np.cumsum([0, *connection.arrow(counts)["n"].to_pylist()], dtype=np.int64)[:-1]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(ROWS, st.booleans(), st.sampled_from(["v", "rowid"]))
 def test_what_is_written_is_what_the_rule_leaves(rows, late, name):
     columns = (*COLUMNS[:3], name)

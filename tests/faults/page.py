@@ -76,7 +76,7 @@ FAULTS = (
           "was cut at a line's end and never read before cannot be told from a whole one, nor one in the middle of a "
           "quoted text of several lines", ("damage --sources --mutations {200}",),
           ("tests/ops/test_source_changes.py -k cut", "tests/ops/test_source_changes.py -k while")),
-    Fault("a source's columns change between two runs: one is gone, renamed, of another type; a new one, another order, "
+    Fault("a source's columns change between two runs: one is gone, renamed, of another type; a new one, other order, "
           "nulls that may come", "the first three stop a run before anything is made; the others are noted",
           (), ("tests/ops/test_source_changes.py",)),
     Fault("a folder that may not be written, or belongs to somebody else; a source that may not be read",
