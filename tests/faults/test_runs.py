@@ -17,7 +17,7 @@ PROGRAMS = (
     "full_disk --limits 3",
     "permissions --paths target target/online data",
     "memory --limits 1",
-    "steps --python --each 32",
+    "steps --python --each 16",
     "damage --mutations 8",
 )
 
@@ -41,7 +41,7 @@ def test_a_training_set_killed_at_any_moment_is_whole_or_not_listed(said):
 
 
 def test_a_crash_at_a_step_of_a_run_or_a_training_set_leaves_old_or_new_and_the_next_makes_the_same_bytes(said):
-    told = said["steps --python --each 32"]
+    told = said["steps --python --each 16"]
 
     steps, states = map(int, re.search(r"^(\d+) steps .*, (\d+) different states of the disk: ", told).groups())
     assert steps > 200
