@@ -228,7 +228,7 @@ class _Line(asyncio.Protocol):
         at = 0
         while self.asked:
             question = self.asked[0]
-            if question.shape is None:
+            if question.shape is None or question.found:  # of one that has come in part, the rest looks otherwise
                 break
             found = question.shape.read(data, at)
             if found is None:
