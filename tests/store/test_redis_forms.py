@@ -102,6 +102,17 @@ def test_an_answer_that_looks_as_the_last_one_tells_what_it_tells_without_that(c
     assert told(asked, pieces, with_shapes=True) == told(asked, pieces, with_shapes=False)
 
 
+def test_the_rest_of_an_answer_and_the_next_one_are_never_taken_for_one_answer() -> None:
+    rows = [listed([b"1-x", b"row%d" % number]) for number in range(8)]
+    pieces = [rows[0] + rows[1], rows[2], b"".join(rows[3:])]  # the second answer comes in two pieces
+
+    found = told([(("a", "b@2"), b"")] * 4, pieces, with_shapes=True)
+
+    assert [entries for entries in found if isinstance(entries, list)] == [
+        [b"row0", b"row1"], [b"row2", b"row3"], [b"row4", b"row5"], [b"row6", b"row7"],
+    ]  # fmt: skip
+
+
 def test_rows_of_the_same_lengths_are_taken_at_once_in_the_order_asked_and_others_are_not() -> None:
     tables = ("b@2", "b@2" + PUSHED, "a", "a" + PUSHED)
     shape = snapshot(is_pushable=True, layers=ONE_LAYER).exchange_under(tables, b"k").shape
