@@ -69,6 +69,17 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_alive(process: str) -> bool:
+    """Whether what a process of this number has left may still be written; sure is only that one is gone."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError, ValueError):
+        pass
+    return True
+
+
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hexadecimal."""
     with path.open("rb") as stream:

@@ -26,6 +26,7 @@ from sqlfeat.base.files import (
     FolderLock,
     NotAPlainFileError,
     canonical_json,
+    is_alive,
     open_plain,
     read_plain,
     sha256,
@@ -111,15 +112,7 @@ def abandoned(folder: Path) -> list[Path]:
 
 def _is_written(place: Path) -> bool:
     match = _BEGUN.fullmatch(place.name)
-    if match is None:
-        return True
-    try:
-        os.kill(int(match["process"]), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
+    return match is None or is_alive(match["process"])
 
 
 def _sweep(temporary: Path) -> None:

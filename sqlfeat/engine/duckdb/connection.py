@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
+from sqlfeat.base.files import is_alive
 from sqlfeat.base.names import literal
 from sqlfeat.engine.duckdb.problems import facts_of, message_of, problem_of
 from sqlfeat.errors import EngineError, SqlfeatError, StoreError
@@ -207,7 +208,7 @@ def _create(path: Path) -> None:
     DuckDB writes a new file under its name piece by piece, and whoever is killed meanwhile leaves what nobody can open.
     """
     for left in path.parent.glob(f".{path.name}.*.new*"):
-        if not _is_alive(left.name.removeprefix(f".{path.name}.").split(".")[0]):
+        if not is_alive(left.name.removeprefix(f".{path.name}.").split(".")[0]):
             left.unlink(missing_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
@@ -220,16 +221,6 @@ def _create(path: Path) -> None:
             new.rename(path)
     finally:
         new.unlink(missing_ok=True)
-
-
-def _is_alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError, ValueError):
-        pass
-    return True
 
 
 def _cannot_open(error: duckdb.Error, path: Path | None) -> SqlfeatError:
