@@ -169,8 +169,8 @@ def steps(server: Server) -> int:
     raise AssertionError("a publication never ends")
 
 
-def _dying(url: str, point: int) -> int:
-    """Publish, and die at a point: odd ones are before an exchange with the server, even ones after it."""
+def die_at(point: int) -> None:
+    """From now on this process dies at a point: odd ones are before an exchange with the server, even ones after it."""
     talk, at = RedisServer.talk, 0
 
     def counted(self: RedisServer, *arguments: Any, **named: Any) -> Any:
@@ -185,6 +185,11 @@ def _dying(url: str, point: int) -> int:
         return found
 
     RedisServer.talk = counted  # type: ignore[method-assign]
+
+
+def _dying(url: str, point: int) -> int:
+    """Publish, and die at a point."""
+    die_at(point)
     store = store_at(url, lease=0.3, grace=0.0)
     store.publish({"generation": point}, generation(point), incremental=point % 4 < 2)
     return 0

@@ -38,11 +38,10 @@ from sqlfeat.store import lmdb_files, pushed_redis
 from sqlfeat.store.pushed import Events, PushStore, ViewRow, form_of, unpacked
 from sqlfeat.store.pushed_lmdb import LmdbPushed, LmdbPushes
 from sqlfeat.store.pushed_redis import PushKeys, RedisPushed
-from sqlfeat.store.redis_server import RedisServer
 from sqlfeat.store.redis_wire import command
 from sqlfeat.store.row_codec import RowCodec
 from tests.faults.forks import ended, forked
-from tests.faults.online import LOCAL, OUTAGES, store_at
+from tests.faults.online import LOCAL, OUTAGES, die_at, store_at
 from tests.faults.steps import again_with_shim, contents, is_shimmed, stopping, stops
 from tests.made.projects import PROJECT_FILE, Files, Opened, day, orders, shop
 from tests.made.redis import KINDS, Proxy, Server, running
@@ -276,21 +275,8 @@ def remote_steps(place: Place, every: int) -> int:
 
 
 def _dying(place: Place, point: int, first: int, write: int) -> int:
-    """Push, and die at a point: odd ones are before an exchange with the server, even ones after it."""
-    talk, at = RedisServer.talk, 0
-
-    def counted(self: RedisServer, *arguments: Any, **named: Any) -> Any:
-        nonlocal at
-        at += 1
-        if at == point:
-            os._exit(9)
-        found = talk(self, *arguments, **named)
-        at += 1
-        if at == point:
-            os._exit(9)
-        return found
-
-    RedisServer.talk = counted  # type: ignore[method-assign]
+    """Push, and die at a point (``online.die_at``)."""
+    die_at(point)
     return work(place, first, write)
 
 
